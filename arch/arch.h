@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: MIT OR Apache-2.0 */
+/*
+ * The only place that picks a CPU. Each header gives:
+ *
+ *   valet_arch_relax()              one look is done, another follows: be kind to the other thread
+ *   valet_arch_wait(word, expected) wait, in any way and for any reason to end, while *word may
+ *                                   still be expected: bare metal's untimed wait
+ *   valet_arch_event()              end the valet_arch_wait of every other CPU
+ *   valet_arch_now()                monotonic ns from a counter that each CPU of the kind has; or 0
+ *   valet_trap_*()                  one system call, by calling convention
+ */
+#ifndef VALET_ARCH_H
+#define VALET_ARCH_H
+
+#if defined __x86_64__
+#include "arch/x86_64.h" // IWYU pragma: export
+#elif defined __aarch64__
+#include "arch/aarch64.h" // IWYU pragma: export
+#elif defined __riscv && __riscv_xlen == 64
+#include "arch/riscv64.h" // IWYU pragma: export
+#elif defined __wasm32__
+#include "arch/wasm32.h" // IWYU pragma: export
+#else
+#error "valet: no header in arch/ for this CPU"
+#endif
+
+#endif

@@ -1,0 +1,145 @@
+/* SPDX-License-Identifier: MIT OR Apache-2.0 */
+#ifndef VALET_ARCH_RISCV64_H
+#define VALET_ARCH_RISCV64_H
+
+#include <stdint.h>
+
+/*
+ * Linux: ecall. Number in a7; arguments in a0 to a5; result in a0, an error as -4095..-1. All other
+ * registers are kept.
+ * Source: torvalds/linux arch/riscv/kernel/entry.S, tools/include/nolibc/arch-riscv.h.
+ */
+static inline long valet_trap_linux(long number, long a, long b, long c, long d, long e, long f)
+{
+    register long a7 __asm__("a7") = number;
+    register long a0 __asm__("a0") = a;
+    register long a1 __asm__("a1") = b;
+    register long a2 __asm__("a2") = c;
+    register long a3 __asm__("a3") = d;
+    register long a4 __asm__("a4") = e;
+    register long a5 __asm__("a5") = f;
+    __asm__ volatile("ecall"
+                     : "+r"(a0)
+                     : "r"(a7), "r"(a1), "r"(a2), "r"(a3), "r"(a4), "r"(a5)
+                     : "memory");
+    return a0;
+}
+
+/*
+ * FreeBSD: ecall. Number in t0; arguments in a0 to a5. On return t0 is not 0 if a0 is an errno,
+ * which here becomes -errno. a1 is a second result; the other registers that a function may lose
+ * are taken as lost. Source: freebsd/freebsd-src lib/libsys/riscv/SYS.h,
+ * sys/riscv/riscv/vm_machdep.c.
+ */
+static inline long valet_trap_bsd(long number, long a, long b, long c, long d, long e, long f)
+{
+    register long t0 __asm__("t0") = number;
+    register long a0 __asm__("a0") = a;
+    register long a1 __asm__("a1") = b;
+    register long a2 __asm__("a2") = c;
+    register long a3 __asm__("a3") = d;
+    register long a4 __asm__("a4") = e;
+    register long a5 __asm__("a5") = f;
+    __asm__ volatile("ecall\n\t"
+                     "beqz t0, 1f\n\t"
+                     "neg a0, a0\n"
+                     "1:"
+                     : "+r"(a0), "+r"(a1), "+r"(a2), "+r"(a3), "+r"(a4), "+r"(a5), "+r"(t0)
+                     :
+                     : "a6", "a7", "t1", "t2", "t3", "t4", "t5", "t6", "memory");
+    return a0;
+}
+
+/*
+ * NetBSD: ecall. Number in t6; arguments in a0 to a6. A call that succeeded returns 12 bytes behind
+ * the ecall, one that failed 4, with an errno in a0; so the error's way is two instructions, of 4
+ * bytes each. a1 is a second result. Source: NetBSD/src sys/arch/riscv/riscv/syscall.c.
+ */
+static inline long valet_trap_netbsd(long number, long a, long b, long c, long d, long e, long f,
+                                     long g)
+{
+    register long t6 __asm__("t6") = number;
+    register long a0 __asm__("a0") = a;
+    register long a1 __asm__("a1") = b;
+    register long a2 __asm__("a2") = c;
+    register long a3 __asm__("a3") = d;
+    register long a4 __asm__("a4") = e;
+    register long a5 __asm__("a5") = f;
+    register long a6 __asm__("a6") = g;
+    __asm__ volatile(".option push\n\t"
+                     ".option norvc\n\t"
+                     "ecall\n\t"
+                     "neg a0, a0\n\t"
+                     "nop\n\t"
+                     ".option pop"
+                     : "+r"(a0), "+r"(a1), "+r"(a2), "+r"(a3), "+r"(a4), "+r"(a5), "+r"(a6),
+                       "+r"(t6)
+                     :
+                     : "a7", "t0", "t1", "t2", "t3", "t4", "t5", "memory");
+    return a0;
+}
+
+/*
+ * OpenBSD: ecall, number in t0, error as FreeBSD's. A static program may make a call only from the
+ * one place that a record in .openbsd.syscalls names for its number. So this defines a whole
+ * function, in assembly, which no compiler inlines or clones: long name(long a, ..., long f), of
+ * hidden linkage. Sources: openbsd/src lib/libc/arch/riscv64/SYS.h, DEFS.h (the record),
+ * cjeker/src sys/arch/riscv64/riscv64/syscall.c.
+ */
+#define VALET_TRAP_OPENBSD(name, number)                        \
+    long name(long a, long b, long c, long d, long e, long f)   \
+        __attribute__((visibility("hidden")));                  \
+    __asm__(".pushsection .text." #name ",\"ax\",@progbits\n"   \
+            ".p2align 2\n"                                      \
+            ".globl " #name "\n"                                \
+            ".hidden " #name "\n"                               \
+            ".type " #name ",@function\n" #name ":\n\t"         \
+            "li t0, " #number "\n"                              \
+            "1:\tecall\n\t"                                     \
+            ".pushsection .openbsd.syscalls,\"\",@progbits\n\t" \
+            ".p2align 2\n\t"                                    \
+            ".long 1b\n\t"                                      \
+            ".long " #number "\n\t"                             \
+            ".popsection\n\t"                                   \
+            "beqz t0, 2f\n\t"                                   \
+            "neg a0, a0\n"                                      \
+            "2:\tret\n"                                         \
+            ".size " #name ",.-" #name "\n"                     \
+            ".popsection")
+
+/* pause (Zihintpause) by its encoding, fence w,0: legal on every core. Source: riscv-isa-manual. */
+static inline void valet_arch_relax(void)
+{
+    __asm__ volatile(".4byte 0x0100000f" ::: "memory");
+}
+
+/*
+ * With Zawrs: the load-reserved holds the word's line until somebody stores to it, and wrs.sto
+ * waits for that, for a bounded time. Without: a pause. Source: riscv-isa-manual src/zawrs.adoc;
+ * the encoding is wrs.sto's.
+ */
+static inline void valet_arch_wait(const uint32_t *word, uint32_t expected)
+{
+#ifdef __riscv_zawrs
+    uint32_t seen;
+    __asm__ volatile("lr.w %0, (%1)" : "=r"(seen) : "r"(word) : "memory");
+    if (seen == expected)
+        __asm__ volatile(".4byte 0x01d00073" ::: "memory");
+#else
+    (void)word;
+    (void)expected;
+    valet_arch_relax();
+#endif
+}
+
+static inline void valet_arch_event(void)
+{
+}
+
+/* rdtime's rate is the board's: the integrator knows it. */
+static inline uint64_t valet_arch_now(void)
+{
+    return 0;
+}
+
+#endif

@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: MIT OR Apache-2.0 */
+/* Arithmetic of deadlines: saturating, and rounding towards later. */
+#ifndef VALET_CORE_DEADLINE_H
+#define VALET_CORE_DEADLINE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "sys.h"
+
+/*
+ * The deadline of a timeout that starts now. 0 and VALET_FOREVER are themselves, and need no clock;
+ * a sum beyond the clock's range is VALET_FOREVER. False: there is no clock here.
+ */
+static inline bool valet_deadline_after(uint64_t timeout_ns, uint64_t *deadline)
+{
+    *deadline = timeout_ns;
+    if (timeout_ns == 0 || timeout_ns == VALET_FOREVER)
+        return true;
+    uint64_t now = valet_sys_now();
+    if (now == 0)
+        return false;
+    if (__builtin_add_overflow(now, timeout_ns, deadline))
+        *deadline = VALET_FOREVER;
+    return true;
+}
+
+/* What is left of a deadline, for systems that count from the call; 0 once it has come. */
+static inline uint64_t valet_deadline_left(uint64_t now, uint64_t deadline)
+{
+    return now < deadline ? deadline - now : 0;
+}
+
+#endif

@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: MIT OR Apache-2.0 */
+/* The futex, where the kernel has one. The word is the user's: the core never touches it. */
+#include "sys.h"
+#include "valet.h"
+
+int valet_futex_wait(uint32_t *word, uint32_t expected, uint64_t deadline)
+{
+    /* A misaligned word is an error of its own on some kernels and never ends on others (NetBSD
+     * answers "changed"); null would be an access to low memory where no kernel looks first. */
+    if (word == 0 || (uintptr_t)word % sizeof *word != 0)
+        return VALET_ERR_INVALID;
+    return valet_sys_futex_wait(word, expected, deadline);
+}
+
+void valet_futex_wake(uint32_t *word, uint32_t count)
+{
+    if (count != 0)
+        valet_sys_futex_wake(word, count > INT32_MAX ? VALET_ALL : count);
+}

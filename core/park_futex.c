@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: MIT OR Apache-2.0 */
+/*
+ * Parker, futex kind: the kernel compares the word.
+ *
+ *   value      meaning                      next, and by whom
+ *   EMPTY      no token, nobody parked      PARKED by park; NOTIFIED by unpark
+ *   NOTIFIED   a token                      EMPTY by park, which takes it; NOTIFIED by unpark
+ *   PARKED     no token, one thread parked  NOTIFIED by unpark, which then wakes;
+ *                                           EMPTY by the parked thread, which gives up
+ *
+ * A wake-up cannot be lost: unpark changes the word before it wakes, and the kernel sleeps only
+ * while the word is PARKED. unpark never reads the word after its exchange, so the parked thread
+ * may return and free it meanwhile; the wake is then for a dead address, or for a stranger that was
+ * given the memory, and every wait here survives being woken for nothing.
+ */
+#include "core/deadline.h"
+#include "core/word.h"
+#include "sys.h"
+#include "valet.h"
+
+#define EMPTY    0u
+#define NOTIFIED 1u
+#define PARKED   UINT32_MAX /* EMPTY - 1: park steps down by one from either other state */
+
+static valet_word32 *word_of(struct valet_parker *p)
+{
+    return (valet_word32 *)&p->word;
+}
+
+__attribute__((noinline, cold)) static int park_slow(valet_word32 *word, uint64_t deadline)
+{
+    for (;;) {
+        uint32_t seen = atomic_load_explicit(word, memory_order_relaxed); /* a guess for the CAS */
+        do {
+            if (seen == PARKED)
+                return VALET_ERR_BUSY;
+            if (seen == EMPTY && deadline == 0)
+                return VALET_TIMEDOUT;
+            /* NOTIFIED -> EMPTY or EMPTY -> PARKED. acquire: TAKE, pairs with UNPARK */
+        } while (!atomic_compare_exchange_strong_explicit(
+            word, &seen, seen - 1, memory_order_acquire, memory_order_relaxed));
+        if (seen == NOTIFIED)
+            return VALET_OK;
+
+        int r;
+        do {
+            r = valet_sys_futex_wait((uint32_t *)word, PARKED, deadline);
+            /* relaxed: the exchange below is what acquires */
+        } while (valet_look_again(r) && atomic_load_explicit(word, memory_order_relaxed) == PARKED);
+
+        /* Withdraw and look in one step: a token that came with the deadline, or with a refusal of
+         * the kernel, is taken. acquire: TAKE, pairs with UNPARK */
+        if (atomic_exchange_explicit(word, EMPTY, memory_order_acquire) == NOTIFIED)
+            return VALET_OK;
+        if (!valet_look_again(r))
+            return r;
+        /* Our token is gone: a second parker came between the unpark and us. Park anew. */
+    }
+}
+
+static inline int park(valet_word32 *word, uint64_t deadline)
+{
+    uint32_t seen = NOTIFIED;
+    /* acquire: TAKE, pairs with UNPARK */
+    if (VALET_LIKELY(atomic_compare_exchange_strong_explicit(
+            word, &seen, EMPTY, memory_order_acquire, memory_order_relaxed)))
+        return VALET_OK;
+    return park_slow(word, deadline);
+}
+
+int valet_park(struct valet_parker *p)
+{
+    return park(word_of(p), VALET_FOREVER);
+}
+
+int valet_park_until(struct valet_parker *p, uint64_t deadline)
+{
+    return park_slow(word_of(p), deadline);
+}
+
+int valet_park_for(struct valet_parker *p, uint64_t timeout_ns)
+{
+    uint64_t deadline;
+    if (valet_deadline_after(timeout_ns, &deadline))
+        return park_slow(word_of(p), deadline);
+    int r = park_slow(word_of(p), 0); /* no clock to wait by: a token still wins */
+    return r == VALET_TIMEDOUT ? VALET_ERR_UNSUPPORTED : r;
+}
+
+void valet_unpark(struct valet_parker *p)
+{
+    valet_word32 *word = word_of(p);
+    /* release: UNPARK, pairs with TAKE. An exchange even when the word is NOTIFIED already, so that
+     * the taker also sees what this thread wrote. */
+    if (VALET_LIKELY(atomic_exchange_explicit(word, NOTIFIED, memory_order_release) != PARKED))
+        return;
+    valet_sys_futex_wake((uint32_t *)word, 1);
+}

@@ -1,0 +1,116 @@
+/* SPDX-License-Identifier: MIT OR Apache-2.0 */
+/*
+ * Parker, token kind: the system wakes the one thread that owns a token (sys.h).
+ *
+ *   value      meaning                      next, and by whom
+ *   EMPTY      no token, nobody parked      an address by park; NOTIFIED by unpark
+ *   NOTIFIED   a token to take              EMPTY by park, which takes it; NOTIFIED by unpark
+ *   address    of the struct valet_token    NOTIFIED by unpark, which then owes one post;
+ *              of the one parked thread     EMPTY by the parked thread, which gives up
+ *
+ * Two things are called a token, the parker's and the system's. The word holds the first; the
+ * second only says "look again", and lies on the stack of the parked thread. Whoever takes its
+ * address out of the word posts it or, being its owner, drops it: exactly one does, since both use
+ * one atomic step. A thread that finds its address taken must not return before the post has come.
+ */
+#include <stdbool.h>
+
+#include "arch/arch.h"
+#include "core/deadline.h"
+#include "core/word.h"
+#include "sys.h"
+#include "valet.h"
+
+#define EMPTY    ((uintptr_t)0)
+#define NOTIFIED ((uintptr_t)1)
+
+_Static_assert(_Alignof(struct valet_token) > 1, "no address of a token is NOTIFIED");
+
+static valet_wordptr *word_of(struct valet_parker *p)
+{
+    return (valet_wordptr *)&p->word;
+}
+
+/* Sleep once, if the word is EMPTY. VALET_OK: look at the word again. */
+static int sleep_once(valet_wordptr *word, uint64_t deadline)
+{
+    struct valet_token token;
+    int r = valet_sys_token_init(&token);
+    if (r != VALET_OK)
+        return r;
+    uintptr_t self = (uintptr_t)&token, seen = EMPTY;
+    /* release: PUBLISH the token, pairs with UNPARK, which reads it */
+    if (atomic_compare_exchange_strong_explicit(word, &seen, self, memory_order_release,
+                                                memory_order_relaxed)) {
+        r = valet_sys_token_wait(&token, deadline);
+        seen = self;
+        /* relaxed: gives nothing to anyone and takes nothing from anyone */
+        if (r != VALET_OK && !atomic_compare_exchange_strong_explicit(
+                                 word, &seen, EMPTY, memory_order_relaxed, memory_order_relaxed)) {
+            /* The post is on its way and is going to touch this frame. A system that refuses to
+             * wait leaves only this loop; it lasts from an unparker's exchange to its post. */
+            while (valet_sys_token_wait(&token, VALET_FOREVER) != VALET_OK)
+                valet_arch_relax();
+            r = VALET_OK;
+        }
+    }
+    valet_sys_token_fini(&token);
+    return r;
+}
+
+__attribute__((noinline, cold)) static int park_slow(valet_wordptr *word, uint64_t deadline)
+{
+    int r = VALET_OK;
+    for (;;) {
+        uintptr_t seen = NOTIFIED;
+        /* acquire: TAKE, pairs with UNPARK. Also after a deadline or a refusal: a token wins. */
+        if (atomic_compare_exchange_strong_explicit(word, &seen, EMPTY, memory_order_acquire,
+                                                    memory_order_relaxed))
+            return VALET_OK;
+        if (r != VALET_OK)
+            return r;
+        if (seen != EMPTY)
+            return VALET_ERR_BUSY;
+        if (deadline == 0)
+            return VALET_TIMEDOUT;
+        r = sleep_once(word, deadline);
+    }
+}
+
+static inline int park(valet_wordptr *word, uint64_t deadline)
+{
+    uintptr_t seen = NOTIFIED;
+    /* acquire: TAKE, pairs with UNPARK */
+    if (VALET_LIKELY(atomic_compare_exchange_strong_explicit(
+            word, &seen, EMPTY, memory_order_acquire, memory_order_relaxed)))
+        return VALET_OK;
+    return park_slow(word, deadline);
+}
+
+int valet_park(struct valet_parker *p)
+{
+    return park(word_of(p), VALET_FOREVER);
+}
+
+int valet_park_until(struct valet_parker *p, uint64_t deadline)
+{
+    return park_slow(word_of(p), deadline);
+}
+
+int valet_park_for(struct valet_parker *p, uint64_t timeout_ns)
+{
+    uint64_t deadline;
+    if (valet_deadline_after(timeout_ns, &deadline))
+        return park_slow(word_of(p), deadline);
+    int r = park_slow(word_of(p), 0); /* no clock to wait by: a token still wins */
+    return r == VALET_TIMEDOUT ? VALET_ERR_UNSUPPORTED : r;
+}
+
+void valet_unpark(struct valet_parker *p)
+{
+    /* release: UNPARK, pairs with TAKE, also for tokens merged into one; acquire: with PUBLISH */
+    uintptr_t old = atomic_exchange_explicit(word_of(p), NOTIFIED, memory_order_acq_rel);
+    if (VALET_LIKELY(old <= NOTIFIED))
+        return;
+    valet_sys_token_post((struct valet_token *)old);
+}

@@ -1,0 +1,138 @@
+/* SPDX-License-Identifier: MIT OR Apache-2.0 */
+/*
+ * Waiters, futex kind: the kernel compares the word and keeps the queue.
+ *
+ *   bits     meaning
+ *   0-4      the user's state: exchange and the two stores change it
+ *   5, 6     a flag, WAITERS or REST, or neither
+ *   7-31     0
+ *
+ *   value    meaning                         next, and by whom
+ *   neither  nobody has registered           WAITERS by a waiter, which then sleeps
+ *   WAITERS  somebody may sleep on it        neither by store_and_wake, which then wakes all;
+ *                                            REST by store_and_delegate, which then wakes one
+ *   REST     of those who slept, one at      neither by a waiter, which then wakes all;
+ *            most is awake: wake the others  neither by store_and_wake, which then wakes all
+ *
+ * A waiter sets WAITERS and sleeps while the word is exactly `expected | WAITERS`. So what the
+ * kernel compares contains the state. Where it does not (the seed of this library compared only its
+ * WAITERS bit on 64-bit systems) a wake-up is lost: A registers on state 1 and is delayed; B stores
+ * 2 and wakes nobody yet asleep; C registers on state 2; A enters the kernel, finds the bit set,
+ * and sleeps on a state that is gone.
+ *
+ * store_and_wake clears WAITERS and wakes all, so whoever must go on waiting registers again.
+ *
+ * store_and_delegate leaves the waking to the waiters. The rule: nobody who may have slept sleeps,
+ * returns or reports a timeout having last seen REST set; whoever clears REST wakes all before
+ * anything else. So A and B sleep; the waker sets REST, wakes A, and is free. A sees REST, clears
+ * it, and wakes B. If A's deadline came instead, A still looks at the word before it answers. If
+ * the waker found nobody asleep, A and B were on their way into the kernel, which finds the word
+ * changed: they look. A newcomer C clears REST before it may sleep, so WAITERS and REST are never
+ * set together, and the kernel never compares a word with REST. A second store finds REST and keeps
+ * it, or wakes all itself. The word is alive while A wakes: A is a waiter that has not returned.
+ */
+#include "core/assert.h"
+#include "core/word.h"
+#include "sys.h"
+#include "valet.h"
+
+#define STATE   ((uint32_t)VALET_STATE_MAX)
+#define WAITERS ((uint32_t)1 << VALET_STATE_BITS)
+#define REST    (WAITERS << 1)
+
+static valet_word32 *word_of(const struct valet_waiters *w)
+{
+    return (valet_word32 *)&w->word;
+}
+
+unsigned valet_waiters_state(const struct valet_waiters *w)
+{
+    /* acquire: SEEN, pairs with SET */
+    return atomic_load_explicit(word_of(w), memory_order_acquire) & STATE;
+}
+
+bool valet_waiters_exchange(struct valet_waiters *w, unsigned *expected, unsigned desired)
+{
+    VALET_ASSERT(desired <= STATE);
+    valet_word32 *word = word_of(w);
+    /* acquire, here and where the CAS fails: SEEN, pairs with SET */
+    uint32_t seen = atomic_load_explicit(word, memory_order_acquire);
+    do {
+        if ((seen & STATE) != *expected) {
+            *expected = seen & STATE;
+            return false;
+        }
+        /* release: SET, pairs with SEEN */
+    } while (!atomic_compare_exchange_weak_explicit(word, &seen,
+                                                    (seen & ~STATE) | (desired & STATE),
+                                                    memory_order_acq_rel, memory_order_acquire));
+    return true;
+}
+
+static int wait_until(valet_word32 *word, unsigned expected, uint64_t deadline)
+{
+    if (expected > STATE)
+        return VALET_ERR_INVALID;
+    int r = deadline == 0 ? VALET_TIMEDOUT : VALET_OK;
+    for (;;) {
+        /* acquire: SEEN, pairs with SET */
+        uint32_t seen = atomic_load_explicit(word, memory_order_acquire);
+        /* Who only looks has never slept, and makes no system call: REST is another's. */
+        if ((seen & REST) && deadline != 0) {
+            /* relaxed: as for WAITERS; those who wake look for themselves */
+            if (atomic_compare_exchange_weak_explicit(word, &seen, seen & ~REST,
+                                                      memory_order_relaxed, memory_order_relaxed))
+                valet_sys_futex_wake((uint32_t *)word, VALET_ALL);
+            continue;
+        }
+        if ((seen & STATE) != expected)
+            return VALET_OK;
+        if (!valet_look_again(r))
+            return r;
+        /* relaxed: the bit carries no data; it and the state are one word, so no order is needed */
+        if (!(seen & WAITERS) &&
+            !atomic_compare_exchange_weak_explicit(word, &seen, seen | WAITERS,
+                                                   memory_order_relaxed, memory_order_relaxed))
+            continue;
+        r = valet_sys_futex_wait((uint32_t *)word, expected | WAITERS, deadline);
+    }
+}
+
+int valet_compare_and_wait(struct valet_waiters *w, unsigned expected)
+{
+    return wait_until(word_of(w), expected, VALET_FOREVER);
+}
+
+int valet_compare_and_wait_until(struct valet_waiters *w, unsigned expected, uint64_t deadline)
+{
+    return wait_until(word_of(w), expected, deadline);
+}
+
+void valet_store_and_wake(struct valet_waiters *w, unsigned state)
+{
+    VALET_ASSERT(state <= STATE);
+    valet_word32 *word = word_of(w);
+    /* release: SET, pairs with SEEN. The last look at the word: a woken waiter may free it. */
+    uint32_t old = atomic_exchange_explicit(word, state & STATE, memory_order_release);
+    if (VALET_LIKELY(!(old & (WAITERS | REST))))
+        return;
+    valet_sys_futex_wake((uint32_t *)word, VALET_ALL);
+}
+
+void valet_store_and_delegate(struct valet_waiters *w, unsigned state)
+{
+    VALET_ASSERT(state <= STATE);
+    valet_word32 *word = word_of(w);
+    uint32_t next,
+        seen = atomic_load_explicit(word, memory_order_relaxed); /* a guess for the CAS */
+    do {
+        next = state & STATE;
+        if (seen & (WAITERS | REST))
+            next |= REST;
+        /* release: SET, pairs with SEEN. The last look at the word: a woken waiter may free it. */
+    } while (!atomic_compare_exchange_weak_explicit(word, &seen, next, memory_order_release,
+                                                    memory_order_relaxed));
+    /* REST alone: whoever is to clear it is awake already, or there is nobody. */
+    if (seen & WAITERS)
+        valet_sys_futex_wake((uint32_t *)word, 1);
+}

@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: MIT OR Apache-2.0 */
+/*
+ * The public word as the core sees it: atomic, and of one width per build.
+ *
+ *   futex   the first 32 bits (little-endian: the low half), since that is what a kernel compares;
+ *           the rest is never touched
+ *   token   the whole word, since it holds an address
+ *
+ * Each machine lists the values of its word at its head. One width everywhere means that no two
+ * accesses to a word are of different sizes, which neither C11 nor the processors order.
+ */
+#ifndef VALET_CORE_WORD_H
+#define VALET_CORE_WORD_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "valet.h"
+
+/* Public structs hold plain integers, so that they are C++ too; may_alias makes this view legal. */
+typedef _Atomic uint32_t __attribute__((may_alias)) valet_word32;
+typedef _Atomic uintptr_t __attribute__((may_alias)) valet_wordptr;
+
+_Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "the 32-bit word is the low half");
+_Static_assert(sizeof(valet_word32) == 4 && sizeof(valet_wordptr) == sizeof(uintptr_t),
+               "an atomic word has no lock beside it");
+_Static_assert(ATOMIC_INT_LOCK_FREE == 2 && ATOMIC_POINTER_LOCK_FREE == 2,
+               "atomic operations must be instructions");
+
+/*
+ * gcc before 14 loses orders of a compare-exchange on RISC-V. It takes the release, and the acquire
+ * of the LR, from the order of failure, and puts an acquire of success on the SC, where it orders
+ * nothing for certain (gcc 12, config/riscv/sync.md: %F5, %A5; RISC-V manual, "A" extension). So
+ * failure gets the order of success, and seq_cst stands for a release; test/codegen looks for each.
+ */
+#if defined __riscv && defined __GNUC__ && !defined __clang__ && __GNUC__ < 14
+#define VALET_RISCV_CAS(word, seen, new, weak, order)                                            \
+    __atomic_compare_exchange_n(                                                                 \
+        word, seen, new, weak,                                                                   \
+        (order) == __ATOMIC_RELAXED || (order) == __ATOMIC_ACQUIRE ? (order) : __ATOMIC_SEQ_CST, \
+        (order) == __ATOMIC_RELAXED || (order) == __ATOMIC_ACQUIRE ? (order) : __ATOMIC_SEQ_CST)
+#undef atomic_compare_exchange_strong_explicit
+#undef atomic_compare_exchange_weak_explicit
+#define atomic_compare_exchange_strong_explicit(word, seen, new, order, failure) \
+    VALET_RISCV_CAS(word, seen, new, false, order)
+#define atomic_compare_exchange_weak_explicit(word, seen, new, order, failure) \
+    VALET_RISCV_CAS(word, seen, new, true, order)
+#endif
+
+/* Whether a futex wait ended in a way that says nothing about the word. */
+static inline bool valet_look_again(int r)
+{
+    return r == VALET_OK || r == VALET_CHANGED;
+}
+
+#define VALET_LIKELY(x) __builtin_expect(!!(x), 1)
+
+#endif

@@ -1,0 +1,254 @@
+/* SPDX-License-Identifier: MIT OR Apache-2.0 */
+/*
+ * valet: parks threads, with no libc, no allocator, no thread-local storage and no global state.
+ *
+ *   parker    one thread parks; any number of threads, or a deadline, wake it
+ *   waiters   many threads wait on a word until one thread wakes them all
+ *   futex     the word under both, for those who build their own locks
+ *
+ * Times are nanoseconds of valet_now(), unsigned; sums saturate at VALET_FOREVER. A timeout is
+ * never early by that clock. Objects hold no pointer to themselves: they may be moved while no
+ * thread uses them, and need no destruction.
+ *
+ * "Futex kind" and "token kind" are the two kinds of system under the library; the README's table
+ * says which one each system is. They differ for the user only where a comment below says so.
+ */
+#ifndef VALET_H
+#define VALET_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#ifndef VALET_API
+#if defined __GNUC__ && !defined _WIN32
+#define VALET_API __attribute__((visibility("default")))
+#else
+#define VALET_API
+#endif
+#endif
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* Outcomes are zero or more, failures negative. Functions return int: enums vary in size. */
+enum valet_status {
+    VALET_OK = 0,
+    VALET_TIMEDOUT = 1,     /* the deadline came first */
+    VALET_CHANGED = 2,      /* valet_futex_wait: the word was not as expected */
+    VALET_ERR_BUSY = -1,    /* another thread is parked on the parker */
+    VALET_ERR_INVALID = -2, /* an argument that no call accepts; nothing was done */
+    VALET_ERR_UNSUPPORTED =
+        -3,               /* this system cannot do it: no clock, or a thread that may not block */
+    VALET_ERR_SYSTEM = -4 /* the kernel refused or answered nonsense; nothing was consumed */
+};
+
+#define VALET_FOREVER UINT64_MAX /* as a deadline or a timeout: none */
+
+/* ---- Parker: one thread parks, others wake it ------------------------------------------------ */
+
+/* A token, held or not, and room for one parked thread. All-zero is a parker without a token. */
+struct valet_parker {
+    uintptr_t word; /* the library's */
+};
+#define VALET_PARKER_INIT \
+    {                     \
+        0                 \
+    }
+
+/*
+ * Take the token; block until there is one.
+ *
+ * p         parker; one thread at a time parks on it, any number unpark it
+ * returns   VALET_OK, a token was taken, perhaps one left before this call; never spuriously
+ *           VALET_ERR_BUSY, another thread is parked on p, and is not disturbed
+ *           VALET_ERR_UNSUPPORTED, this thread may not block here
+ *           VALET_ERR_SYSTEM, the kernel cannot block here (a sandbox); the park is withdrawn
+ * order     what was written before every valet_unpark(p) so far is visible after VALET_OK, also
+ *           of those that were merged into one token
+ * context   threads only; p may be freed as soon as this has returned and no further unpark begins
+ * source    futex(2), _umtx_op(2), RtlWaitOnAddress, ...: the file in sys/ names its own
+ */
+VALET_API int valet_park(struct valet_parker *p);
+
+/*
+ * Take the token; block until there is one or the deadline comes.
+ *
+ * p         as valet_park
+ * deadline  absolute, ns of valet_now(); VALET_FOREVER: none; 0: only try, without a system call;
+ *           one in the past does not block. A token beats a deadline that has passed
+ * returns   as valet_park, and
+ *           VALET_TIMEDOUT, the deadline came first and nothing was taken
+ *           VALET_ERR_UNSUPPORTED, there is no clock here to wait by
+ * order     as valet_park
+ * context   as valet_park
+ * source    as valet_park
+ */
+VALET_API int valet_park_until(struct valet_parker *p, uint64_t deadline);
+
+/*
+ * The same with a timeout.
+ *
+ * timeout_ns  relative, ns, counted from this call; VALET_FOREVER: none; 0: only try, without a
+ *             system call; a sum beyond the clock's range means none
+ * returns     as valet_park_until
+ * order       as valet_park
+ * context     as valet_park
+ * source      as valet_park
+ */
+VALET_API int valet_park_for(struct valet_parker *p, uint64_t timeout_ns);
+
+/*
+ * Leave a token; wake the thread that is parked, if one is. Several tokens are one.
+ *
+ * p         parker; may be freed by the thread that this wakes while the call is still going on
+ * order     what was written before is visible to the park that takes the token
+ * context   futex kind: anywhere, also in a signal or interrupt handler; never blocks.
+ *           token kind: threads only; it may wait until the parked thread has reached its kernel
+ *           call, or for a short lock
+ * cost      one atomic exchange when nobody is parked, else one system call more
+ * source    as valet_park
+ */
+VALET_API void valet_unpark(struct valet_parker *p);
+
+/* ---- Waiters: many wait, one wakes them all -------------------------------------------------- */
+
+#define VALET_STATE_BITS 5
+#define VALET_STATE_MAX  31u /* states are 0 to VALET_STATE_MAX */
+
+/* A state, and the record of who waits for it to change. */
+struct valet_waiters {
+    uintptr_t word; /* the library's; the state is in its low VALET_STATE_BITS bits */
+};
+#define VALET_WAITERS_INIT(state) \
+    {                             \
+        (state) & VALET_STATE_MAX \
+    }
+
+/*
+ * The state now.
+ *
+ * returns   0 to VALET_STATE_MAX
+ * order     acquire: what was written before the call that set this state is visible
+ * context   anywhere
+ */
+VALET_API unsigned valet_waiters_state(const struct valet_waiters *w);
+
+/*
+ * Change the state from *expected to desired, if it is *expected, and wake nobody. Threads that
+ * wait stay on record and learn of the change at the next valet_store_and_wake.
+ *
+ * expected  in: the state to change from; out, where false is returned: the state that was seen
+ * desired   0 to VALET_STATE_MAX; a larger one is a mistake of the caller: asserted, and cut
+ * returns   true if the state was changed. An *expected above VALET_STATE_MAX never matches
+ * order     acquire and release when true, acquire when false
+ * context   anywhere
+ */
+VALET_API bool valet_waiters_exchange(struct valet_waiters *w, unsigned *expected,
+                                      unsigned desired);
+
+/*
+ * Block while the state is `expected`, until a valet_store_and_wake (or _delegate) changes it.
+ *
+ * expected  0 to VALET_STATE_MAX
+ * returns   VALET_OK, the state was seen to differ from expected; never spuriously. A state that
+ *           went and came back unseen is not a difference: the thread waits on
+ *           VALET_ERR_INVALID, expected is above VALET_STATE_MAX
+ *           VALET_ERR_UNSUPPORTED, VALET_ERR_SYSTEM as valet_park
+ * order     acquire: what was written before the call that set the new state is visible
+ * context   threads only; w may be freed once its last waiter has returned
+ * source    as valet_park
+ */
+VALET_API int valet_compare_and_wait(struct valet_waiters *w, unsigned expected);
+
+/*
+ * The same until a deadline.
+ *
+ * deadline  as valet_park_until. A difference beats a deadline that has passed
+ * returns   as valet_compare_and_wait, and
+ *           VALET_TIMEDOUT, the deadline came and the state was still, or again, expected
+ * order     as valet_compare_and_wait
+ * context   as valet_compare_and_wait
+ * source    as valet_park
+ */
+VALET_API int valet_compare_and_wait_until(struct valet_waiters *w, unsigned expected,
+                                           uint64_t deadline);
+
+/*
+ * Set the state and wake every thread that waits.
+ *
+ * w         may be freed by the last waiter that this wakes while the call is still going on
+ * state     0 to VALET_STATE_MAX; a larger one is a mistake of the caller: asserted, and cut
+ * order     release: pairs with the acquire of those who see the state
+ * context   as valet_unpark
+ * cost      one atomic operation when nobody has waited since the last one; else one system call
+ *           more (futex kind) or one for each thread (token kind)
+ * source    as valet_park
+ */
+VALET_API void valet_store_and_wake(struct valet_waiters *w, unsigned state);
+
+/*
+ * Set the state, wake one of the threads that wait, and leave the others to it. For many waiters,
+ * where the caller's own time counts: all wake as soon as that one thread is scheduled, and the
+ * later it is (a low priority, a long signal handler), the later they are. May be mixed with
+ * valet_store_and_wake.
+ *
+ * w, state  as valet_store_and_wake. A thread inside valet_compare_and_wait may wake others before
+ *           it returns, so no handler may jump out of it
+ * order     as valet_store_and_wake
+ * context   as valet_unpark
+ * cost      one atomic operation when nobody has waited since the last one; else one system call
+ *           more, whatever the number of waiters. Of the waiters one makes one call more. Token
+ *           kind: this is valet_store_and_wake
+ * source    as valet_park
+ */
+VALET_API void valet_store_and_delegate(struct valet_waiters *w, unsigned state);
+
+/* ---- Futex: wait on any 32-bit word ---------------------------------------------------------- */
+
+/*
+ * Block while *word is expected, until a wake or the deadline. The comparison and going to sleep
+ * are one step with respect to valet_futex_wake. Words are private to the process.
+ *
+ * word      4-byte aligned and writable; others change it with atomic operations
+ * deadline  as valet_park_until, but one that has passed may cost a system call
+ * returns   VALET_OK, woken, or for no reason: look at the word again
+ *           VALET_CHANGED, the word was not expected
+ *           VALET_TIMEDOUT, the deadline came
+ *           VALET_ERR_INVALID, word is null or not aligned
+ *           VALET_ERR_UNSUPPORTED as valet_park_until
+ *           VALET_ERR_SYSTEM, as valet_park; on futex kinds with a kernel also: word is not
+ *           mapped, where the kernel tells (the README names the one that does not)
+ * order     none: load the word with acquire yourself
+ * context   threads only
+ * source    futex(2) and its like; where there is none, the table of core/futex_token.c
+ */
+VALET_API int valet_futex_wait(uint32_t *word, uint32_t expected, uint64_t deadline);
+
+/*
+ * Wake threads that wait on word. Change the word first: where the wait is a loop on the word (bare
+ * metal), and for a thread that is about to sleep, only the change counts.
+ *
+ * word      may be dead by now: the address is a key, the word is not read
+ * count     how many; 0: nobody; above INT32_MAX: all. More may wake: a few systems wake all (their
+ *           rows say so), and any wait may return for no reason
+ * order     none: change the word with release yourself
+ * context   as valet_unpark
+ * source    as valet_futex_wait
+ */
+VALET_API void valet_futex_wake(uint32_t *word, uint32_t count);
+
+/*
+ * The clock of all deadlines.
+ *
+ * returns   ns since some fixed moment, monotonic; 0: there is no clock here
+ * context   anywhere
+ * source    CLOCK_MONOTONIC or the system's equivalent
+ */
+VALET_API uint64_t valet_now(void);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

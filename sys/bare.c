@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: MIT OR Apache-2.0 */
+/*
+ * Bare metal: a loop on the word with the CPU's wait instruction, futex kind. Nobody schedules
+ * here: a parked thread keeps its CPU. Also the fallback for a system that has no row.
+ *
+ * Unparking is an atomic operation, a barrier and an event: interrupt handlers may do it.
+ */
+#include <stdatomic.h>
+
+#include "arch/arch.h"
+#include "core/word.h"
+#include "sys.h"
+
+/*
+ * The clock hook. aarch64 has a clock that needs no board knowledge; elsewhere there is none until
+ * the integrator defines this function, which then takes the place of this one. It must never
+ * return 0 (see sys.h), and all CPUs must agree on it.
+ */
+__attribute__((weak)) uint64_t valet_sys_now(void)
+{
+    return valet_arch_now();
+}
+
+int valet_sys_futex_wait(uint32_t *word, uint32_t expected, uint64_t deadline)
+{
+    /* relaxed: the core has its own ordering */
+    while (atomic_load_explicit((valet_word32 *)word, memory_order_relaxed) == expected) {
+        if (deadline == VALET_FOREVER) {
+            valet_arch_wait(word, expected);
+            continue;
+        }
+        /* With a deadline the CPU must not wait for an event that may never come. */
+        uint64_t now = valet_sys_now();
+        if (now >= deadline) /* a deadline of 0 has come also where there is no clock */
+            return VALET_TIMEDOUT;
+        if (now == 0)
+            return VALET_ERR_UNSUPPORTED;
+        valet_arch_relax();
+    }
+    return VALET_CHANGED;
+}
+
+void valet_sys_futex_wake(uint32_t *word, uint32_t count)
+{
+    (void)word; /* the change of the word is the wake-up: it ends every loop */
+    (void)count;
+    valet_arch_event();
+}

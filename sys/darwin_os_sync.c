@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: MIT OR Apache-2.0 */
+/*
+ * macOS 14.4, iOS 17.4 and later: os_sync_wait_on_address, the public interface, futex kind. Older
+ * systems: darwin.c.
+ *
+ * Undefined symbols, all documented: the four functions below, clock_gettime_nsec_np, and __error,
+ * which is what errno expands to. Timeouts count from the call, by the same clock as ours; 0 is
+ * refused. Sources: apple-oss-distributions/libplatform include/os/os_sync_wait_on_address.h,
+ * apple-oss-distributions/xnu bsd/kern/sys_ulock.c, clock_gettime(3).
+ */
+#include <stddef.h>
+
+#include "core/deadline.h"
+#include "sys.h"
+
+#define OS_SYNC_WAIT_ON_ADDRESS_NONE 0
+#define OS_SYNC_WAKE_BY_ADDRESS_NONE 0
+#define OS_CLOCK_MACH_ABSOLUTE_TIME  32
+#define CLOCK_UPTIME_RAW             8
+#define EINTR                        4
+#define ENOMEM                       12
+#define EFAULT                       14
+#define ETIMEDOUT                    60
+
+#define LONGEST_NS (UINT64_C(86400) * 1000000000u) /* the kernel's own limit is not documented */
+
+int os_sync_wait_on_address(void *word, uint64_t expected, size_t size, uint32_t flags);
+int os_sync_wait_on_address_with_timeout(void *word, uint64_t expected, size_t size, uint32_t flags,
+                                         uint32_t clock, uint64_t timeout_ns);
+int os_sync_wake_by_address_any(void *word, size_t size, uint32_t flags);
+int os_sync_wake_by_address_all(void *word, size_t size, uint32_t flags);
+uint64_t clock_gettime_nsec_np(int clock);
+int *__error(void);
+
+uint64_t valet_sys_now(void)
+{
+    return clock_gettime_nsec_np(CLOCK_UPTIME_RAW); /* 0: an unknown clock; this one is known */
+}
+
+int valet_sys_futex_wait(uint32_t *word, uint32_t expected, uint64_t deadline)
+{
+    uint64_t left = LONGEST_NS;
+    if (deadline != VALET_FOREVER) {
+        uint64_t now = valet_sys_now();
+        if (now == 0)
+            return VALET_ERR_UNSUPPORTED;
+        left = valet_deadline_left(now, deadline);
+        if (left == 0)
+            return VALET_TIMEDOUT;
+    }
+    int kept = *__error();
+    int r =
+        deadline == VALET_FOREVER
+            ? os_sync_wait_on_address(word, expected, sizeof *word, OS_SYNC_WAIT_ON_ADDRESS_NONE)
+            : os_sync_wait_on_address_with_timeout(
+                  word, expected, sizeof *word, OS_SYNC_WAIT_ON_ADDRESS_NONE,
+                  OS_CLOCK_MACH_ABSOLUTE_TIME, left < LONGEST_NS ? left : LONGEST_NS);
+    int e = r < 0 ? *__error() : 0;
+    *__error() = kept; /* errno is the user's: parking does not change it */
+    /* 0: woken, perhaps for nothing, or the word differed. EINTR: a signal handler ran. EFAULT: the
+     * page is not there at this moment, and whoever looks at the word again fetches it. A word that
+     * is not mapped gets the same answer: this interface cannot tell the two apart. ENOMEM: the
+     * kernel has no room for a waiter at this moment; Apple's header says to try again. */
+    if (e == 0 || e == EINTR || e == EFAULT || e == ENOMEM)
+        return VALET_OK;
+    if (e == ETIMEDOUT && deadline != VALET_FOREVER) /* the sleep, as it was cut, is over */
+        return valet_sys_now() < deadline ? VALET_OK : VALET_TIMEDOUT;
+    /* EINVAL: somebody waits on the word by other means. Anything else is not for these arguments.
+     */
+    return VALET_ERR_SYSTEM;
+}
+
+void valet_sys_futex_wake(uint32_t *word, uint32_t count)
+{
+    int kept = *__error();
+    /* ENOENT: nobody waits, also where the address is gone. EINVAL: a stranger waits there now. */
+    if (count == 1)
+        os_sync_wake_by_address_any(word, sizeof *word, OS_SYNC_WAKE_BY_ADDRESS_NONE);
+    else
+        os_sync_wake_by_address_all(word, sizeof *word, OS_SYNC_WAKE_BY_ADDRESS_NONE);
+    *__error() = kept;
+}

@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: MIT OR Apache-2.0 */
+/*
+ * DragonFly BSD: umtx_sleep(2) and umtx_wakeup(2), futex kind.
+ *
+ * A timeout is an int of microseconds that counts from the call, and 0 is none; the kernel fires it
+ * up to a clock tick early, cuts long ones by a sysctl and once refused those above a second. So no
+ * sleep is longer than a second or shorter than a microsecond, and the clock alone says whether the
+ * deadline has come. The key is the physical page, which a fork may change under a sleeper: it too
+ * looks again after a second. Sources: DragonFlyBSD/DragonFlyBSD sys/kern/kern_umtx.c,
+ * sys/kern/syscalls.master, sys/sys/time.h, lib/libc/sys/umtx.2.
+ */
+#include "arch/arch.h"
+#include "core/deadline.h"
+#include "sys.h"
+
+#define SYS_clock_gettime 232
+#define SYS_umtx_sleep    469
+#define SYS_umtx_wakeup   470
+#define CLOCK_MONOTONIC   4
+#define EINTR             4
+#define EBUSY             16
+#define EWOULDBLOCK       35
+
+#define LONGEST_US 1000000
+
+struct timespec {
+    int64_t tv_sec, tv_nsec;
+};
+
+_Static_assert(sizeof(struct timespec) == 16 && sizeof(long) == 8, "the 64-bit ABI");
+
+uint64_t valet_sys_now(void)
+{
+    struct timespec t = {0, 0};
+    if (valet_trap_bsd(SYS_clock_gettime, CLOCK_MONOTONIC, (long)&t, 0, 0, 0, 0) != 0)
+        return 0; /* cannot fail */
+    return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
+}
+
+int valet_sys_futex_wait(uint32_t *word, uint32_t expected, uint64_t deadline)
+{
+    long timeout_us = LONGEST_US;
+    if (deadline != VALET_FOREVER) {
+        uint64_t now = valet_sys_now();
+        if (now == 0)
+            return VALET_ERR_UNSUPPORTED;
+        uint64_t left = valet_deadline_left(now, deadline);
+        if (left == 0)
+            return VALET_TIMEDOUT;
+        if (left < LONGEST_US * UINT64_C(1000))
+            timeout_us = (long)((left + 999) / 1000);
+    }
+    long r =
+        valet_trap_bsd(SYS_umtx_sleep, (long)word, (long)(int32_t)expected, timeout_us, 0, 0, 0);
+    /* 0: woken, perhaps for nothing. EINTR: a signal handler ran, whether under SA_RESTART or not.
+     */
+    if (r == 0 || r == -EINTR)
+        return VALET_OK;
+    if (r == -EBUSY) /* the word differed */
+        return VALET_CHANGED;
+    if (r == -EWOULDBLOCK) /* this sleep is over */
+        return deadline == VALET_FOREVER || valet_sys_now() < deadline ? VALET_OK : VALET_TIMEDOUT;
+    /* EFAULT, EINVAL: the word is not mapped, or not writable. ENOSYS, anything else: no such call.
+     */
+    return VALET_ERR_SYSTEM;
+}
+
+void valet_sys_futex_wake(uint32_t *word, uint32_t count)
+{
+    /* 1 wakes one, any other number wakes all. Results: 0; EFAULT, the address is gone and so are
+     * its waiters. */
+    valet_trap_bsd(SYS_umtx_wakeup, (long)word, count == 1, 0, 0, 0, 0);
+}

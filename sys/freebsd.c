@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: MIT OR Apache-2.0 */
+/*
+ * FreeBSD: _umtx_op(2), futex kind.
+ *
+ * A waiter is queued before its word is compared, so one whose word has changed may still absorb a
+ * wake-up: a wake of n threads is a lower bound on nothing but n queued ones. The core parks one
+ * thread on a word, or wakes all. Sources: freebsd/freebsd-src sys/kern/kern_umtx.c,
+ * lib/libsys/_umtx_op.2, sys/sys/umtx.h, sys/sys/_clock_id.h, sys/kern/syscalls.master.
+ */
+#include <stddef.h>
+
+#include "arch/arch.h"
+#include "sys.h"
+
+#define SYS_clock_gettime         232
+#define SYS__umtx_op              454
+#define UMTX_OP_WAIT_UINT_PRIVATE 15
+#define UMTX_OP_WAKE_PRIVATE      16
+#define UMTX_ABSTIME              0x01
+#define CLOCK_MONOTONIC           4
+#define EINTR                     4
+#define ETIMEDOUT                 60
+
+struct timespec {
+    int64_t tv_sec, tv_nsec;
+};
+
+struct _umtx_time {
+    struct timespec _timeout;
+    uint32_t _flags, _clockid;
+};
+
+/* More than 16 bytes is what tells the kernel that this is not a mere timespec. */
+_Static_assert(sizeof(struct _umtx_time) == 24 && offsetof(struct _umtx_time, _flags) == 16 &&
+                   offsetof(struct _umtx_time, _clockid) == 20 && sizeof(long) == 8,
+               "the 64-bit ABI");
+
+uint64_t valet_sys_now(void)
+{
+    struct timespec t = {0, 0};
+    if (valet_trap_bsd(SYS_clock_gettime, CLOCK_MONOTONIC, (long)&t, 0, 0, 0, 0) != 0)
+        return 0; /* cannot fail, also not in capability mode */
+    return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
+}
+
+int valet_sys_futex_wait(uint32_t *word, uint32_t expected, uint64_t deadline)
+{
+    struct _umtx_time t;
+    long size = 0, until = 0;
+    if (deadline != VALET_FOREVER) {
+        /* Beyond 2^31 s the kernel sleeps without end, which is never early. */
+        t._timeout.tv_sec = (int64_t)(deadline / 1000000000u);
+        t._timeout.tv_nsec = (int64_t)(deadline % 1000000000u);
+        t._flags = UMTX_ABSTIME;
+        t._clockid = CLOCK_MONOTONIC;
+        size = sizeof t;
+        until = (long)&t;
+    }
+    /* The kernel compares 64 bits, the word's upper half being 0: expected must not be extended by
+     * its sign. */
+    long r = valet_trap_bsd(SYS__umtx_op, (long)word, UMTX_OP_WAIT_UINT_PRIVATE,
+                            (long)(unsigned long)expected, size, until, 0);
+    /* 0: woken, or the word differed; the kernel does not tell. EINTR: a signal handler ran,
+     * whether under SA_RESTART or not. */
+    if (r == 0 || r == -EINTR)
+        return VALET_OK;
+    if (r == -ETIMEDOUT && size != 0) /* the deadline has come, by the clock of valet_sys_now */
+        return VALET_TIMEDOUT;
+    /* EFAULT: the word is not mapped. EINVAL: no such operation in old releases. ENOSYS, anything
+     * else: no such call. None of them goes away by asking again. */
+    return VALET_ERR_SYSTEM;
+}
+
+void valet_sys_futex_wake(uint32_t *word, uint32_t count)
+{
+    /* The count is a signed int. Always 0, also for an address that is gone. */
+    valet_trap_bsd(SYS__umtx_op, (long)word, UMTX_OP_WAKE_PRIVATE,
+                   count < INT32_MAX ? (long)count : INT32_MAX, 0, 0, 0);
+}

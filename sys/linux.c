@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: MIT OR Apache-2.0 */
+/*
+ * Linux and Android: futex(2), futex kind.
+ *
+ * FUTEX_WAIT_BITSET, since unlike FUTEX_WAIT it takes an absolute time: a wait that is begun again
+ * does not drift. Private: the key is the address, not the page behind it. Present since 2.6.25;
+ * Android's sandbox kills a program that so much as tries the newer futex_wait(2), so it is not
+ * tried. Sources: torvalds/linux kernel/futex/syscalls.c, kernel/futex/waitwake.c,
+ * include/uapi/linux/futex.h, include/uapi/asm-generic/errno-base.h, errno.h.
+ */
+#include <stddef.h>
+
+#include "arch/arch.h"
+#include "sys.h"
+#include "sys/linux_numbers.h"
+
+#define FUTEX_WAKE             1
+#define FUTEX_WAIT_BITSET      9
+#define FUTEX_PRIVATE_FLAG     128
+#define FUTEX_BITSET_MATCH_ANY 0xffffffff
+#define CLOCK_MONOTONIC        1
+#define EINTR                  4
+#define EAGAIN                 11
+#define ETIMEDOUT              110
+
+struct timespec {
+    int64_t tv_sec, tv_nsec;
+};
+
+_Static_assert(sizeof(struct timespec) == 16 && sizeof(long) == 8, "the 64-bit ABI");
+
+uint64_t valet_sys_now(void)
+{
+    struct timespec t = {0, 0};
+    if (valet_trap_linux(__NR_clock_gettime, CLOCK_MONOTONIC, (long)&t, 0, 0, 0, 0) != 0)
+        return 0; /* a sandbox took the clock away; nothing else can fail here */
+    return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
+}
+
+int valet_sys_futex_wait(uint32_t *word, uint32_t expected, uint64_t deadline)
+{
+    struct timespec t, *until = NULL;
+    if (deadline != VALET_FOREVER) {
+        t.tv_sec = (int64_t)(deadline / 1000000000u);
+        t.tv_nsec = (int64_t)(deadline % 1000000000u);
+        until = &t;
+    }
+    long r = valet_trap_linux(__NR_futex, (long)word, FUTEX_WAIT_BITSET | FUTEX_PRIVATE_FLAG,
+                              (long)expected, (long)until, 0, (long)FUTEX_BITSET_MATCH_ANY);
+    /* 0: woken, perhaps by a stranger who used this address before. EINTR: a signal handler ran. */
+    if (r == 0 || r == -EINTR)
+        return VALET_OK;
+    if (r == -EAGAIN) /* the word differed */
+        return VALET_CHANGED;
+    if (r == -ETIMEDOUT && until != NULL) /* the deadline has come, by the clock of valet_sys_now */
+        return VALET_TIMEDOUT;
+    /* EFAULT: the word is not mapped. EINVAL: it is not aligned (no other argument can be wrong).
+     * ENOSYS, EPERM, EACCES, anything else: no such call here, or a sandbox forbids it. None of
+     * them goes away by asking again. */
+    return VALET_ERR_SYSTEM;
+}
+
+void valet_sys_futex_wake(uint32_t *word, uint32_t count)
+{
+    /* The kernel takes count as a signed int and wakes one for any that is not positive. Results:
+     * the number woken; EFAULT and EINVAL, the word is gone already and so are its waiters. */
+    valet_trap_linux(__NR_futex, (long)word, FUTEX_WAKE | FUTEX_PRIVATE_FLAG,
+                     count < INT32_MAX ? (long)count : INT32_MAX, 0, 0, 0);
+}

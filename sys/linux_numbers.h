@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: MIT OR Apache-2.0 */
+/*
+ * Numbers of Linux system calls: musl's <bits/syscall.h> for this CPU where the build found it,
+ * else these, from torvalds/linux arch/x86/entry/syscalls/syscall_64.tbl and
+ * include/uapi/asm-generic/unistd.h. test/numbers_test.c holds the two equal.
+ */
+#ifndef VALET_SYS_LINUX_NUMBERS_H
+#define VALET_SYS_LINUX_NUMBERS_H
+
+#ifdef VALET_MUSL_SYSCALL_H
+#include VALET_MUSL_SYSCALL_H
+#elif defined __x86_64__
+#define __NR_futex         202
+#define __NR_clock_gettime 228
+#else /* aarch64, riscv64: the generic table */
+#define __NR_futex         98
+#define __NR_clock_gettime 113
+#endif
+
+#endif

@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: MIT OR Apache-2.0 */
+/*
+ * NetBSD 10 and later: __futex, futex kind. Older: the row netbsd_park.
+ *
+ * WAIT_BITSET takes an absolute monotonic time. Private and plain callers do not meet: the flag is
+ * set in both calls. Seven arguments, timeout and val2 being two, unlike on Linux. Sources:
+ * NetBSD/src sys/kern/sys_futex.c, sys/sys/futex.h, sys/sys/errno.h, sys/sys/time.h,
+ * maksymlanko/netbsd-src sys/kern/syscalls.master.
+ */
+#include <stddef.h>
+
+#include "arch/arch.h"
+#include "sys.h"
+
+#define SYS___futex            166
+#define SYS___clock_gettime50  427
+#define FUTEX_WAKE             1
+#define FUTEX_WAIT_BITSET      9
+#define FUTEX_PRIVATE_FLAG     128
+#define FUTEX_BITSET_MATCH_ANY 0xffffffff
+#define CLOCK_MONOTONIC        3
+#define EINTR                  4
+#define EFAULT                 14
+#define EAGAIN                 35
+#define ETIMEDOUT              60
+
+struct timespec {
+    int64_t tv_sec, tv_nsec;
+};
+
+_Static_assert(sizeof(struct timespec) == 16 && sizeof(long) == 8, "the 64-bit ABI");
+
+uint64_t valet_sys_now(void)
+{
+    struct timespec t = {0, 0};
+    if (valet_trap_netbsd(SYS___clock_gettime50, CLOCK_MONOTONIC, (long)&t, 0, 0, 0, 0, 0) != 0)
+        return 0; /* cannot fail */
+    return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
+}
+
+/*
+ * Whether the word is mapped. A plain wake, unlike a private one, looks the memory up; a wake of 0
+ * threads wakes none.
+ */
+static int is_mapped(const uint32_t *word)
+{
+    return valet_trap_netbsd(SYS___futex, (long)word, FUTEX_WAKE, 0, 0, 0, 0, 0) != -EFAULT;
+}
+
+int valet_sys_futex_wait(uint32_t *word, uint32_t expected, uint64_t deadline)
+{
+    struct timespec t;
+    long until = 0;
+    if (deadline != VALET_FOREVER) {
+        t.tv_sec = (int64_t)(deadline / 1000000000u);
+        t.tv_nsec = (int64_t)(deadline % 1000000000u);
+        until = (long)&t;
+    }
+    long r = valet_trap_netbsd(SYS___futex, (long)word, FUTEX_WAIT_BITSET | FUTEX_PRIVATE_FLAG,
+                               (long)(int32_t)expected, until, 0, 0, (long)FUTEX_BITSET_MATCH_ANY);
+    /* 0: woken, perhaps by a stranger who used this address before. EINTR: a signal handler ran;
+     * under SA_RESTART the kernel goes back to sleep by itself. */
+    if (r == 0 || r == -EINTR)
+        return VALET_OK;
+    if (r == -EAGAIN) /* the word differed; or it cannot be read, and whoever asks again spins */
+        return is_mapped(word) ? VALET_CHANGED : VALET_ERR_SYSTEM;
+    if (r == -ETIMEDOUT && deadline != VALET_FOREVER) /* after INT_MAX ticks (248 days) at most */
+        return valet_sys_now() < deadline ? VALET_OK : VALET_TIMEDOUT;
+    /* EINVAL: not for these arguments. ENOMEM, ENFILE: the kernel has no room for a futex. ENOSYS,
+     * anything else: no such call here (before 10). */
+    return VALET_ERR_SYSTEM;
+}
+
+void valet_sys_futex_wake(uint32_t *word, uint32_t count)
+{
+    /* A negative count is refused. Results: the number woken, also 0 for an address that is gone.
+     */
+    valet_trap_netbsd(SYS___futex, (long)word, FUTEX_WAKE | FUTEX_PRIVATE_FLAG,
+                      count < INT32_MAX ? (long)count : INT32_MAX, 0, 0, 0, 0);
+}

@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: MIT OR Apache-2.0 */
+/*
+ * OpenBSD, static programs: futex(2) by trap, futex kind. See openbsd.h for the call itself.
+ *
+ * The kernel kills a program that makes a call from a place that is not on record. In a static
+ * program the record is its section .openbsd.syscalls; in a dynamic one it is libc.so's, and the
+ * row openbsd_libc is for those. A record names one place for each number, so a program that also
+ * links libc.a's futex or clock_gettime has two, which the kernel takes for "anywhere" (1.37 of
+ * syscall_mi.h; that every release does so is not verified). The stack must be MAP_STACK memory.
+ * Sources: cjeker/src sys/sys/syscall_mi.h, openbsd/src sys/kern/syscalls.master, pinsyscalls(2).
+ */
+#include "openbsd.h"
+
+#include "arch/arch.h"
+
+VALET_TRAP_OPENBSD(valet_openbsd_futex, 83);
+VALET_TRAP_OPENBSD(valet_openbsd_clock_gettime, 87);
+
+uint64_t valet_sys_now(void)
+{
+    struct timespec t;
+    if (valet_openbsd_clock_gettime(CLOCK_MONOTONIC, (long)&t, 0, 0, 0, 0) != 0)
+        return 0; /* cannot fail */
+    return ns_of(&t);
+}
+
+int valet_sys_futex_wait(uint32_t *word, uint32_t expected, uint64_t deadline)
+{
+    struct timespec t;
+    long timeout = 0;
+    if (deadline != VALET_FOREVER) {
+        uint64_t now = valet_sys_now();
+        if (now == 0)
+            return VALET_ERR_UNSUPPORTED;
+        if (!timeout_of(now, deadline, &t))
+            return VALET_TIMEDOUT;
+        timeout = (long)&t;
+    }
+    long r = valet_openbsd_futex((long)word, FUTEX_WAIT | FUTEX_PRIVATE_FLAG, (long)expected,
+                                 timeout, 0, 0);
+    /* Old kernels (seen in 6.5) return the errno as if it were the result, newer ones (7.4) as an
+     * error. Nothing else is ever positive here. */
+    return status_of((int)(r < 0 ? -r : r), deadline);
+}
+
+void valet_sys_futex_wake(uint32_t *word, uint32_t count)
+{
+    /* The number woken; 0 also for an address that is gone. */
+    valet_openbsd_futex((long)word, FUTEX_WAKE | FUTEX_PRIVATE_FLAG, count_of(count), 0, 0, 0);
+}

@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: MIT OR Apache-2.0 */
+/*
+ * OpenBSD, dynamic programs and libraries: futex(2) through libc, futex kind. Only libc.so may make
+ * calls there; see openbsd.h for the call itself, openbsd.c for the other way. Undefined symbols:
+ * futex, clock_gettime and __errno, which is what errno expands to.
+ * Source: openbsd/src lib/libc/sys/futex.2, include/errno.h.
+ */
+#include <stddef.h>
+
+#include "openbsd.h"
+
+int futex(volatile uint32_t *word, int op, int value, const struct timespec *timeout,
+          volatile uint32_t *word2);
+int clock_gettime(int clock, struct timespec *t);
+int *__errno(void);
+
+uint64_t valet_sys_now(void)
+{
+    struct timespec t;
+    if (clock_gettime(CLOCK_MONOTONIC, &t) != 0)
+        return 0; /* cannot fail */
+    return ns_of(&t);
+}
+
+int valet_sys_futex_wait(uint32_t *word, uint32_t expected, uint64_t deadline)
+{
+    struct timespec t, *timeout = NULL;
+    if (deadline != VALET_FOREVER) {
+        uint64_t now = valet_sys_now();
+        if (now == 0)
+            return VALET_ERR_UNSUPPORTED;
+        if (!timeout_of(now, deadline, &t))
+            return VALET_TIMEDOUT;
+        timeout = &t;
+    }
+    int kept = *__errno();
+    int r = futex(word, FUTEX_WAIT | FUTEX_PRIVATE_FLAG, (int)expected, timeout, NULL);
+    if (r < 0) /* in old releases the errno is the result itself */
+        r = *__errno();
+    *__errno() = kept; /* errno is the user's: parking does not change it */
+    return status_of(r, deadline);
+}
+
+void valet_sys_futex_wake(uint32_t *word, uint32_t count)
+{
+    /* Cannot fail: the number woken, 0 also for an address that is gone. */
+    futex(word, FUTEX_WAKE | FUTEX_PRIVATE_FLAG, count_of(count), NULL, NULL);
+}

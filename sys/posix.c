@@ -1,0 +1,160 @@
+/* SPDX-License-Identifier: MIT OR Apache-2.0 */
+/*
+ * POSIX: a mutex and a condition variable, token kind. The one hosted file.
+ *
+ * The condition variable counts on CLOCK_MONOTONIC where pthread_condattr_setclock exists.
+ * Elsewhere (Apple) it counts on the system's clock, which may be set: a sleep is then cut into
+ * slices, and the monotonic clock alone says whether the deadline has come. Source: POSIX.1-2017
+ * pthread_cond_timedwait, pthread_condattr_setclock, pthread_mutex_destroy.
+ */
+#define _POSIX_C_SOURCE 200809L
+
+#include <errno.h>
+#include <pthread.h>
+#include <sched.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "core/deadline.h"
+#include "sys.h"
+
+#ifndef VALET_POSIX_SETCLOCK
+#if defined _POSIX_CLOCK_SELECTION && _POSIX_CLOCK_SELECTION > 0
+#define VALET_POSIX_SETCLOCK 1
+#else
+#define VALET_POSIX_SETCLOCK 0
+#endif
+#endif
+
+#define NS         1000000000u
+#define LONGEST_NS ((uint64_t)INT32_MAX * NS) /* 68 years, in every time_t */
+#define SLICE_NS   ((uint64_t)NS)             /* how late the clock's being set back can make us */
+
+struct os_token {
+    pthread_mutex_t mutex;
+    pthread_cond_t condition;
+    bool posted;      /* under the mutex */
+    atomic_bool left; /* the poster's last touch */
+};
+
+_Static_assert(sizeof(struct os_token) <= sizeof(struct valet_token), "the token is too small");
+_Static_assert(_Alignof(struct os_token) <= _Alignof(struct valet_token), "... or not aligned");
+
+static struct os_token *os_token(struct valet_token *t)
+{
+    return (struct os_token *)(void *)t;
+}
+
+static uint64_t clock_ns(clockid_t clock)
+{
+    struct timespec t;
+    if (clock_gettime(clock, &t) != 0)
+        return 0;
+    return (uint64_t)t.tv_sec * NS + (uint64_t)t.tv_nsec;
+}
+
+uint64_t valet_sys_now(void)
+{
+    return clock_ns(CLOCK_MONOTONIC);
+}
+
+/* 0 or an errno; it fails only for want of memory or other resources. */
+static int init_condition(pthread_cond_t *condition)
+{
+#if VALET_POSIX_SETCLOCK
+    pthread_condattr_t attributes;
+    int e = pthread_condattr_init(&attributes);
+    if (e != 0)
+        return e;
+    e = pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+    if (e == 0)
+        e = pthread_cond_init(condition, &attributes);
+    pthread_condattr_destroy(&attributes);
+    return e;
+#else
+    return pthread_cond_init(condition, NULL);
+#endif
+}
+
+int valet_sys_token_init(struct valet_token *t)
+{
+    struct os_token *token = os_token(t);
+    token->posted = false;
+    atomic_init(&token->left, false);
+    if (pthread_mutex_init(&token->mutex, NULL) != 0)
+        return VALET_ERR_SYSTEM;
+    if (init_condition(&token->condition) == 0)
+        return VALET_OK;
+    pthread_mutex_destroy(&token->mutex);
+    return VALET_ERR_SYSTEM;
+}
+
+/* Sleep until the deadline, a slice of it, or a signal. 0, ETIMEDOUT or another errno. */
+static int sleep_until(struct os_token *token, uint64_t deadline)
+{
+    if (deadline == VALET_FOREVER)
+        return pthread_cond_wait(&token->condition, &token->mutex);
+    uint64_t now = clock_ns(CLOCK_MONOTONIC);
+    uint64_t left = valet_deadline_left(now, deadline);
+    if (left == 0)
+        return ETIMEDOUT;
+#if VALET_POSIX_SETCLOCK
+    uint64_t until = now + (left < LONGEST_NS ? left : LONGEST_NS);
+#else
+    uint64_t until = clock_ns(CLOCK_REALTIME) + (left < SLICE_NS ? left : SLICE_NS);
+#endif
+    struct timespec at = {.tv_sec = (time_t)(until / NS), .tv_nsec = (long)(until % NS)};
+    int e = pthread_cond_timedwait(&token->condition, &token->mutex, &at);
+    return e == ETIMEDOUT ? 0 : e; /* the next look at the clock decides */
+}
+
+int valet_sys_token_wait(struct valet_token *t, uint64_t deadline)
+{
+    struct os_token *token = os_token(t);
+    if (deadline != VALET_FOREVER && valet_sys_now() == 0)
+        return VALET_ERR_UNSUPPORTED;
+    if (pthread_mutex_lock(&token->mutex) != 0) /* a plain mutex that is ours: cannot fail */
+        return VALET_ERR_SYSTEM;
+    int e = 0;
+    while (e == 0 && !token->posted)
+        e = sleep_until(token, deadline);
+    bool posted = token->posted;
+    pthread_mutex_unlock(&token->mutex);
+    if (!posted)
+        /* ETIMEDOUT: by our own clock. EINVAL, EPERM and others: the library is broken. */
+        return e == ETIMEDOUT ? VALET_TIMEDOUT : VALET_ERR_SYSTEM;
+    /*
+     * The poster may still be inside its unlock, and the next thing here is fini and the end of the
+     * stack frame. POSIX wants an unlock that touches nothing after it has let go, but not every
+     * library has always kept to that (glibc bug 13690). So the poster says when it is out. It is a
+     * few instructions away, unless it lost its CPU there: then sleeping lets it run, whatever its
+     * priority and ours. acquire: pairs with LEFT
+     */
+    for (unsigned looks = 0; !atomic_load_explicit(&token->left, memory_order_acquire); looks++) {
+        struct timespec nap = {.tv_sec = 0, .tv_nsec = 50000};
+        if (looks < 16)
+            sched_yield();
+        else
+            nanosleep(&nap, NULL);
+    }
+    return VALET_OK;
+}
+
+void valet_sys_token_post(struct valet_token *t)
+{
+    struct os_token *token = os_token(t);
+    pthread_mutex_lock(&token->mutex);
+    token->posted = true;
+    pthread_cond_signal(&token->condition); /* under the mutex: the owner may not be gone yet */
+    pthread_mutex_unlock(&token->mutex);
+    atomic_store_explicit(&token->left, true, memory_order_release); /* LEFT */
+}
+
+void valet_sys_token_fini(struct valet_token *t)
+{
+    pthread_cond_destroy(&os_token(t)->condition);
+    pthread_mutex_destroy(&os_token(t)->mutex);
+}

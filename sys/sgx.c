@@ -1,0 +1,113 @@
+/* SPDX-License-Identifier: MIT OR Apache-2.0 */
+/*
+ * Fortanix SGX enclaves: the usercalls wait and send, token kind.
+ *
+ * The host schedules, and is hostile: it may end a wait early, late, never or with any result, drop
+ * an event, or send one that nobody asked for. All it can do to us is to delay a thread. The truth
+ * is a flag in the token, which lies in the enclave's memory; an event only says "look again", and
+ * which events came is not even looked at. Nothing that the host returns is used as an address, an
+ * index or a length. Events are kept by thread: a poster that is late leaves one for the thread's
+ * next wait, of whatever kind, and every such wait looks again, the Rust library's too.
+ *
+ * The clock, too, is the host's: the time of day, which the host can set to anything, also
+ * backwards, and nothing in an enclave could notice. "Never early" holds by that clock alone; a
+ * deadline is a convenience here and proves nothing. 0 from the host is "no clock".
+ *
+ * Undefined symbols, both of the enclave's entry code, which knows the way out and the thread's
+ * TCS: usercall and get_tcs_addr. Sources: fortanix/rust-sgx intel-sgx/fortanix-sgx-abi/src/lib.rs,
+ * doc/FORTANIX-SGX-ABI.md, rust-lang/rust library/std/src/sys/pal/sgx/abi/entry.S,
+ * library/std/src/sys/pal/sgx/abi/usercalls/raw.rs.
+ */
+#include <stdatomic.h>
+#include <stdbool.h>
+
+#include "core/deadline.h"
+#include "sys.h"
+
+/* By their order of declaration in fortanix-sgx-abi. */
+#define USERCALL_WAIT          11
+#define USERCALL_SEND          12
+#define USERCALL_INSECURE_TIME 13
+#define EV_UNPARK              4
+#define WAIT_INDEFINITE        UINT64_MAX
+
+/* fortanix-sgx-abi's Error, a 32-bit integer */
+#define RESULT_SUCCESS 0
+#define Interrupted    0x04
+#define TimedOut       0x6e
+
+struct usercall_return {
+    uint64_t first, second;
+};
+
+struct usercall_return usercall(uint64_t number, uint64_t p1, uint64_t p2, uint64_t abort,
+                                uint64_t p3, uint64_t p4);
+uint64_t get_tcs_addr(void);
+
+struct os_token {
+    uint64_t tcs; /* the owner's, for the poster */
+    atomic_bool posted;
+};
+
+_Static_assert(sizeof(struct os_token) <= sizeof(struct valet_token), "the token is too small");
+_Static_assert(_Alignof(struct os_token) <= _Alignof(struct valet_token), "... or not aligned");
+
+static struct os_token *os_token(struct valet_token *t)
+{
+    return (struct os_token *)(void *)t;
+}
+
+uint64_t valet_sys_now(void)
+{
+    return usercall(USERCALL_INSECURE_TIME, 0, 0, 0, 0, 0).first;
+}
+
+int valet_sys_token_init(struct valet_token *t)
+{
+    struct os_token *token = os_token(t);
+    token->tcs = get_tcs_addr();
+    atomic_init(&token->posted, false);
+    return VALET_OK;
+}
+
+int valet_sys_token_wait(struct valet_token *t, uint64_t deadline)
+{
+    struct os_token *token = os_token(t);
+    /* acquire: pairs with POSTED */
+    while (!atomic_load_explicit(&token->posted, memory_order_acquire)) {
+        uint64_t timeout_ns = WAIT_INDEFINITE;
+        if (deadline != VALET_FOREVER) {
+            uint64_t now = valet_sys_now();
+            if (now == 0)
+                return VALET_ERR_UNSUPPORTED;
+            timeout_ns =
+                valet_deadline_left(now, deadline); /* never WAIT_INDEFINITE: now is not 0 */
+            if (timeout_ns == 0)
+                return VALET_TIMEDOUT;
+        }
+        int32_t result = (int32_t)usercall(USERCALL_WAIT, EV_UNPARK, timeout_ns, 0, 0, 0).first;
+        /* Success: an event, perhaps a stray one. Interrupted: no reason. TimedOut: if so, the next
+         * look at the clock says so. Each turn is a way out of the enclave, where the host could as
+         * well not let us run: turning for ever is the delay that it can always cause. */
+        if (result == RESULT_SUCCESS || result == Interrupted ||
+            (result == TimedOut && deadline != VALET_FOREVER))
+            continue;
+        /* InvalidInput, WouldBlock, anything else: the host does not do what this needs. */
+        return VALET_ERR_SYSTEM;
+    }
+    return VALET_OK;
+}
+
+void valet_sys_token_post(struct valet_token *t)
+{
+    struct os_token *token = os_token(t);
+    uint64_t tcs = token->tcs; /* from the next line on the owner may return; its frame is gone */
+    atomic_store_explicit(&token->posted, true, memory_order_release); /* POSTED */
+    /* InvalidInput: the host has lost the thread. There is nobody to tell. */
+    usercall(USERCALL_SEND, EV_UNPARK, tcs, 0, 0, 0);
+}
+
+void valet_sys_token_fini(struct valet_token *t)
+{
+    (void)t;
+}

@@ -1,0 +1,107 @@
+/* SPDX-License-Identifier: MIT OR Apache-2.0 */
+/*
+ * The contract between the library and a system. Installed as <valet_sys.h>: a runtime with a
+ * scheduler of its own builds valet with -Dos=external, chooses -Dexternal_kind=futex or token,
+ * and defines these functions itself.
+ *
+ * A system is of one of two kinds and supplies valet_sys_now and the functions of its kind:
+ *
+ *   futex   the kernel compares a 32-bit word and queues the thread in one step
+ *   token   the kernel can only wake one thread that is known
+ *
+ * Results are those of enum valet_status. Deadlines are absolute, ns of valet_sys_now();
+ * VALET_FOREVER means none. The core never passes a deadline of 0 except from valet_futex_wait.
+ */
+#ifndef VALET_SYS_H
+#define VALET_SYS_H
+
+#include "valet.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/*
+ * Both kinds: monotonic ns, never 0. A system without a clock always returns 0; its waits answer
+ * VALET_ERR_UNSUPPORTED to every deadline but VALET_FOREVER and 0. Called from any context.
+ */
+uint64_t valet_sys_now(void);
+
+/* ---- futex kind ------------------------------------------------------------------------------ */
+
+#define VALET_ALL UINT32_MAX
+
+/*
+ * Block the calling thread if *word is expected. The comparison and the queueing are one step with
+ * respect to valet_sys_futex_wake on the same word: a wake after the word changed is never missed.
+ *
+ * returns   VALET_OK, woken, or no reason at all: the core looks again
+ *           VALET_CHANGED, *word differed, where the system tells; else VALET_OK
+ *           VALET_TIMEDOUT, only when valet_sys_now() >= deadline; a sleep cut short is VALET_OK
+ *           VALET_ERR_UNSUPPORTED, no clock for this deadline, or this thread may not block
+ *           VALET_ERR_SYSTEM, the call cannot work here: the core gives up instead of spinning
+ * expected  what *word has to be
+ * deadline  when to give up
+ * word      other threads change it with atomic operations: where the system itself reads it, it
+ *           does so with an atomic load; relaxed suffices, the core has its own ordering
+ */
+int valet_sys_futex_wait(uint32_t *word, uint32_t expected, uint64_t deadline);
+
+/*
+ * Wake threads that wait on word.
+ *
+ * count     how many at most: 1 or more; VALET_ALL: every one
+ *
+ * The caller has changed *word first, so no sleeper's expected matches it any more; that is what
+ * lets a loop on the word, or WFE, be a system. The word may be dead by now: pass its address on,
+ * never read it, and take "bad address" for success. Must not block; called from any context from
+ * which the user may unpark.
+ *
+ * order     a thread whose wait this ends, whatever that wait answers, sees the word no older than
+ *           the caller's change: any lock that both sides take gives that. Nothing more is needed
+ */
+void valet_sys_futex_wake(uint32_t *word, uint32_t count);
+
+/* ---- token kind ------------------------------------------------------------------------------ */
+
+/*
+ * A binary semaphore in the stack frame of the thread that waits, which owns it: init, wait and
+ * fini are the owner's, post is one other thread's. Init comes first and fini last, whatever they
+ * returned but for a failed init; a token that failed to initialise is not used.
+ */
+struct valet_token {
+    uint64_t os[16]; /* the system's; each checks that its own struct fits, in size and alignment */
+};
+
+/* returns VALET_OK, or VALET_ERR_SYSTEM: no room for a semaphore */
+int valet_sys_token_init(struct valet_token *t);
+
+/*
+ * Block until the post or the deadline. A post before the wait is kept.
+ *
+ * returns   VALET_OK, the one post was consumed; spurious returns are absorbed here
+ *           VALET_TIMEDOUT, only when valet_sys_now() >= deadline, and nothing was consumed
+ *           VALET_ERR_UNSUPPORTED, VALET_ERR_SYSTEM as above, and nothing was consumed
+ * deadline  when to give up
+ * again     once another thread has decided to post, the core waits until VALET_OK whatever the
+ *           deadline and however often it is refused: the poster is about to touch the frame
+ * order     acquire on VALET_OK: pairs with the post
+ */
+int valet_sys_token_wait(struct valet_token *t, uint64_t deadline);
+
+/*
+ * Wake the owner. Once per init, by any thread. Copy what the kernel call needs first: as soon as
+ * the owner can see the post, its frame is gone.
+ *
+ * order     release: pairs with the wait that consumes it
+ */
+void valet_sys_token_post(struct valet_token *t);
+
+/* Release what init acquired. A post, if there was one, has been consumed. */
+void valet_sys_token_fini(struct valet_token *t);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: MIT OR Apache-2.0 */
+/*
+ * Windows 8 and later: RtlWaitOnAddress and RtlWakeAddressSingle/All, futex kind. They are what
+ * WaitOnAddress of the Win32 layer is made of, without its milliseconds.
+ *
+ * The queue is ntdll's own, in the process; what sleeps in the kernel is a thread, to be alerted by
+ * its id. So it is ntdll that reads the word, in user mode: one that is not mapped is a fault of
+ * the caller, not a status. An address that is passed to a wake is only a key. Both wakes begin
+ * with a full fence (RtlWakeAddressSingleNoFence are those without): what the core changed comes
+ * before the look for sleepers. Sources: winsiderss/phnt ntrtl.h, wine-mirror/wine
+ * dlls/ntdll/sync.c, dlls/ntdll/tests/sync.c.
+ */
+#include <stdatomic.h>
+#include <stddef.h>
+
+#include "core/word.h"
+#include "sys.h"
+#include "sys/windows.h"
+
+int32_t RtlWaitOnAddress(const volatile void *word, const void *expected, size_t size,
+                         const int64_t *timeout);
+void RtlWakeAddressSingle(const void *word);
+void RtlWakeAddressAll(const void *word);
+uint8_t RtlQueryPerformanceCounter(int64_t *ticks);
+uint8_t RtlQueryPerformanceFrequency(int64_t *frequency);
+
+uint64_t valet_sys_now(void)
+{
+    int64_t ticks, frequency;
+    /* Neither can fail. The frequency is constant, and both are mostly read in user mode. */
+    RtlQueryPerformanceCounter(&ticks);
+    RtlQueryPerformanceFrequency(&frequency);
+    return ns_of(ticks, frequency);
+}
+
+int valet_sys_futex_wait(uint32_t *word, uint32_t expected, uint64_t deadline)
+{
+    /* ntdll does not tell a word that differed from a wake, so look before it does. */
+    if (atomic_load_explicit((valet_word32 *)word, memory_order_relaxed) != expected)
+        return VALET_CHANGED;
+    int64_t left, *timeout = NULL;
+    if (deadline != VALET_FOREVER) {
+        left = timeout_of(valet_sys_now(), deadline);
+        if (left == 0)
+            return VALET_TIMEDOUT;
+        timeout = &left;
+    }
+    int32_t r = RtlWaitOnAddress(word, &expected, sizeof expected, timeout);
+    if (r == STATUS_SUCCESS) /* woken, for no reason, or the word differed by then */
+        return VALET_OK;
+    if (r == STATUS_TIMEOUT && timeout != NULL) /* of another clock than ours: maybe early */
+        return valet_sys_now() < deadline ? VALET_OK : VALET_TIMEDOUT;
+    /* INVALID_PARAMETER is for sizes; nothing else is known. */
+    return VALET_ERR_SYSTEM;
+}
+
+void valet_sys_futex_wake(uint32_t *word, uint32_t count)
+{
+    /* One or all is what there is; ones in a loop could be two thousand million calls. */
+    if (count == 1)
+        RtlWakeAddressSingle(word);
+    else
+        RtlWakeAddressAll(word);
+}

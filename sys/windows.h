@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: MIT OR Apache-2.0 */
+/*
+ * What windows.c and windows_keyed.c share: NT's statuses, clock and timeouts. Both call ntdll by
+ * name and nothing else: the numbers of NT's system calls change with every build of Windows.
+ */
+#ifndef VALET_SYS_WINDOWS_H
+#define VALET_SYS_WINDOWS_H
+
+#include <stdint.h>
+
+#include "core/deadline.h"
+
+/* Compare statuses for equality only: a timeout is a success by its sign. */
+#define STATUS_SUCCESS 0x000
+#define STATUS_TIMEOUT 0x102
+
+/* Ticks of the performance counter in ns. Split, or the product would overflow after days. */
+static inline uint64_t ns_of(int64_t ticks, int64_t frequency)
+{
+    uint64_t t = (uint64_t)ticks, f = (uint64_t)frequency;
+    return t / f * 1000000000u + t % f * 1000000000u / f;
+}
+
+/*
+ * The timeout of a wait: units of 100 ns, rounded up, negative since a positive one would be a date
+ * of the system's clock. 0: the deadline has come. Nothing to clamp: 64 bits of ns are less than 63
+ * bits of such units.
+ */
+static inline int64_t timeout_of(uint64_t now, uint64_t deadline)
+{
+    uint64_t left = valet_deadline_left(now, deadline);
+    return -(int64_t)(left / 100 + (left % 100 != 0));
+}
+
+#endif
