@@ -1,0 +1,123 @@
+/* SPDX-License-Identifier: MIT OR Apache-2.0 */
+/*
+ * QEMU's riscv64 board "virt". Source: qemu hw/riscv/virt.c (addresses), hw/intc/riscv_aclint.c,
+ * hw/misc/sifive_test.c; the privileged specification for the rest.
+ */
+#include "bare.h"
+
+#include <stdbool.h>
+
+#define MSIP(hart)     ((volatile uint32_t *)(0x02000000u + 4 * (uintptr_t)(hart)))
+#define MTIMECMP(hart) ((volatile uint64_t *)(0x02004000u + 8 * (uintptr_t)(hart)))
+#define UART           ((volatile uint8_t *)0x10000000u)
+#define FINISHER       ((volatile uint32_t *)0x00100000u)
+
+#define TICK_NS 100u /* 10 MHz */
+
+#define MSTATUS_MIE 8u
+#define IRQ_IPI     3u
+#define IRQ_TIMER   7u
+#define INTERRUPT   (UINT64_C(1) << 63)
+
+#define ILLEGAL 2u
+#define WRS_STO 0x01d00073u
+
+#define READ(csr)                                                  \
+    __extension__({                                                \
+        uintptr_t value;                                           \
+        __asm__ volatile("csrr %0, " csr : "=r"(value)::"memory"); \
+        value;                                                     \
+    })
+#define WRITE(csr, value) __asm__ volatile("csrw " csr ", %0" ::"r"(value) : "memory")
+
+void trap(void);
+
+__attribute__((interrupt("machine"), aligned(4))) void trap(void)
+{
+    uintptr_t cause = READ("mcause"), pc = READ("mepc");
+    unsigned hart = bare_cpu();
+    if (cause == (INTERRUPT | IRQ_IPI)) {
+        *MSIP(hart) = 0;
+        /* Lowered before the handler is looked up: one that is given from now on raises it anew. */
+        __asm__ volatile("fence rw, rw" ::: "memory");
+        bare_on_ipi();
+    } else if (cause == (INTERRUPT | IRQ_TIMER)) {
+        *MTIMECMP(hart) = UINT64_MAX;
+        bare_on_timer();
+    } else if (cause == ILLEGAL && *(const uint32_t *)pc == WRS_STO) {
+        /* QEMU before 8.0 has no Zawrs. The instruction may end for any reason: it ends at once. */
+        WRITE("mepc", pc + 4);
+    } else {
+        bare_on_fault("trap", pc);
+    }
+}
+
+void bare_machine_init(void)
+{
+}
+
+void bare_cpu_init(void)
+{
+    *MTIMECMP(bare_cpu()) = UINT64_MAX;
+    __asm__ volatile("csrs mie, %0" ::"r"(1u << IRQ_IPI | 1u << IRQ_TIMER) : "memory");
+}
+
+void bare_cpu_start(unsigned cpu)
+{
+    (void)cpu; /* it runs already */
+}
+
+void bare_ipi(unsigned cpu)
+{
+    /* What the handler is to find is written before the interrupt: memory before device. */
+    __asm__ volatile("fence rw, ow" ::: "memory");
+    *MSIP(cpu) = 1;
+}
+
+void bare_timer_start(uint64_t ns)
+{
+    *MTIMECMP(bare_cpu()) = READ("time") + ns / TICK_NS;
+}
+
+uint64_t bare_clock(void)
+{
+    return READ("time") * TICK_NS + 1; /* never 0 */
+}
+
+void bare_put(char c)
+{
+    while (!(UART[5] & 0x20)) /* transmitter holding register empty */
+        ;
+    UART[0] = (uint8_t)c;
+}
+
+void bare_exit(int status)
+{
+    *FINISHER = status == 0 ? 0x5555 : (uint32_t)status << 16 | 0x3333;
+    for (;;)
+        ;
+}
+
+uintptr_t bare_mask(void)
+{
+    uintptr_t before;
+    __asm__ volatile("csrrc %0, mstatus, %1" : "=r"(before) : "r"(MSTATUS_MIE) : "memory");
+    return before & MSTATUS_MIE;
+}
+
+void bare_unmask(uintptr_t before)
+{
+    if (before != 0)
+        __asm__ volatile("csrs mstatus, %0" ::"r"(MSTATUS_MIE) : "memory");
+}
+
+void bare_halt(void)
+{
+    __asm__ volatile("wfi" ::: "memory"); /* ends when one is pending, masked or not */
+    bare_unmask(1);
+}
+
+void bare_relax(void)
+{
+    __asm__ volatile(".4byte 0x0100000f" ::: "memory"); /* pause */
+}

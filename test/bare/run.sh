@@ -1,0 +1,62 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT OR Apache-2.0
+# run.sh [-t SECONDS] [-x TEXT] CPU PROGRAM: run a bare-metal program on four CPUs in QEMU.
+#
+# Exit status 0: the machine ended itself with success and said so. Anything else, a machine that
+# is still running after SECONDS included, is 1. -x turns this around, for programs with a planted
+# bug: they must fail, and the output must contain TEXT.
+limit=100 expected=
+while getopts t:x: option; do
+    case $option in
+    t) limit=$OPTARG ;;
+    x) expected=$OPTARG ;;
+    *) exit 2 ;;
+    esac
+done
+shift $((OPTIND - 1))
+[ $# -eq 2 ] || { echo "usage: $0 [-t SECONDS] [-x TEXT] CPU PROGRAM" >&2; exit 2; }
+cpu=$1 program=$2
+
+# What each board ends with: SYS_EXIT and the test finisher give the status itself, the debug-exit
+# device twice the value plus one, where the program writes 16 for success.
+success=0
+case $cpu in
+x86_64) package=qemu-system-x86 success=33
+    board="-M q35 -device isa-debug-exit,iobase=0xf4,iosize=4" ;;
+aarch64) package=qemu-system-arm
+    board="-M virt -cpu cortex-a57 -semihosting-config enable=on,target=native" ;;
+riscv64) package=qemu-system-misc
+    board="-M virt -bios none" ;;
+*) echo "$0: no board for $cpu" >&2; exit 2 ;;
+esac
+command -v "qemu-system-$cpu" >/dev/null || { echo "needs the package $package" >&2; exit 1; }
+
+output=$(mktemp) || exit 1
+trap 'rm -f "$output"' EXIT
+# thread=multi: four CPUs that really run at the same time. board: words on purpose.
+# shellcheck disable=SC2086
+timeout "$limit" "qemu-system-$cpu" $board -smp 4 -m 64 -accel tcg,thread=multi -nodefaults \
+    -display none -serial stdio -no-reboot -kernel "$program" </dev/null >"$output" 2>&1
+status=$?
+cat "$output"
+passed=1
+if [ $status -eq 124 ]; then
+    last=$(grep -v '^qemu-system' "$output" | tail -n 1) # it tells of the signal
+    echo "timed out after $limit s, in: $last" | tee -a "$output"
+elif [ $status -ne $success ]; then
+    echo "qemu-system-$cpu ended with $status, not $success" | tee -a "$output"
+elif ! grep -q '^bare metal: passed' "$output"; then
+    echo "ended without having passed" | tee -a "$output"
+else
+    passed=0
+fi
+
+[ -n "$expected" ] || exit $passed
+if [ $passed -eq 0 ]; then
+    echo "should have failed"
+    exit 1
+elif ! grep -q "$expected" "$output"; then
+    echo "failed, but not with: $expected"
+    exit 1
+fi
+echo "failed, as it should"

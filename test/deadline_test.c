@@ -1,0 +1,105 @@
+/* SPDX-License-Identifier: MIT OR Apache-2.0 */
+/* core/deadline.h alone, with a clock that says what it is told. */
+#include "core/deadline.h"
+#include "test.h"
+
+static uint64_t clock_says;
+static unsigned clock_looks;
+
+uint64_t valet_sys_now(void)
+{
+    clock_looks++;
+    return clock_says;
+}
+
+/* Values around every edge of 32 and 64 bits, signed and unsigned. */
+static const uint64_t edges[] = {
+    1,
+    2,
+    999999999,
+    1000000000,
+    INT32_MAX,
+    (uint64_t)INT32_MAX + 1,
+    UINT32_MAX,
+    (uint64_t)UINT32_MAX + 1,
+    INT64_MAX - UINT64_C(1),
+    INT64_MAX,
+    (uint64_t)INT64_MAX + 1,
+    (uint64_t)INT64_MAX + 2,
+    UINT64_MAX - 1000000000,
+    UINT64_MAX - 2,
+    UINT64_MAX - 1,
+};
+#define EDGES (sizeof edges / sizeof *edges)
+
+static uint64_t after(uint64_t now, uint64_t timeout)
+{
+    uint64_t deadline = 12345;
+    clock_says = now;
+    CHECK(valet_deadline_after(timeout, &deadline));
+    return deadline;
+}
+
+/* The sum, worked out without a sum that can overflow. */
+static uint64_t exact(uint64_t now, uint64_t timeout)
+{
+    return timeout <= UINT64_MAX - now ? now + timeout : VALET_FOREVER;
+}
+
+static void test_zero_and_forever_are_themselves_and_need_no_clock(void)
+{
+    clock_looks = 0;
+    CHECK_EQ(after(0, 0), 0);
+    CHECK_EQ(after(0, VALET_FOREVER), VALET_FOREVER);
+    for (unsigned i = 0; i < EDGES; i++) {
+        CHECK_EQ(after(edges[i], 0), 0);
+        CHECK_EQ(after(edges[i], VALET_FOREVER), VALET_FOREVER);
+    }
+    CHECK_EQ(clock_looks, 0);
+}
+
+static void test_without_a_clock_there_is_no_deadline(void)
+{
+    for (unsigned i = 0; i < EDGES; i++) {
+        uint64_t deadline;
+        clock_says = 0;
+        CHECK(!valet_deadline_after(edges[i], &deadline));
+    }
+}
+
+static void test_sums_are_exact_or_forever(void)
+{
+    for (unsigned i = 0; i < EDGES; i++)
+        for (unsigned j = 0; j < EDGES; j++)
+            CHECK_EQ(after(edges[i], edges[j]), exact(edges[i], edges[j]));
+    uint32_t random = 99;
+    for (unsigned i = 0; i < 1000000; i++) {
+        uint64_t now = (uint64_t)test_random(&random) << 32 | test_random(&random);
+        uint64_t timeout = ((uint64_t)test_random(&random) << 32 | test_random(&random)) >> i % 64;
+        if (timeout != 0)
+            CHECK_EQ(after(now, timeout), exact(now, timeout));
+    }
+}
+
+static void test_the_least_sums_that_saturate(void)
+{
+    CHECK_EQ(after(1, UINT64_MAX - 2), UINT64_MAX - 1);
+    CHECK_EQ(after(1, UINT64_MAX - 1), VALET_FOREVER); /* the sum is that value */
+    CHECK_EQ(after(2, UINT64_MAX - 1), VALET_FOREVER); /* 0 without saturation: "only try" */
+    CHECK_EQ(after(3, UINT64_MAX - 1), VALET_FOREVER);
+    CHECK_EQ(after(UINT64_MAX - 1, UINT64_MAX - 1), VALET_FOREVER);
+}
+
+static void test_what_is_left(void)
+{
+    CHECK_EQ(valet_deadline_left(0, 0), 0);
+    CHECK_EQ(valet_deadline_left(0, VALET_FOREVER), VALET_FOREVER);
+    for (unsigned i = 0; i < EDGES; i++)
+        for (unsigned j = 0; j < EDGES; j++)
+            CHECK_EQ(valet_deadline_left(edges[i], edges[j]),
+                     edges[j] > edges[i] ? edges[j] - edges[i] : 0);
+}
+
+TEST_PROGRAM(TEST(test_zero_and_forever_are_themselves_and_need_no_clock),
+             TEST(test_without_a_clock_there_is_no_deadline), TEST(test_sums_are_exact_or_forever),
+             TEST(test_the_least_sums_that_saturate), TEST(test_what_is_left));

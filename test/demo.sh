@@ -1,0 +1,66 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT OR Apache-2.0
+# The demo: count the words of a text of 50 MB or more with a pool of threads that valet parks, in a
+# static program without a C library, on three CPUs; compare with wc. Debian 12, x86_64.
+set -eu
+cd "$(dirname "$0")/.."
+sh test/setup.sh
+
+die() {
+    echo "demo: $*" >&2
+    exit 1
+}
+
+out=build/demo-output
+text=$out/text
+mkdir -p "$out"
+
+# Text that every Debian with a compiler has: as much of it, or as often, as it takes.
+find /usr/include /usr/share/common-licenses /usr/share/doc -type f \
+    \( -name '*.h' -o -name copyright -o -path '*/common-licenses/*' \) -print0 |
+    LC_ALL=C sort -z >"$out/files"
+# xargs would report that head has enough.
+xargs -0 cat <"$out/files" 2>"$out/xargs.log" | head -c 60000000 >"$out/once"
+[ -s "$out/once" ] || die 'found no text under /usr/include and /usr/share'
+: >"$text"
+while [ "$(wc -c <"$text")" -lt 50000000 ]; do
+    cat "$out/once" >>"$text"
+done
+expected=$(LC_ALL=C wc "$text")
+
+run() { # WHERE COMMAND...
+    where=$1
+    shift
+    "$@" -v "$text" >"$out/counts" 2>"$out/cost" || die "$where: $(cat "$out/cost" "$out/counts")"
+    [ "$(cat "$out/counts")" = "$expected" ] || die "$where: not the same as wc
+  wc:   $expected
+  demo: $(cat "$out/counts")"
+}
+
+echo 'Words of headers and licences, counted by 4 threads without a C library, parked by valet:'
+format='%-8s %8s %8s %9s %6s %6s %7s  %s\n'
+# shellcheck disable=SC2059 # the format is a constant
+printf "$format" cpu lines words bytes ms parks unparks ''
+for cpu in x86_64 aarch64 riscv64; do
+    sh test/demo/build.sh "$cpu" "build/demo-$cpu"
+    if [ "$cpu" = "$(uname -m)" ]; then
+        run "$cpu" "build/demo-$cpu/wc"
+    else
+        run "$cpu" "qemu-$cpu" "build/demo-$cpu/wc"
+    fi
+    # shellcheck disable=SC2046 # "LINES WORDS BYTES NAME MS ms, CHUNKS chunks, PARKS parks, UNPARKS unparks"
+    set -- $(cat "$out/counts" "$out/cost")
+    # shellcheck disable=SC2059
+    printf "$format" "$cpu" "$1" "$2" "$3" "$5" "$9" "${11}" 'same as wc'
+done
+echo 'parks and unparks: how often it called valet_park and valet_unpark, by its own count.'
+
+# What of that reached the kernel. A run of its own, as strace slows down what it looks at.
+cpu=$(uname -m)
+run "strace on $cpu" strace -f --seccomp-bpf -e trace=futex -o "$out/strace" "build/demo-$cpu/wc"
+waits=$(grep -c 'futex(.*FUTEX_WAIT' "$out/strace") || die 'strace saw no futex wait'
+wakes=$(grep -c 'futex(.*FUTEX_WAKE' "$out/strace") || die 'strace saw no futex wake'
+# shellcheck disable=SC2046 # as above
+set -- $(cat "$out/cost")
+echo "$cpu again, under strace: $5 parks and the wait for the end took $waits system calls to wait,"
+echo "$7 unparks and the end $wakes to wake, by strace's count; the other unparks found nobody asleep."

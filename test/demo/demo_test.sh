@@ -1,0 +1,144 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT OR Apache-2.0
+# The demo counts what wc counts, on three CPUs, whatever the file, the workers and the chunks; it says
+# what is wrong when it cannot; it does not hang; and this comparison finds two planted bugs.
+set -u
+cd "$(dirname "$0")/../.." || exit 1
+. test/count.sh
+dir=build/demo-test
+rm -rf "$dir"
+mkdir -p "$dir"
+
+# demo CPU ARGUMENT...: run it, for a minute at most
+demo() {
+    cpu=$1
+    shift
+    if [ "$cpu" = "$(uname -m)" ]; then
+        timeout 60 "$dir/$cpu/wc" "$@"
+    else
+        timeout 60 "qemu-$cpu" "$dir/$cpu/wc" "$@"
+    fi
+}
+
+# same CPU FILE OPTION...
+same() {
+    cpu=$1
+    file=$2
+    shift 2
+    expected=$(LC_ALL=C wc "$file")
+    actual=$(demo "$cpu" "$@" "$file") || return
+    [ "$actual" = "$expected" ] || {
+        printf 'wc:   %s\ndemo: %s\n' "$expected" "$actual"
+        return 1
+    }
+}
+
+# complains MESSAGE COMMAND...: status 1, and nothing is said but this
+complains() {
+    message="status 1: $1"
+    shift
+    actual=$("$@" 2>&1)
+    actual="status $?: $actual"
+    [ "$actual" = "$message" ] || {
+        echo "$actual"
+        return 1
+    }
+}
+
+misused() {
+    actual=$(demo "$native" "$@" 2>&1)
+    actual="status $?: $actual"
+    [ "$(echo "$actual" | head -n 1)" = 'status 1: usage: wc [-v] [-w WORKERS] [-c BYTES] FILE' ] || {
+        echo "$actual"
+        return 1
+    }
+}
+
+# alone CPU: no library is loaded, nothing is undefined
+alone() {
+    ! llvm-readelf -lW "$dir/$1/wc" | grep -E 'INTERP|DYNAMIC' && [ -z "$(llvm-nm -u "$dir/$1/wc")" ]
+}
+
+: >"$dir/empty"
+printf 'x' >"$dir/one-byte"
+printf '\n' >"$dir/one-line"
+printf 'one two\n three' >"$dir/no-newline"
+printf 'a\001\001\001b \200\200c\200\200 \001 \177\n\240\t\v\f\rd\0e' >"$dir/control"
+head -c 4500 test/demo/wc.c >"$dir/text" # not a multiple of any chunk below
+python3 -c 'import random, sys
+random.seed(1)
+sys.stdout.buffer.write(random.randbytes(3000000))' >"$dir/binary"
+head -c 10000 "$dir/binary" >"$dir/binary-small"
+
+for cpu in x86_64 aarch64 riscv64; do
+    try "$cpu: builds" sh test/demo/build.sh "$cpu" "$dir/$cpu"
+    try "$cpu: needs no library" alone "$cpu"
+    for workers in 1 2 8; do
+        for file in empty one-byte one-line no-newline control text binary-small; do
+            for chunk in 1 2 7 4096; do
+                try "$cpu: $file, $workers workers, chunks of $chunk" \
+                    same "$cpu" "$dir/$file" -w $workers -c $chunk
+            done
+        done
+        try "$cpu: binary, $workers workers" same "$cpu" "$dir/binary" -w $workers
+    done
+    try "$cpu: no file" complains "wc: $dir/none: no such file or directory" \
+        demo "$cpu" "$dir/none"
+    try "$cpu: a directory" complains "wc: $dir: is a directory" demo "$cpu" "$dir"
+done
+
+native=$(uname -m)
+for arguments in '' '-w 0 x' '-w 33 x' '-c 0 x' '-c 1073741825 x' '-c 1k x' '-w' '-x x' '- x' 'x y'; do
+    # shellcheck disable=SC2086 # a list of words
+    try "misused: '$arguments'" misused $arguments
+done
+try 'no memory' complains 'wc: not enough memory for the chunks' \
+    timeout 60 prlimit --as=1000000000 "$dir/$native/wc" -c 1000000000 "$dir/text"
+# The chunks fit, the stacks do not.
+try 'no thread' complains 'wc: cannot start a thread' \
+    timeout 60 prlimit --as=1000000 "$dir/$native/wc" -w 32 -c 1 "$dir/text"
+full() {
+    demo "$native" "$dir/text" >/dev/full
+}
+try 'output to a full disk' complains '' full
+
+# Chunks of one byte: a park and an unpark for nearly each, with every race between them.
+often() {
+    head -c 1000 "$dir/text" >"$dir/kilobyte"
+    n=0
+    while [ "$n" -lt 200 ]; do
+        same "$native" "$dir/kilobyte" -w 8 -c 1 || return
+        n=$((n + 1))
+    done
+}
+try '200 times with chunks of one byte' often
+
+# The planted bugs. Each is seen only where it should be.
+for bug in 1 2; do
+    try "planted bug $bug: builds" sh test/demo/build.sh "$native" "$dir/planted-$bug" \
+        "-DDEMO_PLANTED_BUG=$bug"
+done
+# planted BUG STATUS ARGUMENT...
+planted() {
+    bug=$1
+    expected=$2
+    shift 2
+    timeout 5 "$dir/planted-$bug/wc" "$@" >"$dir/planted-$bug/counts"
+    status=$?
+    [ "$status" = "$expected" ] || {
+        echo "status $status, not $expected"
+        return 1
+    }
+}
+# counted_right BUG FILE: whether its last run did
+counted_right() {
+    [ "$(cat "$dir/planted-$1/counts")" = "$(LC_ALL=C wc "$2")" ]
+}
+try 'planted bug 1: ends' planted 1 0 "$dir/text"
+try 'planted bug 1: one chunk has no border' counted_right 1 "$dir/text"
+try 'planted bug 1: ends with borders' planted 1 0 -c 7 "$dir/text"
+try_not 'planted bug 1: words on borders count twice' counted_right 1 "$dir/text"
+try 'planted bug 2: a lost unpark hangs' planted 2 124 -w 1 -c 1 "$dir/binary-small"
+try 'planted bug 2: the same without it' same "$native" "$dir/binary-small" -w 1 -c 1
+
+counted demo

@@ -1,0 +1,385 @@
+/* SPDX-License-Identifier: MIT OR Apache-2.0 */
+/* The futex: each sentence of its contract in valet.h. */
+#include "load.h"
+#include "test.h"
+
+/* Whether a wake without a change of the word counts exactly: these have a real queue, the
+ * system's or core/futex_token.c's. Elsewhere only a change of the word is promised to be seen. */
+#if defined VALET_TEST_OS_linux || defined VALET_TEST_OS_wasm || !VALET_TEST_FUTEX_KIND
+#define EXACT true
+#else
+#define EXACT false
+#endif
+
+typedef _Atomic uint32_t futex;
+
+static int wait_on(futex *word, uint32_t expected, uint64_t deadline)
+{
+    return valet_futex_wait((uint32_t *)word, expected, deadline);
+}
+
+static void wake(futex *word, uint32_t count)
+{
+    valet_futex_wake((uint32_t *)word, count);
+}
+
+/* Threads that sleep on a word until they are woken once. */
+struct sleeper {
+    futex *word;
+    uint64_t deadline;
+    int result;
+    unsigned place; /* the how-manieth to return, from 1 */
+    atomic_uint *entered, *returned;
+};
+
+static void sleep_once(void *argument)
+{
+    struct sleeper *s = argument;
+    atomic_fetch_add(s->entered, 1);
+    s->result = wait_on(s->word, 0, s->deadline);
+    s->place = atomic_fetch_add(s->returned, 1) + 1;
+}
+
+static void until_returned(atomic_uint *returned, unsigned n)
+{
+    while (atomic_load(returned) < n)
+        test_yield();
+}
+
+/* ---- results --------------------------------------------------------------------------------- */
+
+static void test_invalid_words(void)
+{
+    static _Alignas(8) uint32_t words[2];
+    for (unsigned offset = 1; offset < 4; offset++) {
+        uint32_t *odd = (uint32_t *)(void *)((char *)words + offset);
+        CHECK_EQ(valet_futex_wait(odd, 0, 0), VALET_ERR_INVALID);
+        CHECK_EQ(valet_futex_wait(odd, 1, 1), VALET_ERR_INVALID);
+        CHECK_EQ(valet_futex_wait(odd, 0, VALET_FOREVER), VALET_ERR_INVALID);
+    }
+    CHECK_EQ(valet_futex_wait(NULL, 0, VALET_FOREVER), VALET_ERR_INVALID);
+    CHECK_EQ(valet_futex_wait(NULL, 1, 0), VALET_ERR_INVALID);
+}
+
+static void test_a_word_that_is_not_as_expected_is_changed(void)
+{
+    const uint32_t values[] = {0, 1, INT32_MAX, (uint32_t)INT32_MAX + 1, UINT32_MAX};
+    for (unsigned i = 0; i < 5; i++)
+        for (unsigned j = 0; j < 5; j++) {
+            futex word = values[i];
+            if (i != j) {
+                CHECK_EQ(wait_on(&word, values[j], VALET_FOREVER), VALET_CHANGED);
+                if (valet_now() != 0)
+                    CHECK_EQ(wait_on(&word, values[j], valet_now() + S), VALET_CHANGED);
+            } else if (valet_now() != 0) {
+                CHECK_EQ(wait_on(&word, values[j], valet_now() + 20 * US), VALET_TIMEDOUT);
+            }
+            CHECK_EQ(word, values[i]);
+        }
+}
+
+static void test_deadlines(void)
+{
+    futex word = 5;
+    uint64_t now = valet_now();
+    if (now == 0) {
+        test_write(
+            "   no clock here: timed calls are unsupported, and tests of them end at once\n");
+        CHECK_EQ(wait_on(&word, 5, 1 * MS), VALET_ERR_UNSUPPORTED);
+        CHECK_EQ(wait_on(&word, 5, VALET_FOREVER - 1), VALET_ERR_UNSUPPORTED);
+        return;
+    }
+    const uint64_t passed[] = {0, 1, now - 1, now};
+    for (unsigned i = 0; i < 4; i++) {
+        CHECK_EQ(wait_on(&word, 5, passed[i]), VALET_TIMEDOUT);
+        int r = wait_on(&word, 6, passed[i]); /* both are true: either answer */
+        CHECK(r == VALET_CHANGED || r == VALET_TIMEDOUT);
+    }
+    uint32_t random = 333;
+    unsigned rounds = test_many(400, 100), done = 0;
+    for (uint64_t end = test_end(2 * S); done < rounds && test_before(end); done++) {
+        uint64_t deadline =
+            valet_now() + test_random(&random) % (done % 8 == 0 ? 2 * MS : 100 * US);
+        CHECK_EQ(wait_on(&word, 5, deadline), VALET_TIMEDOUT);
+        CHECK(valet_now() >= deadline);
+    }
+    CHECK(done >= 10);
+}
+
+static void test_far_deadlines_do_not_end(void)
+{
+    uint64_t now = valet_now();
+    const uint64_t far[] = {VALET_FOREVER,           VALET_FOREVER - 1, (uint64_t)INT64_MAX,
+                            (uint64_t)INT64_MAX + 1, UINT32_MAX * S,    (uint64_t)INT32_MAX * S,
+                            now + 86400 * S * 1000};
+    for (unsigned i = 0; i < (now != 0 ? 7 : 1); i++) {
+        futex word = 0;
+        atomic_uint entered = 0, returned = 0;
+        struct sleeper s = {&word, far[i], -1, 0, &entered, &returned};
+        struct test_thread *t = test_start(sleep_once, &s);
+        test_until(&entered, 1);
+        test_sleep(5 * MS);
+        CHECK_EQ(atomic_load(&returned), 0);
+        atomic_store(&word, 1);
+        wake(&word, 1);
+        test_join(t);
+        CHECK(s.result == VALET_OK || s.result == VALET_CHANGED);
+    }
+}
+
+static void test_interrupts_do_not_end_a_wait_early_with_a_timeout(void)
+{
+    if (valet_now() == 0)
+        return;
+    for (int i = 0; i < 20; i++) {
+        futex word = 0;
+        atomic_uint entered = 0, returned = 0;
+        struct sleeper s = {&word, valet_now() + 5 * MS, -1, 0, &entered, &returned};
+        struct test_thread *t = test_start(sleep_once, &s);
+        test_until(&entered, 1);
+        test_interrupt(t, NULL, NULL);
+        test_join(t);
+        CHECK(s.result == VALET_OK || s.result == VALET_TIMEDOUT);
+        CHECK(s.result != VALET_TIMEDOUT || valet_now() >= s.deadline);
+    }
+}
+
+static void test_an_unmapped_word_is_an_error_and_no_fault(void)
+{
+#ifdef VALET_TEST_OS_linux
+    void *page = test_map();
+    test_unmap(page);
+    CHECK_EQ(valet_futex_wait(page, 0, VALET_FOREVER), VALET_ERR_SYSTEM);
+    CHECK_EQ(valet_futex_wait(page, 0, valet_now() + S), VALET_ERR_SYSTEM);
+    valet_futex_wake(page, 1);
+    valet_futex_wake(page, UINT32_MAX);
+#else
+    test_write("   promised where a kernel compares the word; not by this system\n");
+#endif
+}
+
+/* ---- wake counts ----------------------------------------------------------------------------- */
+
+#define SLEEPERS 12
+
+/* Starts n sleepers on one word and gives them time to fall asleep; nothing shows when they have.
+ */
+static struct {
+    futex word;
+    atomic_uint entered, returned;
+    struct sleeper s[SLEEPERS];
+    struct test_thread *t[SLEEPERS];
+    unsigned n;
+} dorm;
+
+static void fill_dorm(uint64_t nap)
+{
+    atomic_store(&dorm.word, 0);
+    atomic_store(&dorm.entered, 0);
+    atomic_store(&dorm.returned, 0);
+    dorm.n = test_least(SLEEPERS, test_threads_max());
+    for (unsigned i = 0; i < dorm.n; i++) {
+        dorm.s[i] =
+            (struct sleeper){&dorm.word, VALET_FOREVER, -1, 0, &dorm.entered, &dorm.returned};
+        dorm.t[i] = test_start(sleep_once, &dorm.s[i]);
+        test_until(&dorm.entered, i + 1);
+        test_sleep(nap);
+    }
+    test_sleep(20 * MS);
+}
+
+static void empty_dorm(void)
+{
+    atomic_store(&dorm.word, 1);
+    wake(&dorm.word, UINT32_MAX);
+    for (unsigned i = 0; i < dorm.n; i++) {
+        test_join(dorm.t[i]);
+        CHECK(dorm.s[i].result == VALET_OK || dorm.s[i].result == VALET_CHANGED);
+    }
+}
+
+static void test_a_count_wakes_so_many(void)
+{
+    if (EXACT) {
+        const uint32_t counts[] = {0, 1, 2, 0, 3, 0}; /* 6 in all */
+        unsigned awake = 0;
+        fill_dorm(0);
+        for (unsigned i = 0; i < sizeof counts / sizeof *counts && dorm.n > 6; i++) {
+            wake(&dorm.word, counts[i]);
+            awake += counts[i];
+            until_returned(&dorm.returned, awake);
+            test_sleep(5 * MS);
+            CHECK_EQ(atomic_load(&dorm.returned), awake);
+        }
+        empty_dorm();
+    }
+    for (unsigned n = 1; n <= test_least(4, test_threads_max()); n++) { /* at least so many */
+        fill_dorm(0);
+        atomic_store(&dorm.word, 1);
+        wake(&dorm.word, n);
+        until_returned(&dorm.returned, n);
+        empty_dorm();
+    }
+}
+
+static void test_a_count_above_int32_max_is_all(void)
+{
+    const uint32_t counts[] = {SLEEPERS, INT32_MAX, (uint32_t)INT32_MAX + 1, UINT32_MAX - 1,
+                               UINT32_MAX};
+    for (unsigned i = 0; i < 5; i++) {
+        fill_dorm(0);
+        if (!EXACT)
+            atomic_store(&dorm.word, 1);
+        wake(&dorm.word, counts[i]);
+        until_returned(&dorm.returned, dorm.n);
+        empty_dorm();
+    }
+}
+
+/* Naps between the starts order the queue; a machine under load may spoil that, so one clean run of
+ * several is asked for. A wrong order of 12 does not come out right by chance. */
+static void test_first_in_first_out(void)
+{
+    if (VALET_TEST_FUTEX_KIND) {
+        test_write("   the kernel's own order, if any\n");
+        return;
+    }
+    for (int tries = 0; tries < 8; tries++) {
+        bool in_order = true;
+        fill_dorm((uint64_t)(2 + 3 * tries) * MS);
+        for (unsigned i = 0; i < dorm.n; i++) {
+            wake(&dorm.word, 1);
+            until_returned(&dorm.returned, i + 1);
+        }
+        for (unsigned i = 0; i < dorm.n; i++) {
+            test_join(dorm.t[i]);
+            CHECK_EQ(dorm.s[i].result, VALET_OK);
+            in_order = in_order && dorm.s[i].place == i + 1;
+        }
+        if (in_order)
+            return;
+    }
+    CHECK(!"first in, first out");
+}
+
+/* A waiter that timed out is no longer in the queue: it takes no wake-up from another. */
+static void test_a_timed_out_waiter_leaves_the_queue(void)
+{
+    for (unsigned timed = 0; timed < 3 && EXACT; timed++) {
+        futex word = 0;
+        atomic_uint entered = 0, returned = 0;
+        struct sleeper s[3];
+        struct test_thread *t[3];
+        for (unsigned i = 0; i < 3; i++) {
+            uint64_t deadline = i == timed ? valet_now() + 20 * MS : VALET_FOREVER;
+            s[i] = (struct sleeper){&word, deadline, -1, 0, &entered, &returned};
+            t[i] = test_start(sleep_once, &s[i]);
+            test_until(&entered, i + 1);
+            test_sleep(2 * MS);
+        }
+        test_join(t[timed]);
+        CHECK_EQ(s[timed].result, VALET_TIMEDOUT);
+        CHECK(valet_now() >= s[timed].deadline);
+        test_sleep(20 * MS);
+        wake(&word, 2);
+        for (unsigned i = 0; i < 3; i++)
+            if (i != timed) {
+                test_join(t[i]);
+                CHECK_EQ(s[i].result, VALET_OK);
+            }
+    }
+}
+
+/* More words than core/futex_token.c has buckets: some share one. Each wake is for one word. */
+static void test_words_do_not_disturb_each_other(void)
+{
+    enum { WORDS = 130 };
+    static futex words[WORDS];
+    static struct sleeper s[WORDS];
+    static struct test_thread *t[WORDS];
+    static atomic_uint returned[WORDS];
+    atomic_uint entered = 0;
+    unsigned n = test_least(WORDS, test_threads_max());
+    for (unsigned i = 0; i < n; i++) {
+        s[i] = (struct sleeper){&words[i], VALET_FOREVER, -1, 0, &entered, &returned[i]};
+        t[i] = test_start(sleep_once, &s[i]);
+    }
+    test_until(&entered, n);
+    test_sleep(50 * MS);
+    for (unsigned i = 0; i < n; i++) {
+        unsigned this = n - 1 - i;
+        atomic_store(&words[this], 1);
+        wake(&words[this], UINT32_MAX);
+        test_join(t[this]);
+        CHECK(s[this].result == VALET_OK || s[this].result == VALET_CHANGED);
+        for (unsigned j = 0; j < this; j++)
+            CHECK_EQ(atomic_load(&returned[j]), 0);
+    }
+}
+
+/* A wake is not for the future: one that finds nobody is gone. */
+static void test_a_wake_is_not_kept(void)
+{
+    futex word = 0;
+    wake(&word, 1);
+    wake(&word, UINT32_MAX);
+    if (valet_now() != 0 && EXACT)
+        CHECK_EQ(wait_on(&word, 0, valet_now() + 2 * MS), VALET_TIMEDOUT);
+}
+
+/* ---- a lock ---------------------------------------------------------------------------------- */
+
+enum { FREE, HELD, CONTENDED };
+static futex mutex;
+static unsigned counter, times; /* counter is plain: the mutex orders it */
+
+static void lock(void)
+{
+    uint32_t seen = FREE;
+    if (atomic_compare_exchange_strong(&mutex, &seen, HELD))
+        return;
+    while (atomic_exchange(&mutex, CONTENDED) != FREE) {
+        int r = wait_on(&mutex, CONTENDED, VALET_FOREVER);
+        CHECK(r == VALET_OK || r == VALET_CHANGED);
+    }
+}
+
+static void unlock(void)
+{
+    if (atomic_exchange(&mutex, FREE) == CONTENDED)
+        wake(&mutex, 1);
+}
+
+static void count(void *unused)
+{
+    (void)unused;
+    for (unsigned i = 0; i < times; i++) {
+        lock();
+        counter++;
+        if (i % 512 == 0)
+            test_yield(); /* with the lock held: the others must wait */
+        unlock();
+    }
+}
+
+static void test_a_mutex_guards_a_counter(void)
+{
+    struct test_thread *t[8];
+    unsigned n = test_least(8, test_threads_max());
+    times = test_many(20000, 2000);
+    for (unsigned i = 0; i < n; i++)
+        t[i] = test_start(count, NULL);
+    for (unsigned i = 0; i < n; i++)
+        test_join(t[i]);
+    CHECK_EQ(counter, n * times);
+    CHECK_EQ(mutex, FREE);
+}
+
+TEST_PROGRAM(TEST(test_invalid_words), TEST(test_a_word_that_is_not_as_expected_is_changed),
+             TEST(test_deadlines), TEST(test_far_deadlines_do_not_end),
+             TEST(test_interrupts_do_not_end_a_wait_early_with_a_timeout),
+             TEST(test_an_unmapped_word_is_an_error_and_no_fault), TEST(test_a_count_wakes_so_many),
+             TEST(test_a_count_above_int32_max_is_all), TEST(test_first_in_first_out),
+             TEST(test_a_timed_out_waiter_leaves_the_queue),
+             TEST(test_words_do_not_disturb_each_other), TEST(test_a_wake_is_not_kept),
+             TEST(test_a_mutex_guards_a_counter));

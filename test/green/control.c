@@ -1,0 +1,132 @@
+/* SPDX-License-Identifier: MIT OR Apache-2.0 */
+#include "control.h"
+
+#include "sched.h"
+#include "sys/sys.h"
+#include "test.h"
+
+struct control control;
+
+void control_reset(void)
+{
+    control = (struct control){0};
+}
+
+unsigned control_calls(void)
+{
+    return control.waits + control.wakes + control.inits + control.posts + control.finis;
+}
+
+void control_until_blocked(struct test_thread *thread)
+{
+    green_until_blocked((struct green *)(void *)thread); /* see host.c */
+}
+
+/* Threads that are preempted count, too. */
+static void count(unsigned *calls)
+{
+    __atomic_fetch_add(calls, 1, __ATOMIC_RELAXED);
+}
+
+static int wait_answer(uint64_t deadline)
+{
+    count(&control.waits);
+    if (control.no_clock && deadline != VALET_FOREVER)
+        return VALET_ERR_UNSUPPORTED;
+    return control.on_wait != NULL ? control.on_wait() : PASS;
+}
+
+uint64_t __real_valet_sys_now(void);
+uint64_t __wrap_valet_sys_now(void);
+
+uint64_t __wrap_valet_sys_now(void)
+{
+    count(&control.nows);
+    return control.no_clock ? 0 : __real_valet_sys_now();
+}
+
+#if VALET_TEST_FUTEX_KIND
+
+int __real_valet_sys_futex_wait(uint32_t *word, uint32_t expected, uint64_t deadline);
+int __wrap_valet_sys_futex_wait(uint32_t *word, uint32_t expected, uint64_t deadline);
+void __real_valet_sys_futex_wake(uint32_t *word, uint32_t count);
+void __wrap_valet_sys_futex_wake(uint32_t *word, uint32_t count);
+
+int __wrap_valet_sys_futex_wait(uint32_t *word, uint32_t expected, uint64_t deadline)
+{
+    int answer = wait_answer(deadline);
+    return answer == PASS ? __real_valet_sys_futex_wait(word, expected, deadline) : answer;
+}
+
+void __wrap_valet_sys_futex_wake(uint32_t *word, uint32_t woken)
+{
+    CHECK(woken >= 1);
+    count(&control.wakes);
+    control.wake_count = woken;
+    __real_valet_sys_futex_wake(word, woken);
+}
+
+#else
+
+int __real_valet_sys_token_init(struct valet_token *t);
+int __wrap_valet_sys_token_init(struct valet_token *t);
+int __real_valet_sys_token_wait(struct valet_token *t, uint64_t deadline);
+int __wrap_valet_sys_token_wait(struct valet_token *t, uint64_t deadline);
+void __real_valet_sys_token_post(struct valet_token *t);
+void __wrap_valet_sys_token_post(struct valet_token *t);
+void __real_valet_sys_token_fini(struct valet_token *t);
+void __wrap_valet_sys_token_fini(struct valet_token *t);
+
+/* The life of a token and its owner, in the words that the system does not use. */
+enum { DEAD = 0, FRESH = 0xf1, POSTED = 0xf2, CONSUMED = 0xf3 };
+#define LIFE(t)  (&(t)->os[15])
+#define OWNER(t) ((t)->os[14])
+
+static bool is_owner(const struct valet_token *t)
+{
+    return OWNER(t) == (uintptr_t)test_self();
+}
+
+int __wrap_valet_sys_token_init(struct valet_token *t)
+{
+    count(&control.inits);
+    if (control.init_answer != VALET_OK)
+        return control.init_answer;
+    int r = __real_valet_sys_token_init(t);
+    *LIFE(t) = FRESH;
+    OWNER(t) = (uintptr_t)test_self();
+    return r;
+}
+
+int __wrap_valet_sys_token_wait(struct valet_token *t, uint64_t deadline)
+{
+    CHECK(is_owner(t) && deadline != 0);
+    uint64_t life = __atomic_load_n(LIFE(t), __ATOMIC_RELAXED);
+    CHECK(life == FRESH || life == POSTED);
+    int answer = wait_answer(deadline);
+    if (answer == PASS)
+        answer = __real_valet_sys_token_wait(t, deadline);
+    if (answer == VALET_OK)
+        CHECK_EQ(__atomic_exchange_n(LIFE(t), CONSUMED, __ATOMIC_RELAXED), POSTED);
+    return answer;
+}
+
+void __wrap_valet_sys_token_post(struct valet_token *t)
+{
+    CHECK_EQ(__atomic_exchange_n(LIFE(t), POSTED, __ATOMIC_RELAXED), FRESH); /* once */
+    if (control.on_post != NULL)
+        control.on_post();
+    count(&control.posts);
+    __real_valet_sys_token_post(t);
+}
+
+void __wrap_valet_sys_token_fini(struct valet_token *t)
+{
+    count(&control.finis);
+    CHECK(is_owner(t));
+    uint64_t life = __atomic_exchange_n(LIFE(t), DEAD, __ATOMIC_RELAXED);
+    CHECK(life == FRESH || life == CONSUMED); /* no post is on its way to this frame */
+    __real_valet_sys_token_fini(t);
+}
+
+#endif

@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: MIT OR Apache-2.0 */
+/*
+ * The frame that green_switch leaves on the stack of a thread which it takes off the CPU: what a
+ * called function must keep, and nothing else. The control registers of the floating-point unit
+ * belong to that too, but nobody here changes them.
+ *
+ * Registers: System V ABI for AMD64 3.2.1; AAPCS64 6.1; RISC-V ELF psABI "Register Convention".
+ */
+#ifndef VALET_TEST_GREEN_SWITCH_H
+#define VALET_TEST_GREEN_SWITCH_H
+
+#if defined __x86_64__
+#define SWITCH_WORDS 8 /* r15 r14 r13 r12 rbx rbp, return address, caller's return address */
+#define SWITCH_PC    6
+#elif defined __aarch64__
+#define SWITCH_WORDS 20 /* x19 to x30, d8 to d15 */
+#define SWITCH_PC    11
+#elif defined __riscv && __riscv_xlen == 64
+#define SWITCH_WORDS 26 /* ra, s0 to s11, fs0 to fs11; the stack pointer stays a multiple of 16 */
+#define SWITCH_PC    0
+#else
+#error "green threads: no context switch for this CPU"
+#endif
+
+#ifndef __ASSEMBLER__
+#include <stdint.h>
+
+/* Save this thread and its stack pointer in *from; go on where the thread of `to` was saved. */
+void green_switch(void **from, void *to);
+
+/*
+ * Called last in a signal's handler that has switched: the thread that it returns to may be between
+ * a load-reserved and its store-conditional, and must not find the reservation that another thread
+ * has left. A kernel sees to that on its way out (torvalds/linux arch/riscv/kernel/entry.S,
+ * arch/arm64: eret clears the monitor); QEMU's user mode does not for RISC-V (qemu/qemu
+ * linux-user/riscv/cpu_loop.c).
+ */
+static inline void switch_drop_reservation(void)
+{
+#if defined __riscv
+    uint64_t scratch = 0;
+    __asm__ volatile("sc.d zero, zero, %0" : "+A"(scratch)::"memory");
+#endif
+}
+#endif
+
+#endif

@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: MIT OR Apache-2.0 */
+/*
+ * The contract of sys/sys.h, futex kind, on a scheduler of one's own: an example to copy.
+ *
+ * It takes three things of the scheduler: a lock under which nobody else looks at what is here
+ * (between CPUs that is a spin lock, with interrupts off), "block the calling thread and give up
+ * the lock" in one step, and "make that thread ready". The queue is one list for all words, oldest
+ * first; a runtime with many threads on many words spreads them over several, by the address.
+ */
+#include <stddef.h>
+
+#include "sched.h"
+#include "sys/sys.h" /* installed as <valet_sys.h> */
+
+struct sleeper { /* on the stack of the thread that sleeps */
+    struct sleeper *next;
+    const uint32_t *word;
+    struct green *thread;
+    bool woken; /* by the one who took it out of the list */
+};
+
+static struct sleeper *oldest, **end = &oldest;
+
+static void take_out(struct sleeper **link)
+{
+    if (end == &(*link)->next)
+        end = link;
+    *link = (*link)->next;
+}
+
+uint64_t valet_sys_now(void)
+{
+    return green_now();
+}
+
+int valet_sys_futex_wait(uint32_t *word, uint32_t expected, uint64_t deadline)
+{
+    struct sleeper self = {.word = word, .thread = green_self()};
+    green_lock(); /* the look and the queueing: one step for wake, which takes the lock too */
+    if (__atomic_load_n(word, __ATOMIC_RELAXED) != expected) {
+        green_unlock();
+        return VALET_CHANGED;
+    }
+    *end = &self;
+    end = &self.next;
+    bool in_time = green_block(deadline);
+    if (!self.woken) { /* the deadline, or no reason at all */
+        struct sleeper **link = &oldest;
+        while (*link != &self)
+            link = &(*link)->next;
+        take_out(link);
+    }
+    green_unlock();
+    /* A wake that chose this thread is never called a timeout, though the deadline had come as
+     * well: it would be lost, since it woke nobody else instead. */
+    return in_time || self.woken ? VALET_OK : VALET_TIMEDOUT;
+}
+
+void valet_sys_futex_wake(uint32_t *word, uint32_t count)
+{
+    green_lock();
+    for (struct sleeper **link = &oldest, *s; (s = *link) != NULL && count != 0;) {
+        if (s->word != word) {
+            link = &s->next;
+            continue;
+        }
+        take_out(link);
+        s->woken = true;
+        green_ready(s->thread);
+        count--;
+    }
+    green_unlock();
+}

@@ -1,0 +1,145 @@
+/* SPDX-License-Identifier: MIT OR Apache-2.0 */
+/* Hosted systems: a thread that waits sleeps. A loop that looks again and again would pass every
+ * other test; here the CPU time of the process gives it away. */
+#define _POSIX_C_SOURCE 200809L
+
+#include <time.h>
+
+#include "load.h"
+#include "test.h"
+
+static struct valet_parker parker;
+static struct valet_waiters waiters;
+static uint32_t word;
+static atomic_bool done;
+
+static uint64_t soon(void)
+{
+    return valet_now() + 200 * MS;
+}
+
+static void parks(void *unused)
+{
+    (void)unused;
+    CHECK_EQ(valet_park(&parker), VALET_OK);
+}
+
+static void parks_timed(void *unused)
+{
+    (void)unused;
+    CHECK_EQ(valet_park_until(&parker, soon()), VALET_TIMEDOUT);
+}
+
+static void waits(void *unused)
+{
+    (void)unused;
+    CHECK_EQ(valet_compare_and_wait(&waiters, 0), VALET_OK);
+}
+
+static void waits_timed(void *unused)
+{
+    (void)unused;
+    CHECK_EQ(valet_compare_and_wait_until(&waiters, 0, soon()), VALET_TIMEDOUT);
+}
+
+static void futex_waits(void *unused)
+{
+    (void)unused;
+    CHECK_EQ(valet_futex_wait(&word, 0, VALET_FOREVER), VALET_OK);
+}
+
+static void futex_waits_timed(void *unused)
+{
+    (void)unused;
+    CHECK_EQ(valet_futex_wait(&word, 0, soon()), VALET_TIMEDOUT);
+}
+
+static uint64_t cpu_time(void)
+{
+    struct timespec t;
+    CHECK_EQ(clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t), 0);
+    return (uint64_t)t.tv_sec * S + (uint64_t)t.tv_nsec;
+}
+
+/* 200 ms of waiting, and less than a fifth of it computing. */
+static void check_sleeps(const char *what, void (*run)(void *))
+{
+    struct test_thread *t = test_start(run, NULL);
+    test_sleep(20 * MS);
+    uint64_t before = cpu_time();
+    test_sleep(150 * MS);
+    uint64_t used = cpu_time() - before;
+    valet_unpark(&parker);
+    valet_store_and_wake(&waiters, 1);
+    valet_futex_wake(&word, 1);
+    test_join(t);
+    valet_park_for(&parker, 0);
+    valet_store_and_wake(&waiters, 0);
+    test_report(what, used / US, "us of CPU in 150 ms");
+    CHECK(used < 30 * MS);
+}
+
+static void test_waiting_threads_sleep(void)
+{
+    check_sleeps("valet_park", parks);
+    check_sleeps("valet_compare_and_wait", waits);
+    check_sleeps("valet_futex_wait", futex_waits);
+}
+
+/* Their deadline comes within the time that the CPU is watched. */
+static void check_sleeps_timed(const char *what, void (*run)(void *))
+{
+    uint64_t before = cpu_time();
+    struct test_thread *t = test_start(run, NULL);
+    test_join(t);
+    uint64_t used = cpu_time() - before;
+    test_report(what, used / US, "us of CPU in 200 ms");
+    CHECK(used < 40 * MS);
+}
+
+static void test_waiting_threads_sleep_until_their_deadline(void)
+{
+    check_sleeps_timed("valet_park_until", parks_timed);
+    check_sleeps_timed("valet_compare_and_wait_until", waits_timed);
+    check_sleeps_timed("valet_futex_wait", futex_waits_timed);
+}
+
+/* Both records of waiters on one word: those of state 0 and of state 1. */
+static void waits_for_another(void *unused)
+{
+    (void)unused;
+    while (!atomic_load(&done)) {
+        unsigned s = valet_waiters_state(&waiters);
+        CHECK_EQ(valet_compare_and_wait(&waiters, s), VALET_OK);
+    }
+}
+
+static void test_waiters_sleep_again_when_they_were_woken(void)
+{
+    struct test_thread *t[4];
+    for (int i = 0; i < 4; i++)
+        t[i] = test_start(waits_for_another, NULL);
+    for (unsigned s = 1; s <= 20; s++) {
+        test_until_waited(&waiters);
+        if (s % 2) {
+            unsigned e = valet_waiters_state(&waiters);
+            CHECK(valet_waiters_exchange(&waiters, &e, s));
+            test_sleep(1 * MS);
+        }
+        valet_store_and_wake(&waiters, s);
+    }
+    test_sleep(20 * MS);
+    uint64_t before = cpu_time();
+    test_sleep(150 * MS);
+    uint64_t used = cpu_time() - before;
+    test_report("4 threads in valet_compare_and_wait", used / US, "us of CPU in 150 ms");
+    CHECK(used < 30 * MS);
+    atomic_store(&done, true);
+    valet_store_and_wake(&waiters, 31);
+    for (int i = 0; i < 4; i++)
+        test_join(t[i]);
+}
+
+TEST_PROGRAM(TEST(test_waiting_threads_sleep),
+             TEST(test_waiting_threads_sleep_until_their_deadline),
+             TEST(test_waiters_sleep_again_when_they_were_woken));
