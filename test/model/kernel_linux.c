@@ -1,0 +1,166 @@
+/* SPDX-License-Identifier: MIT OR Apache-2.0 */
+/* Linux: futex and clock_gettime. The value is compared under the queue's lock, so a thread that
+ * sees another value was never on the queue. */
+#include "model.h"
+
+#define WAIT        0
+#define WAKE        1
+#define WAIT_BITSET 9
+#define WAKE_BITSET 10
+#define PRIVATE     128
+#define REALTIME    256
+#define MONOTONIC   1
+
+#define EINTR     4
+#define EFAULT    14
+#define EAGAIN    11
+#define EINVAL    22
+#define ENOSYS    38
+#define EPERM     1
+#define ETIMEDOUT 110
+
+struct timespec64 {
+    int64_t sec, nsec;
+};
+
+static void futex_wait(struct model_call *c, unsigned op, uint32_t bitset)
+{
+    uint64_t word = c->args[0], deadline = MODEL_NEVER;
+    if (c->args[3] != 0) { /* the time is looked at before everything else */
+        struct timespec64 t;
+        if (!model_read(c, c->args[3], &t, sizeof t)) {
+            model_mistake(c, "timespec at %#llx is not mapped", (unsigned long long)c->args[3]);
+            return model_error(c, EFAULT);
+        }
+        if (t.sec < 0 || t.nsec < 0 || t.nsec >= 1000000000) {
+            model_mistake(c, "timespec {%lld, %lld}", (long long)t.sec, (long long)t.nsec);
+            return model_error(c, EINVAL);
+        }
+        uint64_t ns;
+        if (__builtin_mul_overflow((uint64_t)t.sec, 1000000000u, &ns) || ns > INT64_MAX)
+            ns = MODEL_NEVER; /* ktime saturates: some 292 years */
+        else
+            ns += (uint64_t)t.nsec;
+        deadline = op == WAIT ? model_after(c, ns) : ns;
+    }
+    if (bitset == 0) {
+        model_mistake(c, "bitset 0");
+        return model_error(c, EINVAL);
+    }
+    if (word % 4 != 0) {
+        model_mistake(c, "misaligned word");
+        return model_error(c, EINVAL);
+    }
+    uint32_t value;
+    if (!model_read(c, word, &value, sizeof value))
+        return model_error(c, EFAULT);
+    if (value != (uint32_t)c->args[2])
+        return model_error(c, EAGAIN);
+    c->sleep->note[0] = bitset;
+    model_sleep(c, word, deadline);
+}
+
+static void futex_wake(struct model_call *c, uint32_t bitset)
+{
+    uint64_t word = c->args[0];
+    int32_t count = (int32_t)c->args[2];
+    if (bitset == 0) {
+        model_mistake(c, "bitset 0");
+        return model_error(c, EINVAL);
+    }
+    if (bitset != UINT32_MAX) {
+        model_mistake(c, "bitset %#x", bitset);
+        return model_error(c, EINVAL);
+    }
+    if (word % 4 != 0) {
+        model_mistake(c, "misaligned word");
+        return model_error(c, EINVAL);
+    }
+    if (count <= 0)
+        model_mistake(c, "wake of %d wakes one", count);
+    /* a private key is the address alone: the word need not be there */
+    unsigned woken = model_wake(c, word, count > 0 ? (uint64_t)count : 1);
+    model_note(c, "woke %u", woken);
+    model_return(c, woken);
+}
+
+static void futex(struct model_call *c)
+{
+    unsigned op = (uint32_t)c->args[1];
+    if (!(op & PRIVATE))
+        model_mistake(c, "op %u without the private flag", op);
+    if (op & REALTIME) {
+        model_mistake(c, "op %u with the realtime flag", op);
+        return model_error(c, ENOSYS);
+    }
+    switch (op & ~(unsigned)PRIVATE) {
+    case WAIT:
+    case WAIT_BITSET:
+        if (model_refused(c))
+            return model_error(c, model_choose(c, 2, "sandbox") ? EPERM : ENOSYS);
+        op &= ~(unsigned)PRIVATE;
+        return futex_wait(c, op, op == WAIT ? UINT32_MAX : (uint32_t)c->args[5]);
+    case WAKE:
+        return futex_wake(c, UINT32_MAX);
+    case WAKE_BITSET:
+        return futex_wake(c, (uint32_t)c->args[5]);
+    }
+    model_mistake(c, "futex op %u", op);
+    model_error(c, ENOSYS);
+}
+
+static void clock_gettime(struct model_call *c)
+{
+    uint64_t now = model_now(c);
+    struct timespec64 t = {(int64_t)(now / 1000000000u), (int64_t)(now % 1000000000u)};
+    if ((uint32_t)c->args[0] != MONOTONIC)
+        return model_violation(c, "clock %u", (uint32_t)c->args[0]);
+    if (!model_write(c, c->args[1], &t, sizeof t)) {
+        model_mistake(c, "clock_gettime to an address that is not mapped");
+        return model_error(c, EFAULT);
+    }
+    model_return(c, 0);
+}
+
+static void call(struct model_call *c)
+{
+    bool x86 = c->cpu == MODEL_X86_64;
+    if (c->number == (x86 ? 202 : 98))
+        futex(c);
+    else if (c->number == (x86 ? 228 : 113))
+        clock_gettime(c);
+    else
+        model_violation(c, "system call %#llx", (unsigned long long)c->number);
+}
+
+static void resume(struct model_call *c, enum model_event why)
+{
+    switch (why) {
+    case MODEL_WOKEN:
+    case MODEL_SPURIOUS: /* a stranger's wake of a reused address */
+        return model_return(c, 0);
+    case MODEL_TIMEOUT:
+        return model_error(c, ETIMEDOUT);
+    case MODEL_SIGNAL:
+        return model_error(c, EINTR);
+    default:
+        model_refuse(c);
+    }
+}
+
+MODEL(linux) = {
+    .name = "linux",
+    .sources = "torvalds/linux kernel/futex/syscalls.c, kernel/futex/waitwake.c",
+    .traps =
+        {
+            [MODEL_X86_64] = {.accepted = true,
+                              .number = 0,
+                              .errors = MODEL_NEGATIVE,
+                              .poison = MODEL_R(1) | MODEL_R(11)}, /* rcx, r11 */
+            [MODEL_AARCH64] = {.accepted = true, .number = 8, .errors = MODEL_NEGATIVE},
+            [MODEL_RISCV64] = {.accepted = true, .number = 17, .errors = MODEL_NEGATIVE},
+        },
+    .events = 1u << MODEL_SIGNAL | 1u << MODEL_SPURIOUS,
+    .call = call,
+    .resume = resume,
+};

@@ -1,0 +1,741 @@
+/* SPDX-License-Identifier: MIT OR Apache-2.0 */
+/*
+ * What the threads of the checker's guest do: scenarios.h lists it. Freestanding code, compiled for
+ * every system and linked with the library. Functions named check_* are the checker's.
+ *
+ * CALL(n, f(...)) is one call of the library that may make n system calls (times the factor of the
+ * system's row), reads of the clock not counted; what the kernel does for no reason gives it more.
+ */
+#include <stdatomic.h>
+#include <stddef.h>
+
+#include "valet.h"
+
+#define DEADLINE 1000500000u /* MODEL_DEADLINE of checker.h; the clock starts at 1000000000 */
+#define PAST     1u
+
+void check_enter(int calls);
+void check_leave(void);
+void check_expect(bool good, unsigned line);
+uint64_t check_clock(void);
+
+#define EXPECT(x) check_expect(x, __LINE__)
+#define CALL(calls, call)     \
+    __extension__({           \
+        check_enter(calls);   \
+        int result_ = (call); \
+        check_leave();        \
+        result_;              \
+    })
+#define DO(calls, call)     \
+    do {                    \
+        check_enter(calls); \
+        call;               \
+        check_leave();      \
+    } while (0)
+#define THREAD(name) void name(void)
+
+#define LOST __attribute__((noinline)) /* a frame of its own, which dies at its return */
+
+static struct valet_parker parker;
+static struct valet_waiters waiters;
+static uint32_t word;
+static _Atomic(void *) published;
+static _Atomic int flag;
+
+/* Each is written by one thread and read by the end function: nobody else's business. */
+static struct {
+    _Alignas(16) int result;
+} of[4];
+static struct {
+    _Alignas(16) int plain;
+} data[4];
+
+/* A timeout is never early. */
+static int timed(int result)
+{
+    EXPECT(result == VALET_OK || result == VALET_TIMEDOUT || result == VALET_ERR_BUSY);
+    if (result == VALET_TIMEDOUT)
+        EXPECT(check_clock() >= DEADLINE);
+    return result;
+}
+
+static int taken(void)
+{
+    int r = valet_park_until(&parker, 0);
+    EXPECT(r == VALET_OK || r == VALET_TIMEDOUT);
+    return r == VALET_OK;
+}
+
+/* ---- parker ---------------------------------------------------------------------------------- */
+
+THREAD(token_first_0)
+{
+    EXPECT(CALL(0, valet_park_until(&parker, 0)) == VALET_TIMEDOUT);
+    DO(0, valet_unpark(&parker));
+    EXPECT(CALL(0, valet_park(&parker)) == VALET_OK);
+    DO(0, valet_unpark(&parker));
+    DO(0, valet_unpark(&parker));
+    EXPECT(CALL(0, valet_park_for(&parker, 0)) == VALET_OK);
+    EXPECT(CALL(0, valet_park_for(&parker, 0)) == VALET_TIMEDOUT);
+}
+
+/* A token beats a deadline that has passed; without one it is a timeout, and not a sleep. */
+THREAD(past_deadline_0)
+{
+    DO(0, valet_unpark(&parker));
+    EXPECT(CALL(0, valet_park_until(&parker, PAST)) == VALET_OK);
+    EXPECT(CALL(2, valet_park_until(&parker, PAST)) == VALET_TIMEDOUT);
+    DO(0, valet_unpark(&parker));
+    EXPECT(CALL(0, valet_park(&parker)) == VALET_OK);
+}
+
+THREAD(park_unpark_0)
+{
+    EXPECT(CALL(1, valet_park(&parker)) == VALET_OK);
+    EXPECT(data[1].plain == 1);
+}
+THREAD(park_unpark_1)
+{
+    data[1].plain = 1;
+    DO(1, valet_unpark(&parker));
+}
+THREAD(end_park_unpark)
+{
+    EXPECT(taken() == 0);
+}
+
+/* The word is used again. */
+THREAD(park_park_0)
+{
+    EXPECT(CALL(1, valet_park(&parker)) == VALET_OK);
+    atomic_store_explicit(&flag, 1, memory_order_release);
+    EXPECT(CALL(1, valet_park(&parker)) == VALET_OK);
+}
+THREAD(park_park_1)
+{
+    DO(1, valet_unpark(&parker));
+    while (atomic_load_explicit(&flag, memory_order_acquire) == 0)
+        ;
+    DO(1, valet_unpark(&parker));
+}
+THREAD(end_park_park)
+{
+    EXPECT(taken() == 0);
+}
+
+THREAD(park_2_unparks_0)
+{
+    EXPECT(CALL(1, valet_park(&parker)) == VALET_OK);
+    of[0].result = CALL(0, valet_park_until(&parker, 0));
+}
+THREAD(park_2_unparks_1)
+{
+    DO(1, valet_unpark(&parker));
+}
+THREAD(park_2_unparks_2)
+{
+    DO(1, valet_unpark(&parker));
+}
+THREAD(end_park_2_unparks)
+{
+    /* two tokens: merged into one, or the second taken or left */
+    EXPECT((of[0].result == VALET_OK) + taken() <= 1);
+}
+
+THREAD(timed_unpark_0)
+{
+    of[0].result = timed(CALL(1, valet_park_until(&parker, DEADLINE)));
+}
+THREAD(timed_unpark_1)
+{
+    DO(1, valet_unpark(&parker));
+}
+THREAD(end_timed_unpark)
+{
+    EXPECT(of[0].result != VALET_ERR_BUSY);
+    EXPECT((of[0].result == VALET_OK) + taken() == 1);
+}
+
+THREAD(timed_for_0)
+{
+    uint64_t start = check_clock();
+    of[0].result = CALL(1, valet_park_for(&parker, 300000));
+    EXPECT(of[0].result != VALET_TIMEDOUT || check_clock() >= start + 300000);
+}
+THREAD(timed_for_1)
+{
+    DO(1, valet_unpark(&parker));
+}
+THREAD(end_timed_for)
+{
+    EXPECT((of[0].result == VALET_OK) + taken() == 1);
+}
+
+/* With two unparks, a park after a timeout is sure of a token, and one after a token is not. */
+THREAD(timed_2_unparks_park_0)
+{
+    of[0].result = timed(CALL(1, valet_park_until(&parker, DEADLINE)));
+    if (of[0].result == VALET_TIMEDOUT)
+        EXPECT(CALL(1, valet_park(&parker)) == VALET_OK);
+}
+THREAD(timed_2_unparks_park_1)
+{
+    DO(1, valet_unpark(&parker));
+}
+THREAD(timed_2_unparks_park_2)
+{
+    DO(1, valet_unpark(&parker));
+}
+
+/* Whoever has the token hands it on; a second parker is turned away or finds one. It can also take
+ * the one that the first was woken for, who then sleeps again: so more calls than one. */
+static void park_and_pass(int i)
+{
+    int r = CALL(4, valet_park(&parker));
+    EXPECT(r == VALET_OK || r == VALET_ERR_BUSY);
+    of[i].result = r;
+    if (r == VALET_OK)
+        DO(1, valet_unpark(&parker));
+}
+THREAD(busy_0)
+{
+    park_and_pass(0);
+}
+THREAD(busy_1)
+{
+    park_and_pass(1);
+}
+THREAD(busy_2)
+{
+    DO(1, valet_unpark(&parker));
+}
+THREAD(end_busy)
+{
+    EXPECT(of[0].result == VALET_OK || of[1].result == VALET_OK);
+    EXPECT(taken() == 1);
+}
+
+THREAD(busy_timed_0)
+{
+    of[0].result = timed(CALL(4, valet_park_until(&parker, DEADLINE)));
+}
+THREAD(busy_timed_1)
+{
+    of[1].result = timed(CALL(4, valet_park_until(&parker, DEADLINE)));
+}
+THREAD(busy_timed_2)
+{
+    DO(1, valet_unpark(&parker));
+}
+THREAD(end_busy_timed)
+{
+    EXPECT((of[0].result == VALET_OK) + (of[1].result == VALET_OK) + taken() == 1);
+    EXPECT(of[0].result != VALET_ERR_BUSY || of[1].result != VALET_ERR_BUSY);
+}
+
+/* The parker dies with the frame of the thread that parked, whatever the unparker still does. */
+LOST static void park_on_stack(void)
+{
+    struct valet_parker p = VALET_PARKER_INIT;
+    atomic_store_explicit(&published, &p, memory_order_release);
+    EXPECT(CALL(1, valet_park(&p)) == VALET_OK);
+}
+THREAD(park_free_0)
+{
+    park_on_stack();
+}
+static void *wait_for_published(void)
+{
+    void *p;
+    while ((p = atomic_load_explicit(&published, memory_order_acquire)) == NULL)
+        ;
+    return p;
+}
+THREAD(park_free_1)
+{
+    struct valet_parker *p = wait_for_published();
+    DO(1, valet_unpark(p));
+}
+
+LOST static void timed_park_on_stack(void)
+{
+    struct valet_parker p = VALET_PARKER_INIT;
+    atomic_store_explicit(&published, &p, memory_order_release);
+    if (timed(CALL(1, valet_park_until(&p, DEADLINE))) == VALET_TIMEDOUT)
+        EXPECT(CALL(1, valet_park(&p)) == VALET_OK); /* the one unpark is still to come */
+}
+THREAD(timed_free_0)
+{
+    timed_park_on_stack();
+}
+THREAD(timed_free_1)
+{
+    struct valet_parker *p = wait_for_published();
+    DO(1, valet_unpark(p));
+}
+
+THREAD(park_3_unparks_0)
+{
+    EXPECT(CALL(1, valet_park(&parker)) == VALET_OK);
+}
+THREAD(park_3_unparks_1)
+{
+    DO(1, valet_unpark(&parker));
+}
+THREAD(park_3_unparks_2)
+{
+    DO(1, valet_unpark(&parker));
+}
+THREAD(park_3_unparks_3)
+{
+    DO(1, valet_unpark(&parker));
+}
+
+/* One thread gives up, then another parks: what the first has left in the kernel is in nobody's
+ * way. */
+THREAD(park_handover_0)
+{
+    if (timed(CALL(1, valet_park_until(&parker, DEADLINE))) == VALET_OK)
+        DO(1, valet_unpark(&parker));
+    atomic_store_explicit(&flag, 1, memory_order_release);
+}
+THREAD(park_handover_1)
+{
+    while (atomic_load_explicit(&flag, memory_order_acquire) == 0)
+        ;
+    EXPECT(CALL(1, valet_park(&parker)) == VALET_OK);
+}
+THREAD(park_handover_2)
+{
+    DO(1, valet_unpark(&parker));
+}
+
+/* A kernel that refuses: no hot loop, no false wake, and the next call is not BUSY. */
+THREAD(sandbox_park_0)
+{
+    int r = CALL(1, valet_park(&parker));
+    EXPECT(r == VALET_OK || r == VALET_ERR_SYSTEM);
+    of[0].result = r;
+    if (r == VALET_ERR_SYSTEM) {
+        r = CALL(0, valet_park_until(&parker, 0));
+        EXPECT(r == VALET_OK || r == VALET_TIMEDOUT);
+        of[0].result = r;
+    }
+}
+THREAD(sandbox_park_1)
+{
+    DO(1, valet_unpark(&parker));
+}
+THREAD(end_sandbox_park)
+{
+    EXPECT((of[0].result == VALET_OK) + taken() == 1);
+}
+
+/* ---- waiters --------------------------------------------------------------------------------- */
+
+/* Wait until the state is not `expected`, and see it. */
+static void wait_on(unsigned expected, int calls)
+{
+    EXPECT(CALL(calls, valet_compare_and_wait(&waiters, expected)) == VALET_OK);
+}
+
+static int wait_timed(unsigned expected, int calls)
+{
+    return timed(CALL(calls, valet_compare_and_wait_until(&waiters, expected, DEADLINE)));
+}
+
+static void store(unsigned state, int calls)
+{
+    DO(calls, valet_store_and_wake(&waiters, state));
+}
+
+THREAD(wait_store_0)
+{
+    wait_on(0, 1);
+    EXPECT(data[1].plain == 1 && valet_waiters_state(&waiters) == 2);
+}
+THREAD(wait_store_1)
+{
+    data[1].plain = 1;
+    store(2, 1);
+}
+
+THREAD(wait_2_store_0)
+{
+    wait_on(0, 1);
+}
+THREAD(wait_2_store_1)
+{
+    wait_on(0, 1);
+}
+THREAD(wait_2_store_2)
+{
+    store(2, 2);
+}
+
+THREAD(wait_3_store_0)
+{
+    wait_on(0, 1);
+}
+THREAD(wait_3_store_1)
+{
+    wait_on(0, 1);
+}
+THREAD(wait_3_store_2)
+{
+    wait_on(0, 1);
+}
+THREAD(wait_3_store_3)
+{
+    store(2, 3);
+}
+
+/* The lost wake-up of the seed: registered for a state that is gone before the sleep begins, while
+ * another thread waits for the new one. */
+THREAD(wait_cycle_0)
+{
+    wait_on(0, 2);
+}
+THREAD(wait_cycle_1)
+{
+    store(2, 2);
+}
+THREAD(wait_cycle_2)
+{
+    EXPECT(wait_timed(2, 2) == VALET_OK || valet_waiters_state(&waiters) == 2);
+}
+
+/* The state goes and comes back: a waiter that did not see it waits on, and has registered. */
+THREAD(wait_back_0)
+{
+    wait_on(0, 4);
+}
+THREAD(wait_back_1)
+{
+    wait_on(0, 4);
+}
+THREAD(wait_back_2)
+{
+    store(1, 2);
+    store(0, 2);
+    store(3, 2);
+}
+
+THREAD(wait_timed_untimed_0)
+{
+    of[0].result = wait_timed(0, 1);
+}
+THREAD(wait_timed_untimed_1)
+{
+    wait_on(0, 1);
+}
+THREAD(wait_timed_untimed_2)
+{
+    store(2, 2);
+}
+
+/* exchange wakes nobody and forgets nobody. */
+THREAD(wait_exchange_0)
+{
+    wait_on(0, 2);
+}
+THREAD(wait_exchange_1)
+{
+    unsigned expected = 0;
+    EXPECT(valet_waiters_exchange(&waiters, &expected, 1));
+    EXPECT(!valet_waiters_exchange(&waiters, &expected, 1) && expected == 1);
+    store(2, 1);
+}
+
+THREAD(wait_exchange_timed_0)
+{
+    of[0].result = wait_timed(0, 2);
+}
+THREAD(wait_exchange_timed_1)
+{
+    unsigned expected = 0;
+    EXPECT(valet_waiters_exchange(&waiters, &expected, 1));
+    store(2, 2);
+}
+THREAD(wait_exchange_timed_2)
+{
+    wait_on(1, 2);
+}
+
+/* A change without a wake-up is not lost, whatever a waiter that gives up is doing. */
+THREAD(wait_exchange_kept_0)
+{
+    of[0].result = wait_timed(0, 2);
+}
+THREAD(wait_exchange_kept_1)
+{
+    unsigned expected = 0;
+    EXPECT(valet_waiters_exchange(&waiters, &expected, 1));
+}
+THREAD(end_wait_exchange_kept)
+{
+    EXPECT(valet_waiters_state(&waiters) == 1);
+}
+
+LOST static void wait_on_stack(void)
+{
+    struct valet_waiters w = VALET_WAITERS_INIT(3);
+    atomic_store_explicit(&published, &w, memory_order_release);
+    EXPECT(CALL(1, valet_compare_and_wait(&w, 3)) == VALET_OK);
+}
+THREAD(wait_free_0)
+{
+    wait_on_stack();
+}
+THREAD(wait_free_1)
+{
+    struct valet_waiters *w = wait_for_published();
+    DO(1, valet_store_and_wake(w, 4));
+}
+
+/* The waker makes one call at most, whatever the number of waiters; a waiter that is woken or finds
+ * the rest to be woken makes one call more. */
+static void delegate(unsigned state)
+{
+    DO(1, valet_store_and_delegate(&waiters, state));
+}
+
+THREAD(delegate_0)
+{
+    wait_on(0, 2);
+    EXPECT(data[1].plain == 1 && valet_waiters_state(&waiters) == 2);
+}
+THREAD(delegate_1)
+{
+    data[1].plain = 1;
+    delegate(2);
+}
+
+THREAD(delegate_2_0)
+{
+    wait_on(0, 2);
+}
+THREAD(delegate_2_1)
+{
+    wait_on(0, 2);
+}
+THREAD(delegate_2_2)
+{
+    delegate(2);
+}
+
+THREAD(delegate_3_0)
+{
+    wait_on(0, 2);
+}
+THREAD(delegate_3_1)
+{
+    wait_on(0, 2);
+}
+THREAD(delegate_3_2)
+{
+    wait_on(0, 2);
+}
+THREAD(delegate_3_3)
+{
+    delegate(2);
+}
+
+/* The one that is woken may be the one whose deadline comes. */
+THREAD(delegate_timed_0)
+{
+    of[0].result = wait_timed(0, 2);
+}
+THREAD(delegate_timed_1)
+{
+    wait_on(0, 2);
+}
+THREAD(delegate_timed_2)
+{
+    delegate(2);
+}
+
+/* A deadline that has come for one and is late for the one that is woken: where the system then
+ * answers "timed out", the third is still to be woken. */
+THREAD(delegate_late_0)
+{
+    of[0].result = wait_timed(0, 2);
+}
+THREAD(delegate_late_1)
+{
+    of[1].result = wait_timed(0, 2);
+}
+THREAD(delegate_late_2)
+{
+    wait_on(0, 2);
+}
+THREAD(delegate_late_3)
+{
+    delegate(2);
+}
+
+/* A newcomer, and one that may have been woken, wait for the new state. */
+THREAD(delegate_newcomer_0)
+{
+    wait_on(0, 3);
+}
+THREAD(delegate_newcomer_1)
+{
+    delegate(2);
+}
+THREAD(delegate_newcomer_2)
+{
+    EXPECT(wait_timed(2, 3) == VALET_OK || valet_waiters_state(&waiters) == 2);
+}
+
+THREAD(delegate_exchange_0)
+{
+    wait_on(0, 4);
+}
+THREAD(delegate_exchange_1)
+{
+    wait_on(0, 4);
+}
+THREAD(delegate_exchange_2)
+{
+    unsigned expected = 2;
+    delegate(2);
+    EXPECT(valet_waiters_exchange(&waiters, &expected, 1));
+    EXPECT(!valet_waiters_exchange(&waiters, &expected, 3) && expected == 1);
+}
+
+/* Each kind of store after the other, and a state that comes back. */
+THREAD(delegate_store_0)
+{
+    wait_on(0, 6);
+}
+THREAD(delegate_store_1)
+{
+    wait_on(0, 6);
+}
+THREAD(delegate_store_2)
+{
+    delegate(1);
+    store(0, 2);
+    delegate(3);
+}
+
+THREAD(delegate_again_0)
+{
+    wait_on(0, 6);
+}
+THREAD(delegate_again_1)
+{
+    wait_on(0, 6);
+}
+THREAD(delegate_again_2)
+{
+    delegate(1);
+    delegate(0);
+    delegate(3);
+}
+
+/* The last of two waiters to return frees the word, whatever the waker still does. */
+static _Atomic int returned;
+LOST static void delegate_on_stack(void)
+{
+    struct valet_waiters w = VALET_WAITERS_INIT(3);
+    atomic_store_explicit(&published, &w, memory_order_release);
+    EXPECT(CALL(2, valet_compare_and_wait(&w, 3)) == VALET_OK);
+    while (atomic_load_explicit(&returned, memory_order_acquire) == 0)
+        ;
+}
+THREAD(delegate_free_0)
+{
+    delegate_on_stack();
+}
+THREAD(delegate_free_1)
+{
+    struct valet_waiters *w = wait_for_published();
+    EXPECT(CALL(2, valet_compare_and_wait(w, 3)) == VALET_OK);
+    atomic_store_explicit(&returned, 1, memory_order_release);
+}
+THREAD(delegate_free_2)
+{
+    struct valet_waiters *w = wait_for_published();
+    DO(1, valet_store_and_delegate(w, 4));
+}
+
+THREAD(sandbox_wait_0)
+{
+    int r = CALL(1, valet_compare_and_wait(&waiters, 0));
+    EXPECT(r == VALET_OK || r == VALET_ERR_SYSTEM);
+    EXPECT(r != VALET_OK || valet_waiters_state(&waiters) == 1);
+}
+THREAD(sandbox_wait_1)
+{
+    store(1, 1);
+}
+
+/* ---- futex ----------------------------------------------------------------------------------- */
+
+static _Atomic uint32_t *futex(void)
+{
+    return (_Atomic uint32_t *)&word;
+}
+
+static void futex_wait_while_0(void)
+{
+    while (atomic_load_explicit(futex(), memory_order_acquire) == 0) {
+        int r = CALL(1, valet_futex_wait(&word, 0, VALET_FOREVER));
+        EXPECT(r == VALET_OK || r == VALET_CHANGED);
+    }
+}
+
+THREAD(futex_wait_wake_0)
+{
+    futex_wait_while_0();
+}
+THREAD(futex_wait_wake_1)
+{
+    atomic_store_explicit(futex(), 1, memory_order_release);
+    DO(1, valet_futex_wake(&word, 1));
+    DO(0, valet_futex_wake(&word, 0));
+}
+
+THREAD(futex_wake_one_0)
+{
+    futex_wait_while_0();
+}
+THREAD(futex_wake_one_1)
+{
+    futex_wait_while_0();
+}
+THREAD(futex_wake_one_2)
+{
+    atomic_store_explicit(futex(), 1, memory_order_release);
+    DO(2, valet_futex_wake(&word, UINT32_MAX));
+}
+
+THREAD(futex_timed_0)
+{
+    of[0].result = CALL(1, valet_futex_wait(&word, 0, DEADLINE));
+    EXPECT(of[0].result >= 0);
+    EXPECT(of[0].result != VALET_TIMEDOUT || check_clock() >= DEADLINE);
+}
+THREAD(futex_timed_1)
+{
+    futex_wait_while_0();
+}
+THREAD(futex_timed_2)
+{
+    atomic_store_explicit(futex(), 1, memory_order_release);
+    DO(2, valet_futex_wake(&word, 2));
+}
+
+/* Not a fault: the kernel reads the word, not the core. One of the BSDs answers "changed". */
+THREAD(futex_unmapped_0)
+{
+    int r = CALL(6, valet_futex_wait((uint32_t *)8192, 0, VALET_FOREVER)); /* a retry is allowed */
+    EXPECT(r == VALET_ERR_SYSTEM || r == VALET_CHANGED);
+    DO(1, valet_futex_wake((uint32_t *)8192, 1));
+    EXPECT(CALL(0, valet_futex_wait((uint32_t *)((char *)&word + 1), 0, VALET_FOREVER)) ==
+           VALET_ERR_INVALID);
+    EXPECT(CALL(0, valet_futex_wait(NULL, 0, VALET_FOREVER)) == VALET_ERR_INVALID);
+}
