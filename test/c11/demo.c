@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: MIT OR Apache-2.0 */
+/*
+ * The demo, test/demo/wc.c, as it is: thread 0 is its first thread, thread 1 the one worker that
+ * it starts. The file has two lines of one byte. Its two flags need seq_cst, the only place in this
+ * tree that does; c11_test.sh weakens each.
+ */
+#include "test/demo/wc.c"
+
+#include "scenarios.h"
+
+void check_expect(bool good, int line);
+#define EXPECT(x) check_expect(x, __LINE__)
+
+static struct {
+    void (*run)(void *argument);
+    void *argument;
+    _Atomic int ready;
+} start[4];
+static int started, bytes_read;
+static char output[64];
+static size_t output_size;
+static unsigned char memory[64];
+
+bool demo_start(void (*run)(void *argument), void *argument)
+{
+    started++;
+    start[started].run = run;
+    start[started].argument = argument;
+    atomic_store_explicit(&start[started].ready, 1, memory_order_release);
+    return true;
+}
+
+static void started_thread(int i)
+{
+    while (atomic_load_explicit(&start[i].ready, memory_order_acquire) == 0)
+        ;
+    start[i].run(start[i].argument);
+}
+
+_Noreturn void demo_exit(int status)
+{
+    EXPECT(status != status); /* nothing here fails */
+    for (;;)
+        atomic_load_explicit(&start[0].ready, memory_order_relaxed);
+}
+
+long demo_open(const char *name)
+{
+    (void)name;
+    return 3;
+}
+
+long demo_read(long file, void *bytes, size_t size)
+{
+    EXPECT(file == 3 && size == 1);
+    if (bytes_read == 2)
+        return 0;
+    bytes_read++;
+    *(char *)bytes = '\n';
+    return 1;
+}
+
+const char *demo_error(long failure)
+{
+    (void)failure;
+    return "";
+}
+
+void *demo_memory(size_t size)
+{
+    EXPECT(size <= sizeof memory);
+    return memory;
+}
+
+void demo_write(enum demo_output where, const char *text, size_t size)
+{
+    EXPECT(where == DEMO_OUT && output_size + size <= sizeof output);
+    for (size_t i = 0; i < size && output_size < sizeof output; i++)
+        output[output_size++] = text[i];
+}
+
+static void count_lines(void)
+{
+    static char w[] = "-w", c[] = "-c", one[] = "1", name[] = "f";
+    char *argument[] = {name, w, one, c, one, name, NULL};
+    EXPECT(demo_main(6, argument) == 0);
+    EXPECT(output[0] == '2' && output[1] == ' ' && output[2] == '0' && output[3] == ' ' &&
+           output[4] == '2');
+}
+
+void demo_0(void)
+{
+    count_lines();
+}
+void demo_1(void)
+{
+    started_thread(1);
+}

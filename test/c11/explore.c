@@ -1,0 +1,576 @@
+/* SPDX-License-Identifier: MIT OR Apache-2.0 */
+/*
+ * The search: depth first through every state, each visited once. A state is all that can make a
+ * difference later: views and histories, the used part of each stack, the scenario's variables.
+ *
+ * Usage: explore [-q] [PREFIX...]: the scenarios whose names begin so, or all, litmus tests too.
+ * -q: stop at the first violation and print no schedule.
+ */
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "model.h"
+#include "scenarios.h"
+#include "sys.h"
+
+enum {
+    STATES_MAX = 1000000, /* of one scenario; what is larger fails */
+    DEPTH_MAX = 4000
+};
+
+int threads, running = NOBODY;
+bool with_fences;
+const char *verdict;
+const struct scenario *scenario;
+static bool quiet, shallow, seen_by_litmus;
+
+void violation(const char *format, ...)
+{
+    static char text[400];
+    if (verdict != NULL)
+        return; /* the first says it */
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(text, sizeof text, format, arguments);
+    va_end(arguments);
+    verdict = text;
+}
+
+/* ---- threads: coroutines on stacks of their own ---------------------------------------------- */
+
+static unsigned char stack[THREADS][STACK_SIZE] __attribute__((aligned(4096)));
+static void *explorer_stack;
+
+uintptr_t stack_bottom(int t)
+{
+    return (uintptr_t)stack[t];
+}
+
+void switch_stack(void **from, void *to);
+__asm__(".globl switch_stack\n"
+        "switch_stack:\n"
+        "    push %rbp\n    push %rbx\n    push %r12\n    push %r13\n    push %r14\n    push %r15\n"
+        "    mov %rsp, (%rdi)\n    mov %rsi, %rsp\n"
+        "    pop %r15\n    pop %r14\n    pop %r13\n    pop %r12\n    pop %rbx\n    pop %rbp\n"
+        "    ret\n");
+
+static void thread_main(void)
+{
+    int t = running;
+    scenario->thread[t]();
+    frame_dies(t, stack_bottom(t) + STACK_SIZE);
+    memset(&world.thread[t], 0, sizeof world.thread[t]);
+    world.thread[t].state = ENDED;
+    switch_stack(&world.thread[t].stack_pointer, explorer_stack);
+    abort();
+}
+
+static void start_thread(int t)
+{
+    void **top = (void **)(stack[t] + STACK_SIZE) - 1; /* a function is entered at 16 n + 8 */
+    memset(stack[t], 0, STACK_SIZE);
+    *--top = (void *)thread_main;
+    world.thread[t].stack_pointer = top - 6;
+}
+
+/* Run a thread until its next operation, or its end. */
+static void run(int t)
+{
+    /* What lies below is dead: cleared, so that states compare. */
+    memset((unsigned char *)world.thread[t].stack_pointer - 1024, 0, 1024);
+    running = t;
+    switch_stack(&explorer_stack, world.thread[t].stack_pointer);
+    running = NOBODY;
+    if (world.thread[t].state == ENDED)
+        world.thread[t].stack_pointer = NULL;
+}
+
+/* Before and after the threads: memory holds the newest values, and nobody else is there. */
+static uint64_t operate_alone(const struct operation *o)
+{
+    uint64_t old = 0, new;
+    memcpy(&old, (void *)o->address, o->size);
+    switch (o->kind) {
+    case STORE:
+        new = o->value;
+        break;
+    case READ_MODIFY_WRITE:
+        new = modified(o, old);
+        break;
+    case COMPARE_EXCHANGE:
+        new = old == o->expected ? o->value : old;
+        break;
+    case FUTEX_WAIT:
+    case TOKEN_WAIT:
+        violation("the end of the scenario waits");
+        return (uint64_t)VALET_ERR_SYSTEM;
+    default:
+        return old;
+    }
+    memcpy((void *)o->address, &new, o->size);
+    return old;
+}
+
+uint64_t operate(const struct operation *o)
+{
+    if (running == NOBODY)
+        return operate_alone(o);
+    struct thread *t = &world.thread[running];
+    t->operation = *o;
+    switch_stack(&t->stack_pointer, explorer_stack);
+    return t->operation.result;
+}
+
+void check_seen(void)
+{
+    seen_by_litmus = true;
+}
+
+/* ---- names, for the reports ------------------------------------------------------------------ */
+
+static char program[4096];
+static struct {
+    uintptr_t address;
+    char name[40];
+} symbol[2000];
+static int symbols;
+
+static void read_symbols(void)
+{
+    char line[4200], kind;
+    snprintf(line, sizeof line, "nm -n %s", program);
+    FILE *nm = popen(line, "r");
+    while (nm != NULL && fgets(line, sizeof line, nm) != NULL && symbols < 2000)
+        if (sscanf(line, "%" SCNxPTR " %c %39s", &symbol[symbols].address, &kind,
+                   symbol[symbols].name) == 3)
+            symbols++;
+    if (nm != NULL)
+        pclose(nm);
+}
+
+const char *name_of(uintptr_t address)
+{
+    static char name[4][80];
+    static int which;
+    char *text = name[which++ % 4];
+    for (int t = 0; t < THREADS; t++)
+        if (address - stack_bottom(t) < STACK_SIZE) {
+            sprintf(text, "thread %d's stack-0x%x", t,
+                    (unsigned)(stack_bottom(t) + STACK_SIZE - address));
+            return text;
+        }
+    int i = symbols - 1;
+    while (i > 0 && symbol[i].address > address)
+        i--;
+    if (symbols == 0)
+        sprintf(text, "0x%" PRIxPTR, address);
+    else if (symbol[i].address == address)
+        sprintf(text, "%s", symbol[i].name);
+    else
+        sprintf(text, "%s+%u", symbol[i].name, (unsigned)(address - symbol[i].address));
+    return text;
+}
+
+static void step(struct move move)
+{
+    int goes_on = perform(move);
+    for (int t = 0; t < threads; t++)
+        if (goes_on & 1 << t && verdict == NULL)
+            run(t);
+    forget_old_messages();
+}
+
+/* ---- states ---------------------------------------------------------------------------------- */
+
+extern unsigned char __start_guest[], __stop_guest[]; /* variables of scenarios and library */
+static unsigned char *guest_at_start;
+
+/* A state as bytes: written for the hash and to come back to it, read back for the second. */
+static unsigned char buffer[1 << 18];
+static size_t buffer_used;
+static bool reading_back;
+
+static void bytes(void *p, size_t size)
+{
+    if (buffer_used + size > sizeof buffer) {
+        violation("a state of more than %zu bytes", sizeof buffer);
+        return;
+    }
+    if (reading_back)
+        memcpy(p, buffer + buffer_used, size);
+    else
+        memcpy(buffer + buffer_used, p, size);
+    buffer_used += size;
+}
+
+static void all_bytes(void)
+{
+    buffer_used = 0;
+    bytes(world.thread, (size_t)threads * sizeof world.thread[0]);
+    bytes(world.granule, sizeof world.granule);
+    bytes(&world.seq_cst, sizeof world.seq_cst);
+    bytes(&world.spurious, 1);
+    bytes(&world.weak_failures, 1);
+    bytes(&world.refusals, 1);
+    for (int x = 0; x < ATOMICS; x++) {
+        bytes(&world.history[x].count, 1);
+        bytes(&world.history[x].waked, 1);
+        for (int i = 0; i < world.history[x].count; i++) {
+            bytes(&world.history[x].of[i].value, sizeof(uint64_t));
+            bytes(&world.history[x].of[i].view, sizeof(struct view));
+        }
+    }
+    for (int t = 0; t < threads; t++) {
+        unsigned char *used = world.thread[t].stack_pointer, *top = stack[t] + STACK_SIZE;
+        if (used != NULL)
+            bytes(used, (size_t)(top - used));
+    }
+    bytes(__start_guest, (size_t)(__stop_guest - __start_guest));
+}
+
+static uint64_t hash_of_buffer(void)
+{
+    uint64_t lane[4] = {1, 2, 3, 4};
+    memset(buffer + buffer_used, 0, 32);
+    for (size_t i = 0; i < buffer_used; i += 32)
+        for (int l = 0; l < 4; l++) {
+            uint64_t word;
+            memcpy(&word, buffer + i + 8 * l, 8);
+            lane[l] = (lane[l] ^ word) * 0x9e3779b97f4a7c15u;
+            lane[l] ^= lane[l] >> 29;
+        }
+    uint64_t hash = buffer_used;
+    for (int l = 0; l < 4; l++) {
+        hash = (hash ^ lane[l]) * 0xbf58476d1ce4e5b9u;
+        hash ^= hash >> 32;
+    }
+    return hash ? hash : 1;
+}
+
+static struct entry {
+    uint64_t hash; /* 0: free */
+    int number;
+} * table; /* open addressing, at most half full */
+static size_t table_size;
+static int states;
+static struct {
+    int from;
+    struct move move;
+    bool end; /* reached */
+} * reached;  /* by number: how each state was first reached */
+static struct {
+    int from, to;
+} * edge;
+static int edges, edges_room;
+
+static struct entry *entry_of(uint64_t hash)
+{
+    size_t i = hash & (table_size - 1);
+    while (table[i].hash != 0 && table[i].hash != hash)
+        i = (i + 1) & (table_size - 1);
+    return &table[i];
+}
+
+static void new_table(size_t size)
+{
+    struct entry *old = table;
+    size_t old_size = table_size;
+    table = calloc(size, sizeof *table);
+    if (table == NULL)
+        abort();
+    table_size = size;
+    for (size_t i = 0; i < old_size; i++)
+        if (old[i].hash != 0)
+            *entry_of(old[i].hash) = old[i];
+    free(old);
+}
+
+/* The number of the state in the buffer; *is_new: it has not been here before. */
+static int visit(int from, struct move move, bool *is_new)
+{
+    uint64_t hash = hash_of_buffer();
+    if (table_size < 2 * (size_t)states + 2)
+        new_table(2 * table_size);
+    struct entry *entry = entry_of(hash);
+    *is_new = entry->hash == 0;
+    if (*is_new) {
+        if (states == STATES_MAX) {
+            violation("more than %d states: not searched to the end", STATES_MAX);
+            return 0;
+        }
+        *entry = (struct entry){hash, states};
+        reached[states].from = from;
+        reached[states].move = move;
+        reached[states++].end = false;
+    }
+    if (edges == edges_room) {
+        edges_room = edges_room ? 2 * edges_room : 1 << 16;
+        edge = realloc(edge, (size_t)edges_room * sizeof *edge);
+        if (edge == NULL)
+            abort();
+    }
+    edge[edges].from = from;
+    edge[edges++].to = entry->number;
+    return entry->number;
+}
+
+/* Livelock: a state from which no end can be reached; -1 if there is none. Backwards from the ends,
+ * round after round until nothing is added. */
+static int state_without_end(void)
+{
+    int *first = calloc((size_t)states + 1, sizeof *first),
+        *into = calloc((size_t)edges + 1, sizeof *into);
+    int *work = calloc((size_t)states + 1, sizeof *work), works = 0, lost = -1;
+    if (first == NULL || into == NULL || work == NULL)
+        abort();
+    for (int e = 0; e < edges; e++)
+        first[edge[e].to]++;
+    for (int s = 1; s <= states; s++)
+        first[s] += first[s - 1];
+    for (int e = 0; e < edges; e++)
+        into[--first[edge[e].to]] = edge[e].from;
+    first[states] = edges;
+    for (int s = 0; s < states; s++)
+        if (reached[s].end)
+            work[works++] = s;
+    while (works > 0) {
+        int s = work[--works];
+        for (int i = first[s]; i < first[s + 1]; i++)
+            if (into[i] >= 0 && !reached[into[i]].end) {
+                reached[into[i]].end = true;
+                work[works++] = into[i];
+            }
+    }
+    for (int s = states - 1; s >= 0; s--)
+        if (!reached[s].end)
+            lost = s;
+    free(first);
+    free(into);
+    free(work);
+    return lost;
+}
+
+/* ---- the report ------------------------------------------------------------------------------ */
+
+static void start(void)
+{
+    memory_forget_places();
+    memcpy(__start_guest, guest_at_start, (size_t)(__stop_guest - __start_guest));
+    if (scenario->setup)
+        scenario->setup();
+    world.spurious = (uint8_t)scenario->spurious;
+    world.weak_failures = (uint8_t)scenario->weak_failures;
+    world.refusals = scenario->flags & SANDBOX ? 1 : 0;
+    for (int t = 0; t < threads; t++)
+        start_thread(t);
+    for (int t = 0; t < threads; t++)
+        run(t);
+}
+
+/* Function and line of a place in the program, by its debugging information. */
+static void print_place(uintptr_t place)
+{
+    char line[4200], function[100] = "?", where[200] = "?";
+    snprintf(line, sizeof line, "addr2line -s -f -e %s 0x%" PRIxPTR, program, place - 1);
+    FILE *pipe = popen(line, "r");
+    if (pipe != NULL) {
+        if (fscanf(pipe, "%99s %199[^ \n]", function, where) != 2)
+            function[0] = '?';
+        pclose(pipe);
+    }
+    snprintf(line, sizeof line, "%s (%s)", function, where);
+    printf("%-48s ", line);
+}
+
+/* The way to a state, and one move more: done again from the start, and told. */
+static void print_schedule(int state, const struct move *last)
+{
+    int length = 0;
+    static struct move way[DEPTH_MAX + 2];
+    const char *said = verdict;
+    if (last != NULL)
+        way[length++] = *last;
+    for (; state > 0 && length <= DEPTH_MAX; state = reached[state].from)
+        way[length++] = reached[state].move;
+    start();
+    verdict = NULL;
+    tracing = true;
+    printf("    schedule of %s:\n", scenario->name);
+    for (int i = length - 1; i >= 0; i--) {
+        told[0] = '\0';
+        uintptr_t place = world.thread[way[i].thread].operation.place;
+        step(way[i]);
+        printf("    %3d  thread %d  ", length - i, way[i].thread);
+        print_place(place);
+        printf("%s%s\n", told,
+               world.thread[way[i].thread].state == ENDED ? "; thread is at its end" : "");
+    }
+    tracing = false;
+    verdict = said;
+}
+
+/* ---- the search ------------------------------------------------------------------------------ */
+
+static struct level {
+    int state, next, moves;
+    struct move move[MOVES_MAX * THREADS];
+    unsigned char *saved;
+    size_t size, room;
+} * level;
+
+/* The state in the buffer has been reached: what can happen there. False: nothing, or it is at the
+ * end. */
+static bool enter(int depth, int state)
+{
+    struct level *l = &level[depth];
+    bool all_ended = true;
+    int to_count_on = 0; /* moves, without those that may never come */
+    l->state = state;
+    l->next = l->moves = 0;
+    for (int t = 0; t < threads; t++) {
+        all_ended = all_ended && world.thread[t].state == ENDED;
+        l->moves += moves_of(t, l->move + l->moves);
+    }
+    if (all_ended) {
+        reached[state].end = true;
+        if (scenario->end)
+            scenario->end();
+        return false;
+    }
+    for (int i = 0; i < l->moves; i++)
+        to_count_on += l->move[i].kind != SPURIOUS;
+    if (to_count_on == 0 && verdict == NULL)
+        violation("lost wake-up: nobody can run");
+    if (l->moves > 1) {
+        if (l->room < buffer_used) {
+            l->room = buffer_used + 4096;
+            free(l->saved);
+            l->saved = malloc(l->room);
+            if (l->saved == NULL)
+                abort();
+        }
+        memcpy(l->saved, buffer, buffer_used);
+        l->size = buffer_used;
+    }
+    return l->moves > 0 && verdict == NULL;
+}
+
+static int search(void)
+{
+    int depth = 0, ends = 0;
+    bool is_new;
+    struct move none = {0};
+    free(table);
+    table = NULL;
+    table_size = 0;
+    new_table(1 << 12);
+    states = edges = 0;
+    verdict = NULL;
+    seen_by_litmus = false;
+    start();
+    all_bytes();
+    visit(0, none, &is_new);
+    if (verdict == NULL && !enter(0, 0))
+        depth = -1;
+    while (depth >= 0 && verdict == NULL) {
+        struct level *l = &level[depth];
+        if (l->next == l->moves) {
+            depth--;
+            continue;
+        }
+        if (l->next > 0) {
+            memcpy(buffer, l->saved, l->size);
+            reading_back = true;
+            all_bytes();
+            reading_back = false;
+        }
+        struct move move = l->move[l->next++];
+        step(move);
+        int state = l->state;
+        if (verdict == NULL) {
+            all_bytes();
+            state = visit(l->state, move, &is_new);
+            if (!is_new)
+                continue;
+            if (depth + 2 == DEPTH_MAX)
+                violation("more than %d steps", DEPTH_MAX);
+            else if (verdict == NULL && enter(depth + 1, state)) {
+                depth++;
+                continue;
+            } else if (verdict == NULL)
+                ends++;
+        }
+        if (verdict != NULL && !quiet && !(scenario->flags & LITMUS))
+            print_schedule(state, state == l->state ? &move : NULL);
+    }
+    if (verdict == NULL) {
+        int lost = state_without_end();
+        if (lost >= 0) {
+            violation("livelock: from here no end can be reached");
+            if (!quiet)
+                print_schedule(lost, NULL);
+        }
+    }
+    return ends;
+}
+
+/* One scenario, and its line. True: as it should be. */
+static bool explore(void)
+{
+    threads = scenario->threads;
+    with_fences = scenario->flags & FENCES;
+    clock_t begin = clock();
+    int ends = search();
+    double seconds = (double)(clock() - begin) / CLOCKS_PER_SEC;
+    bool good = verdict == NULL;
+    const char *found = good ? "nothing" : verdict;
+    if (scenario->flags & LITMUS) {
+        if (good)
+            found = seen_by_litmus ? "seen" : "not seen";
+        good = strstr(found, scenario->expects) == found;
+    }
+    printf("%s %-24s %8d states %9d steps %6d ends %6.2f s", good ? "ok    " : "FAILED",
+           scenario->name, states, edges, ends, seconds);
+    if (scenario->flags & LITMUS)
+        printf("  %s%s%s", found,
+               good ? "" : "; expected: ", good ? scenario->note : scenario->expects);
+    else if (!good)
+        printf("  %s", found);
+    printf("\n");
+    fflush(stdout);
+    return good;
+}
+
+int main(int argc, char **argv)
+{
+    int failed = 0, first = 1;
+    snprintf(program, sizeof program, "%s", argv[0]);
+    for (; first < argc && argv[first][0] == '-'; first++) {
+        quiet = quiet || strcmp(argv[first], "-q") == 0;
+        shallow = shallow || strcmp(argv[first], "-s") == 0;
+    }
+    read_symbols();
+    reached = calloc(STATES_MAX, sizeof *reached);
+    level = calloc(DEPTH_MAX, sizeof *level);
+    guest_at_start = malloc((size_t)(__stop_guest - __start_guest) + 1);
+    if (reached == NULL || level == NULL || guest_at_start == NULL)
+        abort();
+    memcpy(guest_at_start, __start_guest, (size_t)(__stop_guest - __start_guest));
+    for (scenario = scenarios; scenario->name != NULL; scenario++) {
+        bool chosen = first == argc;
+        for (int i = first; i < argc; i++)
+            chosen = chosen || strncmp(scenario->name, argv[i], strlen(argv[i])) == 0;
+        if (!chosen || !(scenario->kinds & VALET_C11_KIND) || (shallow && scenario->flags & DEEP))
+            continue;
+        if (!explore()) {
+            failed++;
+            if (quiet)
+                break;
+        }
+    }
+    return failed != 0;
+}

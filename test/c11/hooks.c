@@ -1,0 +1,218 @@
+/* SPDX-License-Identifier: MIT OR Apache-2.0 */
+/*
+ * What the code under test calls: the functions that the compiler puts before each access
+ * (-fsanitize=thread), and the system of sys.h. Before and after the threads, where `running` is
+ * NOBODY, accesses are plain ones of a single thread.
+ */
+#include <stdatomic.h>
+#include <string.h>
+
+#include "model.h"
+#include "sys.h"
+
+#define HERE ((uintptr_t)__builtin_return_address(0))
+
+/* ---- the compiler's ---------------------------------------------------------------------------
+ */
+
+// clang-format off
+void __tsan_init(void) {}
+void __tsan_func_entry(void *caller) { (void)caller; }
+// clang-format on
+
+/* At the end of each function: its frame begins where its frame pointer points. */
+void __tsan_func_exit(void)
+{
+    if (running != NOBODY)
+        frame_dies(running, *(uintptr_t *)__builtin_frame_address(0));
+}
+
+static void plain(const void *address, size_t size, bool write)
+{
+    if (running != NOBODY)
+        plain_access(running, (uintptr_t)address, size, write);
+}
+
+#define PLAIN(size)                  \
+    void __tsan_read##size(void *a)  \
+    {                                \
+        plain(a, size, false);       \
+    }                                \
+    void __tsan_write##size(void *a) \
+    {                                \
+        plain(a, size, true);        \
+    }
+PLAIN(1)
+PLAIN(2)
+PLAIN(4)
+PLAIN(8)
+PLAIN(16)
+
+void __tsan_read_range(void *a, size_t size)
+{
+    plain(a, size, false);
+}
+
+void __tsan_write_range(void *a, size_t size)
+{
+    plain(a, size, true);
+}
+
+/* The fields of an operation are set after all bytes of it, so that states compare. */
+static struct operation *blank(struct operation *o, enum operation_kind kind, const void *address,
+                               size_t size, int order, uintptr_t place)
+{
+    memset(o, 0, sizeof *o);
+    o->kind = (uint8_t)kind;
+    o->address = (uintptr_t)address;
+    o->size = (uint8_t)size;
+    o->order = (uint8_t)order;
+    o->place = place;
+    return o;
+}
+
+static uint64_t modify(enum modification how, void *a, size_t size, uint64_t value, int order,
+                       uintptr_t place)
+{
+    struct operation o;
+    blank(&o, READ_MODIFY_WRITE, a, size, order, place)->value = value;
+    o.modification = (uint8_t)how;
+    return operate(&o);
+}
+
+static uint64_t compare(bool weak, void *a, size_t size, uint64_t expected, uint64_t value,
+                        int order, int failure_order, uintptr_t place, bool *done)
+{
+    struct operation o;
+    blank(&o, COMPARE_EXCHANGE, a, size, order, place)->value = value;
+    o.expected = expected;
+    o.failure_order = (uint8_t)failure_order;
+    o.weak = weak;
+    uint64_t seen = operate(&o);
+    *done = running == NOBODY ? seen == expected : world.thread[running].operation.done;
+    return seen;
+}
+
+#define MODIFY(bits, type, name, how)                                             \
+    type __tsan_atomic##bits##_##name(volatile type *a, type v, int order)        \
+    {                                                                             \
+        return (type)modify(how, (void *)a, sizeof *a, (uint64_t)v, order, HERE); \
+    }
+#define COMPARE(bits, type, name, weak)                                                           \
+    int __tsan_atomic##bits##_compare_exchange_##name(volatile type *a, type *expected, type v,   \
+                                                      int order, int failure_order)               \
+    {                                                                                             \
+        bool done;                                                                                \
+        type seen = (type)compare(weak, (void *)a, sizeof *a, *expected, v, order, failure_order, \
+                                  HERE, &done);                                                   \
+        if (!done)                                                                                \
+            *expected = seen;                                                                     \
+        return done;                                                                              \
+    }
+#define ATOMIC(bits, type)                                                        \
+    type __tsan_atomic##bits##_load(const volatile type *a, int order)            \
+    {                                                                             \
+        struct operation o;                                                       \
+        return (type)operate(blank(&o, LOAD, (void *)a, sizeof *a, order, HERE)); \
+    }                                                                             \
+    void __tsan_atomic##bits##_store(volatile type *a, type v, int order)         \
+    {                                                                             \
+        struct operation o;                                                       \
+        blank(&o, STORE, (void *)a, sizeof *a, order, HERE)->value = v;           \
+        operate(&o);                                                              \
+    }                                                                             \
+    MODIFY(bits, type, exchange, EXCHANGE)                                        \
+    MODIFY(bits, type, fetch_add, ADD)                                            \
+    MODIFY(bits, type, fetch_sub, SUBTRACT)                                       \
+    MODIFY(bits, type, fetch_and, AND)                                            \
+    MODIFY(bits, type, fetch_or, OR)                                              \
+    MODIFY(bits, type, fetch_xor, XOR)                                            \
+    COMPARE(bits, type, weak, true)                                               \
+    COMPARE(bits, type, strong, false)
+ATOMIC(8, uint8_t)
+ATOMIC(16, uint16_t)
+ATOMIC(32, uint32_t)
+ATOMIC(64, uint64_t)
+
+void __tsan_atomic_thread_fence(int order)
+{
+    struct operation o;
+    operate(blank(&o, FENCE, NULL, 0, order, HERE));
+}
+
+/* ---- the system's ---------------------------------------------------------------------------- */
+
+/* Time is no part of the model: a deadline may come at any moment after the wait began. */
+uint64_t valet_sys_now(void)
+{
+    return 1;
+}
+
+int valet_sys_futex_wait(uint32_t *word, uint32_t expected, uint64_t deadline)
+{
+    struct operation o;
+    blank(&o, FUTEX_WAIT, word, sizeof *word, memory_order_relaxed, HERE)->expected = expected;
+    o.timed = deadline != VALET_FOREVER;
+    return (int)operate(&o);
+}
+
+void valet_sys_futex_wake(uint32_t *word, uint32_t count)
+{
+    struct operation o;
+    blank(&o, FUTEX_WAKE, word, sizeof *word, memory_order_relaxed, HERE)->value = count;
+    operate(&o);
+}
+
+int valet_sys_token_init(struct valet_token *t)
+{
+    if (running == NOBODY)
+        return VALET_OK;
+    struct thread *owner = &world.thread[running];
+    if (owner->token.address != 0)
+        violation("thread %d has two tokens", running);
+    memset(t, 0, sizeof *t);
+    plain_access(running, (uintptr_t)t, 8, true);
+    memset(&owner->token, 0, sizeof owner->token);
+    owner->token.address = (uintptr_t)t;
+    return VALET_OK;
+}
+
+int valet_sys_token_wait(struct valet_token *t, uint64_t deadline)
+{
+    struct operation o;
+    blank(&o, TOKEN_WAIT, t, 8, memory_order_acquire, HERE);
+    o.timed = deadline != VALET_FOREVER;
+    return (int)operate(&o);
+}
+
+void valet_sys_token_post(struct valet_token *t)
+{
+    struct operation o;
+    operate(blank(&o, TOKEN_POST, t, 8, memory_order_release, HERE));
+}
+
+void valet_sys_token_fini(struct valet_token *t)
+{
+    if (running == NOBODY)
+        return;
+    struct thread *owner = &world.thread[running];
+    if (owner->token.address != (uintptr_t)t)
+        violation("thread %d ends a token that it has not", running);
+    if (owner->token.posted)
+        violation("thread %d ends a token with a post in it", running);
+    plain_access(running, (uintptr_t)t, 8, true);
+    memset(&owner->token, 0, sizeof owner->token);
+}
+
+/* ---- the scenarios' -------------------------------------------------------------------------- */
+
+void check_expect(bool good, int line)
+{
+    if (!good)
+        violation("not as expected, scenario.c:%d", line);
+}
+
+bool check_knows(const void *place)
+{
+    return knows_last_write(running, (uintptr_t)place);
+}

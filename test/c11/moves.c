@@ -1,0 +1,291 @@
+/* SPDX-License-Identifier: MIT OR Apache-2.0 */
+/* The moves that a thread has, and what each does to memory, to the kernel and to the threads. */
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "model.h"
+#include "scenarios.h"
+#include "sys.h"
+
+uint64_t modified(const struct operation *o, uint64_t old)
+{
+    uint64_t mask = o->size == 8 ? UINT64_MAX : ((uint64_t)1 << 8 * o->size) - 1;
+    switch (o->modification) {
+    case EXCHANGE:
+        return o->value;
+    case ADD:
+        return (old + o->value) & mask;
+    case SUBTRACT:
+        return (old - o->value) & mask;
+    case AND:
+        return old & o->value;
+    case OR:
+        return old | o->value;
+    default:
+        return old ^ o->value;
+    }
+}
+
+static int sleepers_on(uintptr_t address)
+{
+    int set = 0;
+    for (int t = 0; t < threads; t++)
+        if (world.thread[t].state == ASLEEP && world.thread[t].operation.address == address)
+            set |= 1 << t;
+    return set;
+}
+
+static int owner_of_token(uintptr_t address)
+{
+    for (int t = 0; t < threads; t++)
+        if (world.thread[t].token.address == address)
+            return t;
+    return NOBODY;
+}
+
+int moves_of(int t, struct move *move)
+{
+    int n = 0;
+    struct thread *thread = &world.thread[t];
+    struct operation *o = &thread->operation;
+#define MOVE(k, i)                     \
+    move[n++] = (struct move)          \
+    {                                  \
+        (uint8_t) t, (k), (uint8_t)(i) \
+    }
+    if (thread->state == ENDED)
+        return 0;
+    if (thread->state == ASLEEP) {
+        if (o->timed)
+            MOVE(TIMEOUT, 0);
+        if (world.spurious)
+            MOVE(SPURIOUS, 0);
+        return n;
+    }
+    switch (o->kind) {
+    case LOAD: {
+        int x = word_number(o->address, o->size);
+        for (int i = history_of(x)->count - 1; i >= oldest_readable(t, x, o->order); i--)
+            MOVE(READ, i);
+        break;
+    }
+    case COMPARE_EXCHANGE: {
+        int x = word_number(o->address, o->size);
+        struct history *h = history_of(x);
+        if (h->of[h->count - 1].value == o->expected)
+            MOVE(EXCHANGED, h->count - 1);
+        for (int i = h->count - 1; i >= oldest_readable(t, x, o->order); i--) {
+            if (h->of[i].value != o->expected)
+                MOVE(READ, i);
+            else if (o->weak && world.weak_failures)
+                MOVE(FAIL, i);
+        }
+        break;
+    }
+    case FUTEX_WAIT: {
+        int x = word_number(o->address, o->size);
+        struct history *h = history_of(x);
+        int oldest = oldest_readable(t, x, o->order);
+        if (oldest < h->waked)
+            oldest = h->waked;
+        for (int i = h->count - 1; i >= oldest; i--)
+            MOVE(h->of[i].value == o->expected ? SLEEP : READ, i);
+        if (o->timed) /* it has come already: some systems do not look at the word then */
+            MOVE(TIMEOUT, 0);
+        if (world.refusals)
+            MOVE(REFUSED, 0);
+        break;
+    }
+    case FUTEX_WAKE: {
+        int sleepers = sleepers_on(o->address);
+        if ((unsigned)__builtin_popcount((unsigned)sleepers) <= o->value) {
+            MOVE(WAKE, sleepers);
+            break;
+        }
+        for (int set = 1; set <= sleepers; set++)
+            if ((set & ~sleepers) == 0 && (unsigned)__builtin_popcount((unsigned)set) == o->value)
+                MOVE(WAKE, set);
+        break;
+    }
+    case TOKEN_WAIT:
+        if (thread->token.posted)
+            MOVE(DO, 0);
+        if (o->timed)
+            MOVE(TIMEOUT, 0);
+        if (world.refusals)
+            MOVE(REFUSED, 0);
+        break;
+    case TOKEN_POST: {
+        /* Where it is a rendezvous, it waits for the owner to wait. */
+        int owner = owner_of_token(o->address);
+        if (scenario->flags & RENDEZVOUS && owner != NOBODY &&
+            world.thread[owner].operation.kind != TOKEN_WAIT)
+            break;
+        MOVE(DO, 0);
+        break;
+    }
+    default:
+        MOVE(DO, 0);
+    }
+    if (n > MOVES_MAX)
+        violation("more than %d moves", MOVES_MAX);
+    return n;
+}
+
+bool tracing;
+char told[300];
+
+static void tell(const char *format, ...)
+{
+    if (!tracing)
+        return;
+    size_t length = strlen(told);
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(told + length, sizeof told - length, format, arguments);
+    va_end(arguments);
+}
+
+static void tell_read(int x, int i)
+{
+    struct history *h = &world.history[x];
+    tell("reads %s: 0x%" PRIx64, name_of(words[x].address), h->of[i].value);
+    if (i != h->count - 1)
+        tell(" (stale; %d newer, the newest 0x%" PRIx64 ")", h->count - 1 - i,
+             h->of[h->count - 1].value);
+}
+
+static const char *order_name(int order)
+{
+    static const char *const name[] = {"relaxed", "consume", "acquire",
+                                       "release", "acq_rel", "seq_cst"};
+    return name[order];
+}
+
+/* A post needs a token that is alive, and that its poster knows of. */
+static void post(int t, uintptr_t address)
+{
+    int owner = owner_of_token(address);
+    if (owner == NOBODY) {
+        violation("thread %d posts a token that is gone", t);
+        return;
+    }
+    plain_access(t, address, 8, false);
+    struct token *token = &world.thread[owner].token;
+    if (token->posted)
+        violation("thread %d posts a token that has been posted", t);
+    token->posted = true;
+    token->view = world.thread[t].current;
+    tell("posts the token of thread %d", owner);
+}
+
+/* Do what the move says. The result is the set of threads that can go on. */
+int perform(struct move move)
+{
+    int t = move.thread, goes_on = 1 << t, x = -1;
+    struct thread *thread = &world.thread[t];
+    struct operation *o = &thread->operation;
+    if ((o->kind >= LOAD && o->kind <= COMPARE_EXCHANGE) ||
+        (o->kind == FUTEX_WAIT && thread->state != ASLEEP)) {
+        x = word_number(o->address, o->size);
+        history_of(x);
+        atomic_access(t, o->address, o->size);
+    }
+    int newest = x < 0 ? 0 : world.history[x].count - 1;
+    switch (o->kind) {
+    case LOAD:
+        tell("%s ", order_name(o->order));
+        tell_read(x, move.index);
+        o->result = read_message(t, x, move.index, o->order);
+        break;
+    case STORE:
+        tell("%s writes %s: 0x%" PRIx64, order_name(o->order), name_of(o->address), o->value);
+        write_message(t, x, o->value, o->order, -1);
+        break;
+    case READ_MODIFY_WRITE: {
+        tell("%s ", order_name(o->order));
+        tell_read(x, newest);
+        o->result = read_message(t, x, newest, o->order);
+        uint64_t value = modified(o, o->result);
+        tell(", writes 0x%" PRIx64, value);
+        write_message(t, x, value, o->order, newest);
+        break;
+    }
+    case COMPARE_EXCHANGE:
+        o->done = move.kind == EXCHANGED;
+        tell("%s ", order_name(o->done ? o->order : o->failure_order));
+        tell_read(x, move.index);
+        o->result = read_message(t, x, move.index, o->done ? o->order : o->failure_order);
+        if (o->done) {
+            tell(", writes 0x%" PRIx64, o->value);
+            write_message(t, x, o->value, o->order, newest);
+        } else if (move.kind == FAIL) {
+            tell(", fails for no reason");
+            world.weak_failures--;
+        } else {
+            tell(", fails");
+        }
+        break;
+    case FENCE:
+        if (!with_fences)
+            violation("a fence: mark the scenario with FENCES");
+        tell("%s fence", order_name(o->order));
+        fence(t, o->order);
+        break;
+    case FUTEX_WAIT:
+    case TOKEN_WAIT:
+        if (move.kind == SLEEP || move.kind == READ) {
+            tell("futex wait ");
+            tell_read(x, move.index);
+            o->result = (uint64_t)VALET_CHANGED;
+            read_message(t, x, move.index, o->order);
+        }
+        if (move.kind == SLEEP) {
+            tell(", sleeps");
+            thread->state = ASLEEP;
+            return 0;
+        }
+        thread->state = RUNNABLE;
+        if (move.kind == SPURIOUS) {
+            tell("is woken for no reason");
+            world.spurious--;
+            o->result = VALET_OK;
+        } else if (move.kind == TIMEOUT) {
+            tell("its deadline comes");
+            o->result = VALET_TIMEDOUT;
+        } else if (move.kind == REFUSED) {
+            tell("is refused by the system");
+            world.refusals--;
+            o->result = (uint64_t)VALET_ERR_SYSTEM;
+        } else if (o->kind == TOKEN_WAIT) {
+            tell("takes the post");
+            if (thread->token.address != o->address)
+                violation("thread %d waits for a token that it has not", t);
+            join(&thread->current, &thread->token.view);
+            memset(&thread->token.view, 0, sizeof thread->token.view);
+            thread->token.posted = false;
+            o->result = VALET_OK;
+        }
+        break;
+    case FUTEX_WAKE:
+        x = word_known(o->address);
+        if (x >= 0)
+            kernel_wakes(t, x);
+        tell("futex wake of %s:%s", name_of(o->address), move.index ? "" : " nobody");
+        for (int other = 0; other < threads; other++)
+            if (move.index & 1 << other) {
+                tell(" thread %d", other);
+                kernel_ends_wait(t, x, other);
+                world.thread[other].state = RUNNABLE;
+                world.thread[other].operation.result = VALET_OK;
+            }
+        goes_on |= move.index;
+        break;
+    case TOKEN_POST:
+        post(t, o->address);
+        break;
+    }
+    return goes_on;
+}

@@ -1,0 +1,120 @@
+/* SPDX-License-Identifier: MIT OR Apache-2.0 */
+/*
+ * The scenarios and litmus tests. Thread n runs <name>_<n>, after setup_<name> and before
+ * end_<name> where there are such. A scenario of the core begins as the name of its file does.
+ */
+#ifndef VALET_TEST_C11_SCENARIOS_H
+#define VALET_TEST_C11_SCENARIOS_H
+
+enum { FUTEX = 1, TOKEN = 2, BOTH = 3 }; /* kinds of system */
+
+enum {
+    FENCES = 1,     /* there are fences */
+    SANDBOX = 2,    /* the system refuses to wait, once */
+    RENDEZVOUS = 4, /* a post blocks until the owner waits, as keyed events do */
+    DEEP = 8,       /* seconds: left out of the quick run */
+    LITMUS = 16
+};
+
+/* name, threads, kinds, flags, wake-ups for no reason, weak compare-exchanges that fail so */
+// clang-format off
+#define SCENARIOS(S)                                      \
+    S(park_unpark,           2, BOTH,  0,          3, 0)  \
+    S(park_park,             2, BOTH,  0,          2, 0)  \
+    S(park_2_unparks,        3, BOTH,  0,          2, 0)  \
+    S(park_timed,            2, BOTH,  0,          2, 0)  \
+    S(park_timed_2_unparks,  3, BOTH,  0,          2, 0)  \
+    S(park_busy,             3, BOTH,  0,          1, 0)  \
+    S(park_busy_timed,       3, BOTH,  0,          1, 0)  \
+    S(park_handover,         3, BOTH,  0,          1, 0)  \
+    S(park_free,             2, BOTH,  0,          2, 0)  \
+    S(park_free_timed,       2, BOTH,  0,          2, 0)  \
+    S(park_3_unparks,        4, BOTH,  0,          1, 0)  \
+    S(park_sandbox,          2, BOTH,  SANDBOX,    1, 0)  \
+    S(park_rendezvous,       3, TOKEN, RENDEZVOUS, 0, 0)  \
+    S(wait_store,            2, BOTH,  0,          2, 2)  \
+    S(wait_exchange,         2, BOTH,  0,          2, 2)  \
+    S(wait_exchange_fails,   3, BOTH,  0,          0, 2)  \
+    S(wait_exchange_store,   3, BOTH,  0,          1, 1)  \
+    S(wait_exchange_timed,   3, BOTH,  0,          1, 1)  \
+    S(wait_exchange_kept,    2, BOTH,  0,          1, 1)  \
+    S(wait_mutex,            2, BOTH,  0,          1, 2)  \
+    S(wait_2_store,          3, BOTH,  0,          1, 1)  \
+    S(wait_2_timed,          3, BOTH,  0,          0, 0)  \
+    S(wait_timed_untimed,    3, BOTH,  0,          1, 1)  \
+    S(wait_cycle,            3, BOTH,  0,          1, 1)  \
+    S(wait_back,             2, BOTH,  0,          1, 1)  \
+    S(wait_free,             2, BOTH,  0,          2, 2)  \
+    S(wait_free_timed,       2, BOTH,  0,          1, 1)  \
+    S(wait_sandbox,          2, BOTH,  SANDBOX,    1, 1)  \
+    S(wait_rendezvous,       3, TOKEN, RENDEZVOUS, 0, 0)  \
+    S(wait_2_stores,         4, BOTH,  0,          0, 0)  \
+    S(wait_3_timed,          4, BOTH,  DEEP,       0, 0)  \
+    S(wait_delegate,         2, BOTH,  0,          2, 2)  \
+    S(wait_2_delegate,       3, BOTH,  0,          1, 1)  \
+    S(wait_delegate_timed,   3, BOTH,  0,          1, 1)  \
+    S(wait_delegate_cycle,   3, BOTH,  0,          0, 1)  \
+    S(wait_delegate_store,   3, BOTH,  0,          0, 0)  \
+    S(wait_delegate_free,    2, BOTH,  0,          2, 2)  \
+    S(futex_wake,            2, BOTH,  0,          2, 0)  \
+    S(futex_2_waiters,       3, BOTH,  0,          1, 0)  \
+    S(futex_2_wakers,        4, BOTH,  0,          0, 0)  \
+    S(futex_timed,           3, BOTH,  0,          1, 0)  \
+    S(futex_timed_pass,      3, BOTH,  0,          1, 0)  \
+    S(futex_bucket,          3, BOTH,  0,          1, 0)  \
+    S(futex_mutex,           2, BOTH,  0,          1, 0)  \
+    S(event_fences,          2, BOTH,  FENCES,     1, 0)  \
+    S(event_2_fences,        3, BOTH,  FENCES,     0, 0)  \
+    S(demo,                  2, BOTH,  0,          1, 1)
+
+/* name, threads, flags, what must come of it, remark */
+#define LITMUS_TESTS(L)                                                                        \
+    L(sb_relaxed,        2, 0,      "seen",      "")                                           \
+    L(sb_acq_rel,        2, 0,      "seen",      "")                                           \
+    L(sb_fences,         2, FENCES, "not seen",  "")                                           \
+    L(sb_seq_cst,        2, 0,      "not seen",  "")                                           \
+    L(sb_seq_cst_store,  2, 0,      "seen",      "")                                           \
+    L(sb_seq_cst_load,   2, 0,      "seen",      "")                                           \
+    L(sb_mixed,          2, FENCES, "not seen",  "")                                           \
+    L(mp_relaxed,        2, 0,      "seen",      "")                                           \
+    L(mp_release_only,   2, 0,      "seen",      "")                                           \
+    L(mp_acq_rel,        2, 0,      "not seen",  "")                                           \
+    L(mp_fences,         2, FENCES, "not seen",  "")                                           \
+    L(mp_fence_one_side, 2, FENCES, "seen",      "")                                           \
+    L(mp_plain,          2, 0,      "not seen",  "")                                           \
+    L(mp_plain_race,     2, 0,      "data race", "")                                           \
+    L(mp_plain_back,     2, 0,      "data race", "")                                           \
+    L(corr,              2, 0,      "not seen",  "")                                           \
+    L(cowr,              2, 0,      "not seen",  "")                                           \
+    L(wrc_relaxed,       3, 0,      "seen",      "")                                           \
+    L(wrc_acq_rel,       3, 0,      "not seen",  "")                                           \
+    L(iriw_acq_rel,      4, 0,      "seen",      "")                                           \
+    L(iriw_fences,       4, FENCES, "not seen",  "")                                           \
+    L(iriw_seq_cst,      4, 0,      "not seen",  "")                                           \
+    L(sequence_rmw,      3, 0,      "not seen",  "")                                           \
+    L(sequence_store,    2, 0,      "seen",      " (as C++20; C11 forbids it)")                \
+    L(sequence_broken,   3, 0,      "seen",      "")                                           \
+    L(rmw_atomic,        2, 0,      "not seen",  "")                                           \
+    L(cas_atomic,        2, 0,      "not seen",  "")                                           \
+    L(cas_strong,        1, 0,      "not seen",  "")                                           \
+    L(cas_weak,          1, 0,      "seen",      "")                                           \
+    L(cas_stale,         2, 0,      "seen",      "")                                           \
+    L(race_plain_atomic, 2, 0,      "data race", "")                                           \
+    L(futex_lost,        1, 0,      "lost wake-up", "")                                        \
+    L(futex_kept,        2, 0,      "not seen",  "")                                           \
+    L(futex_no_order,    2, 0,      "data race", "")                                           \
+    L(dead_frame,        2, 0,      "thread 1 uses thread 0's stack", "")                      \
+    L(lb_relaxed,        2, 0,      "not seen",  " (a limit: C11 allows it)")                  \
+    L(two_plus_two_w,    2, 0,      "not seen",  " (a limit: C11 allows it)")
+// clang-format on
+
+struct scenario {
+    const char *name;
+    int threads, kinds, flags, spurious, weak_failures;
+    void (*thread[4])(void);
+    void (*setup)(void), (*end)(void);
+    const char *expects, *note;
+};
+extern const struct scenario scenarios[]; /* the last has no name */
+
+#endif

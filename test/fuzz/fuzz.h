@@ -1,0 +1,145 @@
+/* SPDX-License-Identifier: MIT OR Apache-2.0 */
+/*
+ * What the targets share: the fuzzer's bytes, the library as it is compiled for each system, and
+ * the seam to a kernel that a target plays.
+ */
+#ifndef VALET_TEST_FUZZ_H
+#define VALET_TEST_FUZZ_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "sys.h"
+#include "valet.h"
+
+typedef __int128 wide; /* the oracle's integers: nothing here overflows them */
+
+/* ---- the fuzzer's bytes ---------------------------------------------------------------------- */
+
+struct input {
+    const uint8_t *data;
+    size_t left;
+};
+
+/* Little-endian; zeros after the end. */
+static inline uint64_t take(struct input *in, unsigned bytes)
+{
+    uint64_t value = 0;
+    for (unsigned i = 0; i < bytes && in->left != 0; i++, in->left--)
+        value |= (uint64_t)*in->data++ << 8 * i;
+    return value;
+}
+
+/* A time: any number of 64 bits, or one next to an edge of some unit or integer. */
+static inline uint64_t take_time(struct input *in)
+{
+    static const uint64_t edges[] = {0,
+                                     999999999,
+                                     1000000000,                   /* a timespec's second */
+                                     UINT64_C(86400) * 1000000000, /* a day */
+                                     (uint64_t)INT32_MAX,          /* as it is, and as us, */
+                                     (uint64_t)INT32_MAX * 1000,   /* 100 ns, ms and s */
+                                     (uint64_t)INT32_MAX * 100,
+                                     (uint64_t)INT32_MAX * 1000000,
+                                     (uint64_t)INT32_MAX * 1000000000,
+                                     UINT32_MAX,
+                                     (uint64_t)UINT32_MAX * 1000,
+                                     (uint64_t)UINT32_MAX * 100,
+                                     (uint64_t)UINT32_MAX * 1000000,
+                                     (uint64_t)UINT32_MAX * 1000000000,
+                                     INT64_MAX,
+                                     UINT64_MAX};
+    uint64_t how = take(in, 1);
+    if (how >= 128)
+        return take(in, 8) >> how % 64;
+    uint64_t off = take(in, 2); /* wraps around the edges of 64 bits, on purpose */
+    return edges[how % 16] + (uint64_t)(int64_t)(int16_t)off;
+}
+
+/* What is wrong goes to stderr, and the input is a finding (fail.c). */
+extern const char *fuzz_subject; /* the system */
+_Noreturn void fuzz_fail(const char *file, int line, const char *what);
+#define MUST(x) ((x) ? (void)0 : fuzz_fail(__FILE__, __LINE__, #x))
+
+/* ---- the library, compiled for one system (system.c) ----------------------------------------- */
+
+struct system {
+    bool token;
+    uint64_t (*now)(void);
+    int (*park)(struct valet_parker *);
+    int (*park_until)(struct valet_parker *, uint64_t);
+    int (*park_for)(struct valet_parker *, uint64_t);
+    void (*unpark)(struct valet_parker *);
+    bool (*exchange)(struct valet_waiters *, unsigned *, unsigned);
+    unsigned (*state)(const struct valet_waiters *);
+    int (*wait)(struct valet_waiters *, unsigned);
+    int (*wait_until)(struct valet_waiters *, unsigned, uint64_t);
+    void (*store_and_wake)(struct valet_waiters *, unsigned);
+    void (*store_and_delegate)(struct valet_waiters *, unsigned);
+    int (*futex_wait)(uint32_t *, uint32_t, uint64_t);
+    void (*futex_wake)(uint32_t *, uint32_t);
+    void (*post)(struct valet_token *); /* the system's own; token kind */
+};
+
+/* ---- the kernel (kernel.c decodes the calls, a target answers them) -------------------------- */
+
+/* A wait, as the kernel understood it. */
+struct asked {
+    const void *word;  /* token kind: NULL, or an address within the token */
+    uint32_t expected; /* futex kind */
+    enum { FOREVER, UNTIL, FOR } form;
+    wide ns; /* an absolute time or a span */
+};
+
+enum meaning { WOKEN, CHANGED, TIMEDOUT, REFUSED };
+
+/* A system, and what its kernel is known to do: from the kernels' sources, not from sys/. */
+struct kernel {
+    const char *name;
+    const struct system *library;
+    uint64_t last;     /* the latest time that its clock can tell */
+    uint64_t longest;  /* a sleep beyond this many ns may be cut there; 0: none is */
+    uint64_t latest;   /* a deadline beyond this may be cut there, or be none; 0: none is */
+    uint32_t grain;    /* ns; a sleep may be rounded up to a multiple of this */
+    bool proves;       /* its "timed out" means that the deadline which it was given has come */
+    int32_t timed_out; /* its answers to a wait, as a negative errno where it has those */
+    int32_t changed;   /* 0: not told */
+    int32_t again[4];  /* besides 0: look again */
+    int32_t retried;   /* may be asked again, a few times */
+    int32_t woken;     /* 0 but for one */
+    bool meets;        /* a wake-up waits for its waiter, and its own answer ends both */
+    bool silent;       /* it does not answer */
+    bool ticks;        /* its clock counts ticks of kernel_frequency */
+    enum { REFUSES, A_WAKE, AN_ERRNO } positive; /* what a positive answer is */
+};
+extern const struct kernel *kernel; /* the one that is asked now */
+extern int64_t kernel_frequency;    /* Windows' ticks a second */
+extern bool kernel_locked;          /* libc's mutex is: whoever posts would wait for it */
+
+/* What an answer to a wait means, or must be taken to mean. */
+enum meaning kernel_means(int32_t answer, bool timed);
+
+/* Whether it can be that this wait is woken. What the kernel has written itself does not lie. */
+bool kernel_may_wake(const struct asked *asked);
+
+/*
+ * The target's part. An input's first byte is the system, by its row (so that new rows leave old
+ * inputs what they were), or all of them in turn; the rest is the target's. An answer is any from
+ * -4095 to INT32_MAX.
+ */
+void target_run(struct input *in);
+enum other {
+    OTHER_INIT,  /* resources for a token: 0 or an error */
+    OTHER_PROBE, /* is this word mapped? */
+    OTHER_RELAX  /* a turn of a loop */
+};
+uint64_t target_now(void); /* 0: there is no clock */
+int32_t target_wait(const struct asked *asked);
+int32_t target_wake(const void *address, int64_t count);
+int32_t target_other(enum other what);
+
+/* The core's posts go here, and from here to library->post when the target wants so. */
+void target_post(struct valet_token *t);
+
+#endif

@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: MIT OR Apache-2.0 */
+/*
+ * Between the core and the green threads' system: refusals where the program wants them, for each
+ * token a check of its life, in the last word, which the system does not use.
+ */
+bool program_refuses(void);
+void program_step(void);
+
+#if TOKEN
+
+enum { DEAD = 0x0d, FRESH = 0xf1, POSTED = 0xf2, CONSUMED = 0xf3 };
+#define LIFE(t) ((t)->os[15])
+
+static int checked_init(struct valet_token *t)
+{
+    LIFE(t) = FRESH;
+    return program_refuses() ? VALET_ERR_SYSTEM : valet_sys_token_init(t);
+}
+
+static int checked_wait(struct valet_token *t, uint64_t deadline)
+{
+    MUST(deadline != 0 && (LIFE(t) == FRESH || LIFE(t) == POSTED));
+    int r = program_refuses() ? VALET_ERR_SYSTEM : valet_sys_token_wait(t, deadline);
+    if (r == VALET_OK) {
+        MUST(LIFE(t) == POSTED);
+        LIFE(t) = CONSUMED;
+    }
+    return r;
+}
+
+static void checked_post(struct valet_token *t)
+{
+    program_step();
+    MUST(LIFE(t) == FRESH); /* its frame lives, and this is the one post */
+    LIFE(t) = POSTED;
+    program_step();
+    valet_sys_token_post(t);
+}
+
+static void checked_fini(struct valet_token *t)
+{
+    MUST(LIFE(t) == FRESH || LIFE(t) == CONSUMED); /* no post is on its way to this frame */
+    LIFE(t) = DEAD;
+    valet_sys_token_fini(t);
+}
+
+#undef valet_sys_token_init
+#undef valet_sys_token_wait
+#undef valet_sys_token_post
+#undef valet_sys_token_fini
+#define valet_sys_token_init checked_init
+#define valet_sys_token_wait checked_wait
+#define valet_sys_token_post checked_post
+#define valet_sys_token_fini checked_fini
+
+#else
+
+static int checked_wait(uint32_t *word, uint32_t expected, uint64_t deadline)
+{
+    program_step();
+    return program_refuses() ? VALET_ERR_SYSTEM : valet_sys_futex_wait(word, expected, deadline);
+}
+
+static void checked_wake(uint32_t *word, uint32_t count)
+{
+    program_step();
+    MUST(count != 0);
+    valet_sys_futex_wake(word, count);
+}
+
+#undef valet_sys_futex_wait
+#undef valet_sys_futex_wake
+#define valet_sys_futex_wait checked_wait
+#define valet_sys_futex_wake checked_wake
+
+#endif

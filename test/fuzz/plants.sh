@@ -1,0 +1,160 @@
+# SPDX-License-Identifier: MIT OR Apache-2.0
+# shellcheck shell=sh
+# Faults for fuzz_test.sh, which sources this: name, target, system, file, what becomes what.
+
+# Times
+plant 'a sum that wraps' units linux core/deadline.h \
+    'if (__builtin_add_overflow(now, timeout_ns, deadline))
+        *deadline = VALET_FOREVER;' '*deadline = now + timeout_ns;'
+plant 'a sum that saturates below forever' units linux core/deadline.h \
+    '*deadline = VALET_FOREVER;' '*deadline = INT64_MAX;'
+plant 'what is left of the past, wrapped' units dragonfly core/deadline.h \
+    'now < deadline ? deadline - now : 0' 'deadline - now'
+plant 'nanoseconds cut' units linux sys/linux.c \
+    'deadline % 1000000000u' 'deadline % 1000000000u / 1000 * 1000'
+plant 'seconds cut to 32 bits' units freebsd sys/freebsd.c \
+    'tv_sec = (int64_t)(deadline' 'tv_sec = (int32_t)(deadline'
+plant 'a second of 2^30 ns' units netbsd sys/netbsd.c \
+    't.tv_nsec = (int64_t)(deadline % 1000000000u)' 't.tv_nsec = (int64_t)(deadline & 0x3fffffff)'
+plant 'microseconds rounded down' units dragonfly sys/dragonfly.c '(left + 999) / 1000' 'left / 1000'
+plant 'microseconds beyond an int' units dragonfly sys/dragonfly.c \
+    'if (left < LONGEST_US * UINT64_C(1000))' 'if (left != LONGEST_US)'
+plant 'microseconds, their low 32 bits' units darwin sys/darwin.c \
+    'left_us < UINT32_MAX ? (uint32_t)left_us : UINT32_MAX' '(uint32_t)left_us'
+plant 'microseconds, early by less than one' units darwin sys/darwin.c \
+    ' + (left % 1000 != 0)' ''
+plant 'a timer that is early, believed' units openbsd sys/openbsd.h \
+    'return valet_sys_now() < deadline ? VALET_OK : VALET_TIMEDOUT;' 'return VALET_TIMEDOUT;'
+plant 'a sleep that was cut, called over' units darwin_os_sync sys/darwin_os_sync.c \
+    'return valet_sys_now() < deadline ? VALET_OK : VALET_TIMEDOUT;' 'return VALET_TIMEDOUT;'
+plant 'a negative time' units fuchsia sys/fuchsia.c \
+    'deadline < (uint64_t)ZX_TIME_INFINITE ? (int64_t)deadline : ZX_TIME_INFINITE' '(int64_t)deadline'
+plant 'a time beyond signed ns' units redox sys/redox.c \
+    'deadline < INT64_MAX ? deadline : INT64_MAX' 'deadline'
+plant 'a span for a deadline' units cloudabi sys/cloudabi.c '.timeout = deadline' \
+    '.timeout = deadline - valet_sys_now()'
+plant 'no timeout for a deadline of 0' units sgx sys/sgx.c 'if (timeout_ns == 0)' 'if (0)'
+plant 'a slice of the wrong clock' units posix_realtime sys/posix.c \
+    'clock_ns(CLOCK_REALTIME) +' 'now +'
+plant 'a day longer than the deadline' units openbsd_libc sys/openbsd.h 'if (left > LONGEST_NS)' 'if (left != 0)'
+plant 'the wait of wasm, negative' units wasm sys/wasm.c \
+    'left < INT64_MAX ? (int64_t)left : INT64_MAX' '(int64_t)left'
+plant 'units of 100 ns, rounded down' units windows sys/windows.h ' + (left % 100 != 0)' ''
+plant 'a date for a timeout' units windows_keyed sys/windows.h 'return -(int64_t)' 'return (int64_t)'
+plant 'ticks, whose product overflows' units windows sys/windows.h \
+    't / f * 1000000000u + t % f * 1000000000u / f' 't * 1000000000u / f'
+
+# Answers
+plant 'an unknown error for a wake-up' answers linux sys/linux.c \
+    'return VALET_ERR_SYSTEM;' 'return VALET_OK;'
+plant 'EFAULT, asked again for ever' answers freebsd sys/freebsd.c 'r == -EINTR' 'r == -EINTR || r == -14'
+plant 'EFAULT, asked again without a limit' answers darwin sys/darwin.c 'tries > 0 &&' ''
+plant 'ETIMEDOUT without a timeout' answers linux sys/linux.c 'r == -ETIMEDOUT && until != NULL' \
+    'r == -ETIMEDOUT'
+plant 'every error a timeout' answers fuchsia sys/fuchsia.c 'r == ZX_ERR_TIMED_OUT && ' ''
+plant 'any positive answer a wake-up' answers redox sys/redox.c 'r == 0 ||' 'r >= 0 ||'
+plant 'a timeout believed without the clock' answers dragonfly sys/dragonfly.c \
+    'deadline == VALET_FOREVER || valet_sys_now() < deadline ? VALET_OK : VALET_TIMEDOUT' \
+    'deadline == VALET_FOREVER ? VALET_OK : VALET_TIMEDOUT'
+plant 'a clock that failed, taken for 0' answers openbsd sys/openbsd.c \
+    'if (now == 0)
+            return VALET_ERR_UNSUPPORTED;' ''
+plant 'an unpark that loads, then stores' answers netbsd core/park_futex.c \
+    'if (VALET_LIKELY(atomic_exchange_explicit(word, NOTIFIED, memory_order_release) != PARKED))' \
+    'uint32_t old = atomic_load_explicit(word, memory_order_relaxed);
+    atomic_store_explicit(word, NOTIFIED, memory_order_release);
+    valet_sys_futex_wake((uint32_t *)word, 1);
+    if (old != PARKED || atomic_load_explicit(word, memory_order_relaxed) == NOTIFIED)'
+plant 'a word that is read after its wake-up' answers openbsd core/waiters_futex.c \
+    'return;
+    valet_sys_futex_wake((uint32_t *)word, VALET_ALL);' \
+    'return;
+    valet_sys_futex_wake((uint32_t *)word, VALET_ALL);
+    if (atomic_load_explicit(word, memory_order_relaxed) == 77)
+        __builtin_trap();'
+plant 'a token that is read after its post' answers sgx sys/sgx.c \
+    'usercall(USERCALL_SEND, EV_UNPARK, tcs, 0, 0, 0);' \
+    'usercall(USERCALL_SEND, EV_UNPARK, tcs, 0, 0, 0);
+    token->tcs = 0;'
+plant 'a refusal that leaves the parker parked' answers freebsd core/park_futex.c \
+    'if (atomic_exchange_explicit(word, EMPTY, memory_order_acquire) == NOTIFIED)' \
+    'if (r == VALET_ERR_SYSTEM)
+            return r;
+        if (atomic_exchange_explicit(word, EMPTY, memory_order_acquire) == NOTIFIED)'
+plant 'a token lost to a refusal' answers dragonfly core/park_futex.c \
+    'if (atomic_exchange_explicit(word, EMPTY, memory_order_acquire) == NOTIFIED)' \
+    'if (atomic_exchange_explicit(word, EMPTY, memory_order_acquire) == NOTIFIED && r != VALET_ERR_SYSTEM)'
+plant 'a whole word written where half is ours' answers linux core/park_futex.c \
+    'if (atomic_exchange_explicit(word, EMPTY, memory_order_acquire) == NOTIFIED)' \
+    'if ((uint32_t)atomic_exchange_explicit((valet_wordptr *)word, EMPTY, memory_order_acquire) == NOTIFIED)'
+plant 'a post that is not waited for' answers netbsd_park core/park_token.c \
+    'while (valet_sys_token_wait(&token, VALET_FOREVER) != VALET_OK)
+                valet_arch_relax();' ''
+plant 'a waiter that does not unlink' answers posix core/waiters_token.c '*link = n->next;' ';'
+plant 'a condition variable that cannot be' answers posix sys/posix.c \
+    'if (init_condition(&token->condition) == 0)
+        return VALET_OK;' 'init_condition(&token->condition); return VALET_OK;'
+plant 'an event that was not written' answers cloudabi sys/cloudabi.c '!= 1 || out.error != 0' '!= 1'
+plant 'a status that is a success by its sign' answers windows sys/windows.c \
+    'r == STATUS_SUCCESS' 'r >= STATUS_SUCCESS'
+plant 'a release that was used up, waited for' answers windows_keyed sys/windows_keyed.c \
+    'if (seen & LEFT)
+        return VALET_OK;' ''
+
+# Programs
+plant 'an unpark by load and store, in parallel' program green_futex core/park_futex.c \
+    'if (VALET_LIKELY(atomic_exchange_explicit(word, NOTIFIED, memory_order_release) != PARKED))' \
+    'uint32_t old = atomic_load_explicit(word, memory_order_relaxed);
+    atomic_store_explicit(word, NOTIFIED, memory_order_release);
+    if (VALET_LIKELY(old != PARKED))'
+plant 'a wake-up before the token' program green_futex core/park_futex.c \
+    'valet_word32 *word = word_of(p);' \
+    'valet_word32 *word = word_of(p);
+    valet_sys_futex_wake((uint32_t *)word, 1);
+    (void)atomic_exchange_explicit(word, NOTIFIED, memory_order_release);
+    return;'
+plant 'a token that comes with the timeout, lost' program green_futex core/park_futex.c \
+    'if (atomic_exchange_explicit(word, EMPTY, memory_order_acquire) == NOTIFIED)' \
+    'if (r == VALET_TIMEDOUT) {
+            atomic_store_explicit(word, EMPTY, memory_order_relaxed);
+            return r;
+        }
+        if (atomic_exchange_explicit(word, EMPTY, memory_order_acquire) == NOTIFIED)'
+plant 'a wait without the state' program green_futex core/waiters_futex.c \
+    'r = valet_sys_futex_wait((uint32_t *)word, expected | WAITERS, deadline);' \
+    'r = valet_sys_futex_wait((uint32_t *)word, atomic_load_explicit(word, memory_order_relaxed) | WAITERS, deadline);'
+plant 'one woken of all' program green_futex core/waiters_futex.c \
+    'return;
+    valet_sys_futex_wake((uint32_t *)word, VALET_ALL);' \
+    'return;
+    valet_sys_futex_wake((uint32_t *)word, 1);'
+plant 'an exchange that forgets the waiters' program green_futex core/waiters_futex.c \
+    '(seen & ~STATE) | (desired & STATE)' '(desired & STATE)'
+plant 'a timed-out waiter, not unlinked' program green_token core/waiters_token.c \
+    '*link = n->next;' ';'
+plant 'an unlock by a store' program green_token core/waiters_token.c \
+    'while (!atomic_compare_exchange_weak_explicit(word, &seen, (uintptr_t)first | (seen & STATE),
+                                                  memory_order_release, memory_order_relaxed))
+        ;' \
+    'atomic_store_explicit(word, (uintptr_t)first | (seen & STATE), memory_order_release);'
+plant 'a parker that gives up by a store' program green_token core/park_token.c \
+    'if (r != VALET_OK && !atomic_compare_exchange_strong_explicit(
+                                 word, &seen, EMPTY, memory_order_relaxed, memory_order_relaxed)) {' \
+    'if (r != VALET_OK)
+            atomic_store_explicit(word, EMPTY, memory_order_relaxed);
+        if (0) {'
+plant 'a post that nobody waits for' program green_token core/waiters_token.c \
+    'if (r != VALET_OK && !withdraw(word, &n)) {' \
+    'if (r != VALET_OK && !withdraw(word, &n) && seen == 1) {'
+plant 'a word compared outside the lock' program green_token core/futex_token.c \
+    'append(b, &n);
+    unlock_bucket(b);' \
+    '{
+        unlock_bucket(b);
+        b = lock_bucket(word);
+        append(b, &n);
+    }
+    unlock_bucket(b);'
+plant 'a sleeper left in its queue' program green_token core/futex_token.c \
+    'if (!taken)
+                unlink_node(b, &n);' ''

@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: MIT OR Apache-2.0 */
+/*
+ * The unchanged library for one system: -DSYSTEM=linux -DFILE='"sys/linux.c"' -DTOKEN=0. All in one
+ * file, since starting the compiler is most of the cost; so the few names of their own that files
+ * of core/ share are told apart here.
+ */
+#include FILE
+
+#include "core/now.c"
+#include "fuzz.h"
+
+#ifdef GREEN
+#include "green/checked.h"
+#else
+#undef valet_sys_token_post
+#define valet_sys_token_post target_post
+#endif
+
+#define word_of    parker_word_of
+#define sleep_once parker_sleep_once
+#if TOKEN
+#include "core/park_token.c"
+#else
+#include "core/park_futex.c"
+#endif
+#undef word_of
+#undef sleep_once
+
+#if TOKEN
+#include "core/waiters_token.c"
+#define node queued
+#include "core/futex_token.c"
+#else
+#include "core/waiters_futex.c"
+
+#include "core/futex_futex.c"
+#endif
+
+#undef valet_sys_token_post
+#define valet_sys_token_post NAMED(valet_sys_token_post)
+
+extern const struct system NAMED(system);
+const struct system NAMED(system) = {
+    .token = TOKEN,
+    .now = valet_now,
+    .park = valet_park,
+    .park_until = valet_park_until,
+    .park_for = valet_park_for,
+    .unpark = valet_unpark,
+    .exchange = valet_waiters_exchange,
+    .state = valet_waiters_state,
+    .wait = valet_compare_and_wait,
+    .wait_until = valet_compare_and_wait_until,
+    .store_and_wake = valet_store_and_wake,
+    .store_and_delegate = valet_store_and_delegate,
+    .futex_wait = valet_futex_wait,
+    .futex_wake = valet_futex_wake,
+#if TOKEN && !defined GREEN
+    .post = valet_sys_token_post,
+#endif
+};
