@@ -1,0 +1,50 @@
+# SPDX-License-Identifier: MIT OR Apache-2.0
+"""Usage: watch.py CPU_SECONDS PROGRAM...: the program's exit status; 124 for a hang.
+
+A hang is: every thread of the program and of its children sleeps, and has for three seconds, or they
+have used that much CPU time. So a machine under load is not taken for one.
+"""
+import os
+import pathlib
+import signal
+import subprocess
+import sys
+import time
+
+
+def tasks(group):
+    """State and CPU ticks of each thread of the process group."""
+    found = {}
+    for process in pathlib.Path("/proc").glob("[0-9]*"):
+        try:
+            if os.getpgid(int(process.name)) != group:
+                continue
+            for stat in process.glob("task/*/stat"):
+                fields = stat.read_text().rpartition(")")[2].split()
+                if fields[0] != "Z":
+                    found[stat.parts[4]] = (fields[0], int(fields[11]) + int(fields[12]))
+        except OSError:
+            pass
+    return found
+
+
+limit = float(sys.argv[1])
+child = subprocess.Popen(sys.argv[2:], start_new_session=True)
+asleep, last, used = 0, None, {}
+while child.poll() is None:
+    time.sleep(0.25)
+    now = tasks(child.pid)
+    used.update((task, ticks) for task, (_, ticks) in now.items())
+    same = now and now == last and all(state == "S" for state, _ in now.values())
+    asleep, last = (asleep + 1 if same else 0), now
+    if asleep == 12 or sum(used.values()) / os.sysconf("SC_CLK_TCK") > limit:
+        if child.poll() is None:
+            os.killpg(child.pid, signal.SIGKILL)
+            child.wait()
+            print("hangs: " + ("all threads sleep" if asleep == 12 else "busy without an end"))
+            sys.exit(124)
+try:
+    os.killpg(child.pid, signal.SIGKILL)  # children that a failed check has left
+except ProcessLookupError:
+    pass
+sys.exit(child.returncode if child.returncode >= 0 else 128 - child.returncode)

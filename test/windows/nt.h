@@ -1,0 +1,116 @@
+/* SPDX-License-Identifier: MIT OR Apache-2.0 */
+/*
+ * What the programs for Windows use of ntdll, which is all that they link with. 64 bits; names and
+ * layouts as in winsiderss/phnt ntrtl.h, ntmmapi.h, ntioapi.h, ntpsapi.h, ntpebteb.h.
+ */
+#ifndef VALET_TEST_WINDOWS_NT_H
+#define VALET_TEST_WINDOWS_NT_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+typedef int32_t NTSTATUS;
+typedef void *HANDLE;
+
+#define NT_SUCCESS(status)    ((status) >= 0)
+#define STATUS_SUCCESS        ((NTSTATUS)0x00000000)
+#define STATUS_TIMEOUT        ((NTSTATUS)0x00000102)
+#define STATUS_INVALID_HANDLE ((NTSTATUS)0xc0000008)
+
+#define NT_PROCESS ((HANDLE)-1) /* the current one, as a handle */
+
+#define MEM_COMMIT_RESERVE 0x3000u
+#define PAGE_NOACCESS      0x01u
+#define PAGE_READWRITE     0x04u
+
+struct UNICODE_STRING {
+    uint16_t length, size; /* in bytes */
+    const uint16_t *text;
+};
+
+struct ANSI_STRING {
+    uint16_t length, size;
+    const char *text;
+};
+
+struct IO_STATUS_BLOCK {
+    uintptr_t status, information;
+};
+
+struct CLIENT_ID {
+    HANDLE process, thread; /* numbers, not handles */
+};
+
+struct RTL_USER_PROCESS_PARAMETERS {
+    char before[0x20];
+    HANDLE input, output, error;
+    char between[0x70 - 0x38];
+    struct UNICODE_STRING command_line;
+};
+
+struct PEB {
+    char before[0x20];
+    struct RTL_USER_PROCESS_PARAMETERS *parameters;
+};
+
+_Static_assert(offsetof(struct RTL_USER_PROCESS_PARAMETERS, output) == 0x28 &&
+                   offsetof(struct RTL_USER_PROCESS_PARAMETERS, command_line) == 0x70 &&
+                   offsetof(struct PEB, parameters) == 0x20 && sizeof(struct UNICODE_STRING) == 16,
+               "the 64-bit layouts");
+
+struct EXCEPTION_RECORD {
+    int32_t code;
+    uint32_t flags;
+    struct EXCEPTION_RECORD *next;
+    void *address;
+    uint32_t count;
+    uintptr_t information[15]; /* of an access violation: the kind of access, and its address */
+};
+
+struct EXCEPTION_POINTERS {
+    struct EXCEPTION_RECORD *record;
+    void *context;
+};
+
+struct PEB *RtlGetCurrentPeb(void);
+void *RtlAddVectoredExceptionHandler(uint32_t first,
+                                     int32_t (*handler)(const struct EXCEPTION_POINTERS *));
+NTSTATUS RtlUnicodeToUTF8N(char *to, uint32_t size, uint32_t *used, const uint16_t *from,
+                           uint32_t from_size);
+NTSTATUS LdrGetDllHandle(const uint16_t *path, const uint32_t *flags,
+                         const struct UNICODE_STRING *name, void **library);
+NTSTATUS LdrGetProcedureAddress(void *library, const struct ANSI_STRING *name, uint32_t ordinal,
+                                void (**address)(void));
+
+NTSTATUS NtTerminateProcess(HANDLE process, NTSTATUS status);
+NTSTATUS RtlCreateUserThread(HANDLE process, void *security, uint8_t suspended, uint32_t zero_bits,
+                             size_t reserve, size_t commit, uint32_t (*start)(void *),
+                             void *argument, HANDLE *thread, struct CLIENT_ID *id);
+_Noreturn void RtlExitUserThread(NTSTATUS status);
+NTSTATUS NtSuspendThread(HANDLE thread, uint32_t *count);
+NTSTATUS NtResumeThread(HANDLE thread, uint32_t *count);
+NTSTATUS NtQueueApcThread(HANDLE thread, void (*apc)(void *, void *, void *), void *a, void *b,
+                          void *c);
+NTSTATUS NtYieldExecution(void);
+NTSTATUS NtDelayExecution(uint8_t alertable, const int64_t *time);
+NTSTATUS NtWaitForSingleObject(HANDLE object, uint8_t alertable, const int64_t *timeout);
+NTSTATUS NtClose(HANDLE handle);
+
+NTSTATUS NtAllocateVirtualMemory(HANDLE process, void **address, uintptr_t zero_bits, size_t *size,
+                                 uint32_t type, uint32_t protection);
+NTSTATUS NtProtectVirtualMemory(HANDLE process, void **address, size_t *size, uint32_t protection,
+                                uint32_t *old);
+NTSTATUS NtReadFile(HANDLE file, HANDLE event, void *apc, void *context, struct IO_STATUS_BLOCK *io,
+                    void *bytes, uint32_t size, const int64_t *offset, const uint32_t *key);
+NTSTATUS NtWriteFile(HANDLE file, HANDLE event, void *apc, void *context,
+                     struct IO_STATUS_BLOCK *io, const void *bytes, uint32_t size,
+                     const int64_t *offset, const uint32_t *key);
+
+/* arguments.c: the command line, in UTF-8 and cut into words as Windows does it. Returns how many
+ * words there are; more than max, or more text than size, is cut off. */
+unsigned nt_arguments(char **words, unsigned max, char *text, size_t size);
+
+/* host.c: ntdll's own function of that name, also where the program defines one. */
+void (*nt_function(const char *name))(void);
+
+#endif
