@@ -1,0 +1,129 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT OR Apache-2.0
+# Usage: bench.sh [quick]. Measure valet beside what a user would pick instead, and beside two
+# floors written by hand. Prints its tables, and leaves them in build/bench/table.md, with handoff.svg.
+#
+#   (none)    all peers; a quarter of an hour on a machine that does nothing else
+#   quick     only the floors, valet and glibc; a few minutes
+#
+# Every program takes its turn in each of nine rounds, in random order; a ratio is taken within a round,
+# and medians of the rounds are shown. Each program checks what its threads did (test/bench/bench.c).
+set -eu
+cd "$(dirname "$0")/.."
+mode=${1:-all}
+case $mode in
+all) sets='base peers' ;;
+quick) sets=base ;;
+*)
+    echo "usage: bench.sh [quick]" >&2
+    exit 2
+    ;;
+esac
+
+packages=gnuplot-nox
+[ "$mode" != all ] || packages="$packages cargo libabsl-dev libc++-14-dev libc++abi-14-dev
+    libnsync-dev librust-parking-lot-dev rustc"
+# shellcheck disable=SC2086 # a list of words
+sh test/setup.sh $packages
+
+bench=test/bench
+dir=$PWD/build/bench
+rm -rf "$dir"
+mkdir -p "$dir/programs" "$dir/static"
+warn='-Wall -Wextra -Werror'
+common="$warn -O2 -ffunction-sections -fdata-sections -I$bench"
+
+quietly() {
+    "$@" >"$dir/log" 2>&1 || {
+        tail -n 30 "$dir/log" >&2
+        echo "bench: failed: $*" >&2
+        exit 1
+    }
+}
+
+# harness NAME COMPILER: bench.c and pool.c for one libc
+harness() {
+    for file in bench pool size; do
+        # shellcheck disable=SC2086 # lists of words, here and below
+        quietly $2 -std=gnu11 $common -I$bench/pool -c $bench/$file.c -o "$dir/$1-$file.o"
+    done
+    # shellcheck disable=SC2086
+    quietly $2 -std=gnu11 $common -static -Wl,--gc-sections -pthread -DNOTHING $bench/size.c -o "$dir/static/nothing-$1"
+}
+
+# link NAME LIBC LINKER PEER.o...: the program, and a static one that parks and unparks once. Debian
+# has no static nsync.
+link() {
+    name=$1 libc=$2 linker=$3
+    shift 3
+    how=
+    [ "$libc" != musl ] || how=-static
+    # shellcheck disable=SC2086
+    quietly $linker $how -pthread "$dir/$libc-bench.o" "$dir/$libc-pool.o" "$@" -o "$dir/programs/$name"
+    [ "$name" != nsync ] || return 0
+    # shellcheck disable=SC2086
+    quietly $linker -static -Wl,--gc-sections -pthread "$dir/$libc-size.o" "$@" -o "$dir/static/$name"
+}
+
+# peer NAME LIBC COMPILER FILE [ARGUMENT...]: one of peers/; what comes after -- is for the linker only
+peer() {
+    name=$1 libc=$2 compiler=$3 file=$4
+    shift 4
+    flags=
+    while [ $# -gt 0 ] && [ "$1" != -- ]; do
+        flags="$flags $1"
+        shift
+    done
+    [ $# -eq 0 ] || shift
+    # shellcheck disable=SC2086
+    quietly $compiler $common $flags -c "$bench/peers/$file" -o "$dir/$name.o"
+    link "$name" "$libc" "$compiler" "$dir/$name.o" "$@"
+}
+
+# rust NAME [FEATURE]: by Debian's cargo and from Debian's crates, not others that may be in PATH
+rust() {
+    mkdir -p "$dir/crate"
+    cp -r $bench/peers/rust/. "$dir/crate"
+    (
+        cd "$dir/crate"
+        PATH=/usr/bin:/bin CARGO_HOME=$dir/cargo quietly /usr/bin/cargo build --offline --release \
+            --features "${2-}" --config 'source.crates-io.replace-with="debian"' \
+            --config 'source.debian.directory="/usr/share/cargo/registry"'
+    )
+    cp "$dir/crate/target/release/libbench_rust.a" "$dir/$1.a"
+    link "$1" glibc gcc "$dir/$1.a"
+}
+
+quietly meson setup "$dir/valet" -Dtests=false -Doptimization=2
+quietly ninja -C "$dir/valet"
+lib=$dir/valet/libvalet.a
+
+for set in $sets; do
+    case $set in
+    base)
+        harness glibc gcc
+        peer raw glibc 'gcc -std=gnu11' floor.c -DRAW=1 -DATOMIC=0 -DSPIN=0
+        peer atomic glibc 'gcc -std=gnu11' floor.c -DRAW=0 -DATOMIC=1 -DSPIN=0
+        peer spin glibc 'gcc -std=gnu11' floor.c -DRAW=0 -DATOMIC=0 -DSPIN=1
+        peer valet glibc 'gcc -std=gnu11' valet.c -Iinclude -- "$lib"
+        peer valet-unit glibc 'gcc -std=gnu11' valet.c -Iinclude -Isys -I. -DONE_UNIT
+        peer glibc-sem glibc 'gcc -std=gnu11' posix.c -DSEM
+        peer glibc-cond glibc 'gcc -std=gnu11' posix.c
+        ;;
+    peers)
+        harness musl musl-gcc
+        peer musl-sem musl 'musl-gcc -std=gnu11' posix.c -DSEM
+        peer musl-cond musl 'musl-gcc -std=gnu11' posix.c
+        peer libstdc++-sem glibc 'g++ -std=c++20' cpp.cpp
+        peer libstdc++-atomic glibc 'g++ -std=c++20' cpp.cpp -DATOMIC
+        peer libc++-sem glibc 'clang++ -stdlib=libc++ -std=c++20' cpp.cpp -- -lc++abi
+        peer libc++-atomic glibc 'clang++ -stdlib=libc++ -std=c++20' cpp.cpp -DATOMIC -- -lc++abi
+        peer nsync glibc 'gcc -std=gnu11' nsync.c -- -lnsync
+        # shellcheck disable=SC2046
+        peer absl glibc 'g++ -std=c++17' absl.cpp -- $(pkg-config --libs absl_synchronization)
+        rust rust-std
+        rust parking_lot lot
+        ;;
+    esac
+done
+exec python3 $bench/run.py "$dir"

@@ -1,0 +1,501 @@
+/* SPDX-License-Identifier: MIT OR Apache-2.0 */
+/*
+ * Measures one peer. Usage: bench TEST [ARGUMENT...]; prints lines of a name and numbers, and ends
+ * with 1, and a reason, if the peer did not do what it should: each test counts and checks.
+ *
+ *   info                              bytes of its objects
+ *   fast MS                           ns of each loop of peer.h
+ *   loops N                           each of them N times, for callgrind
+ *   handoff CPU CPU REPLY PAIRS MS [TIMED]  see handoff()
+ *   wakeall N BLOCKS                  see wakeall()
+ *   late NS COUNT                     how much later than NS a park returns, each time
+ *   late-nanosleep NS COUNT           the same of nanosleep
+ *   expire MS                         us of CPU time of a park that times out at once
+ *   stack                             bytes that a blocking park takes
+ *   pool WORKERS BYTES FILE           the demo: pool.c
+ */
+#define _GNU_SOURCE
+#include "bench.h"
+
+#include <pthread.h>
+#include <sched.h>
+#include <semaphore.h>
+#include <stdarg.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+void bench_fail(const char *format, ...)
+{
+    va_list arguments;
+    va_start(arguments, format);
+    fputs("bench: ", stderr);
+    vfprintf(stderr, format, arguments);
+    fputs("\n", stderr);
+    va_end(arguments);
+    exit(1);
+}
+
+static uint64_t clock_ns(clockid_t clock)
+{
+    struct timespec t;
+    clock_gettime(clock, &t);
+    return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
+}
+
+uint64_t bench_now(void)
+{
+    return clock_ns(CLOCK_MONOTONIC);
+}
+
+static void sleep_ns(uint64_t ns)
+{
+    struct timespec t = {(time_t)(ns / 1000000000u), (long)(ns % 1000000000u)};
+    nanosleep(&t, NULL);
+}
+
+static void pin(int cpu)
+{
+    cpu_set_t set;
+    CPU_ZERO(&set);
+    CPU_SET(cpu, &set);
+    if (pthread_setaffinity_np(pthread_self(), sizeof set, &set) != 0)
+        bench_fail("there is no CPU %d", cpu);
+}
+
+/* Stacks are small where there are thousands. */
+pthread_t bench_start(void *(*run)(void *), void *argument)
+{
+    pthread_attr_t attributes;
+    pthread_attr_init(&attributes);
+    pthread_attr_setstacksize(&attributes, 65536);
+    pthread_t thread;
+    if (pthread_create(&thread, &attributes, run, argument) != 0)
+        bench_fail("cannot start a thread");
+    pthread_attr_destroy(&attributes);
+    return thread;
+}
+
+static int compare(const void *a, const void *b)
+{
+    double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+static double median(double *values, size_t count)
+{
+    if (count == 0)
+        bench_fail("nothing was measured");
+    qsort(values, count, sizeof *values, compare);
+    return (values[(count - 1) / 2] + values[count / 2]) / 2;
+}
+
+/* ---- fast paths ------------------------------------------------------------------------------ */
+
+static void *idle(void *unused)
+{
+    for (;;)
+        pause();
+    return unused;
+}
+
+static const char *const loop_names[] = {"nothing", "unpark", "pair", "wait", "set"};
+
+static bool has_loop(enum peer_loop what)
+{
+    switch (what) {
+    case LOOP_UNPARK:
+    case LOOP_PAIR:
+        return peer.parker_size != 0;
+    case LOOP_WAIT:
+        return peer.waiters_size != 0 && peer.sets;
+    case LOOP_SET:
+        return peer.sets;
+    default:
+        return true;
+    }
+}
+
+/* Returns the ns that it took. */
+static double loop(enum peer_loop what, uint64_t n)
+{
+    static struct peer_parker parker;
+    peer_init(&parker);
+    uint64_t begin = bench_now();
+    peer_loop(what, &parker, n);
+    uint64_t ns = bench_now() - begin;
+    if (what == LOOP_UNPARK)
+        peer_park(
+            &parker); /* returns, as the loop left a token. Semaphores may have more than one. */
+    if (what == LOOP_PAIR && peer.timed && peer_park_for(&parker, 1000))
+        bench_fail("a pair left a token");
+    return (double)ns;
+}
+
+static void fast(uint64_t ns)
+{
+    for (enum peer_loop what = LOOP_NOTHING; what <= LOOP_SET; what++) {
+        if (!has_loop(what))
+            continue;
+        static double results[100000];
+        size_t count = 0;
+        const uint64_t n = 5000, end = bench_now() + ns;
+        do
+            results[count++] = loop(what, n) / (double)n;
+        while (bench_now() < end && count < 100000);
+        printf("%s %.3f\n", loop_names[what], median(results, count));
+    }
+}
+
+/* ---- hand-off -------------------------------------------------------------------------------- */
+
+/*
+ * Two threads wake each other by turns, on the CPUs given. The second one first computes for REPLY
+ * ns or, where that is negative, sleeps for it. Of more PAIRS, every other one has its threads on
+ * each other's CPU. MS ms long after it has warmed up, or after - as many rounds.
+ * TIMED: each park has a timeout, far away.
+ *
+ *   us      of a round: the median of batches of one pair; else the mean, of all pairs together
+ *   mean    of a round
+ *   cpu     us of CPU time that a round takes in both threads, the computing included
+ *   asker   the same in the first thread alone
+ */
+struct pair {
+    struct peer_parker ask, answer;
+    uint64_t value __attribute__((aligned(64))); /* each adds one by turns: not atomic */
+    bool last;
+    int asker_cpu, answerer_cpu;
+    pthread_t thread; /* the answerer */
+    uint64_t rounds, wall, asker, answerer;
+    double *batches;
+    size_t batch_count;
+};
+
+#define BATCHES 65536
+
+/* Enough for locks that tune themselves; where a round is slow, as much as there is time for. */
+#define WARM_ROUNDS 1100
+#define WARM_NS     250000000u
+
+static struct {
+    int64_t reply;
+    uint64_t ns, rounds;
+    unsigned batch;
+    bool timed;
+    pthread_barrier_t ready;
+} handoff_of;
+
+static void handoff_park(struct peer_parker *p)
+{
+    if (!handoff_of.timed)
+        peer_park(p);
+    else if (!peer_park_for(p, 60000000000u))
+        bench_fail("a minute without a token");
+}
+
+static void *answerer(void *argument)
+{
+    struct pair *pair = argument;
+    pin(pair->answerer_cpu);
+    peer_init(&pair->answer);
+    pthread_barrier_wait(&handoff_of.ready);
+    for (uint64_t n = 0;; n += 2) {
+        handoff_park(&pair->answer);
+        if (pair->last)
+            return NULL;
+        if (pair->value != n + 1)
+            bench_fail("asked too early");
+        if (handoff_of.reply > 0) {
+            uint64_t until = bench_now() + (uint64_t)handoff_of.reply;
+            while (bench_now() < until)
+                ;
+        } else if (handoff_of.reply < 0) {
+            sleep_ns((uint64_t)-handoff_of.reply);
+        }
+        pair->value++;
+        peer_unpark(&pair->ask);
+    }
+}
+
+static void *asker(void *argument)
+{
+    struct pair *pair = argument;
+    pin(pair->asker_cpu);
+    peer_init(&pair->ask);
+    pthread_barrier_wait(&handoff_of.ready);
+    clockid_t other_clock;
+    pthread_getcpuclockid(pair->thread, &other_clock);
+    uint64_t begin = bench_now(), before = 0, cpu = 0, other = 0, n = 0;
+    bool warm = false;
+    for (;;) {
+        uint64_t start = bench_now();
+        for (unsigned i = 0; i < handoff_of.batch; i++) {
+            pair->value++;
+            peer_unpark(&pair->answer);
+            handoff_park(&pair->ask);
+            n++;
+            if (pair->value != 2 * n)
+                bench_fail("answered too early");
+        }
+        uint64_t now = bench_now();
+        if (warm && pair->batch_count < BATCHES)
+            pair->batches[pair->batch_count++] = (double)(now - start) / handoff_of.batch / 1e3;
+        if (!warm && (handoff_of.rounds != 0 || n >= WARM_ROUNDS || now - begin >= WARM_NS)) {
+            warm = true;
+            before = n;
+            begin = now;
+            cpu = clock_ns(CLOCK_THREAD_CPUTIME_ID);
+            other = clock_ns(other_clock);
+        } else if (warm &&
+                   (handoff_of.rounds != 0 ? n >= handoff_of.rounds
+                                           : now - begin >= handoff_of.ns && n - before >= 9)) {
+            pair->rounds = n - before;
+            pair->wall = now - begin;
+            pair->asker = clock_ns(CLOCK_THREAD_CPUTIME_ID) - cpu;
+            pair->answerer = clock_ns(other_clock) - other;
+            break;
+        }
+    }
+    pair->last = true;
+    peer_unpark(&pair->answer);
+    return NULL;
+}
+
+static void handoff(int cpu, int other, int64_t reply, unsigned pairs, int64_t ms, bool timed)
+{
+    struct pair *pair = aligned_alloc(64, pairs * sizeof *pair);
+    pthread_t *askers = calloc(pairs, sizeof *askers);
+    if (pair == NULL || askers == NULL)
+        bench_fail("no memory");
+    memset(pair, 0, pairs * sizeof *pair);
+    handoff_of.reply = reply;
+    handoff_of.ns = ms > 0 ? (uint64_t)ms * 1000000u : 0;
+    handoff_of.rounds = ms < 0 ? (uint64_t)-ms : 0;
+    handoff_of.timed = timed;
+    handoff_of.batch = reply == 0 ? 64 : 1;
+    pthread_barrier_init(&handoff_of.ready, NULL, 2 * pairs + 1);
+    for (unsigned i = 0; i < pairs; i++) {
+        pair[i].asker_cpu = i % 2 == 0 ? cpu : other;
+        pair[i].answerer_cpu = i % 2 == 0 ? other : cpu;
+        pair[i].batches = calloc(BATCHES, sizeof *pair[i].batches);
+        if (pair[i].batches == NULL)
+            bench_fail("no memory");
+        pair[i].thread = bench_start(answerer, &pair[i]);
+        askers[i] = bench_start(asker, &pair[i]);
+    }
+    pthread_barrier_wait(&handoff_of.ready);
+    double rounds = 0, wall = 0, asking = 0, all = 0;
+    for (unsigned i = 0; i < pairs; i++) {
+        pthread_join(askers[i], NULL);
+        pthread_join(pair[i].thread, NULL);
+        rounds += (double)pair[i].rounds;
+        wall += (double)pair[i].wall / pairs;
+        asking += (double)pair[i].asker;
+        all += (double)(pair[i].asker + pair[i].answerer);
+    }
+    if (rounds <= 0)
+        bench_fail("too short for one round");
+    double mean = wall / rounds / 1e3;
+    printf("us %.4f\n", pairs == 1 ? median(pair->batches, pair->batch_count) : mean);
+    printf("mean %.4f\ncpu %.4f\nasker %.4f\n", mean, all / rounds / 1e3, asking / rounds / 1e3);
+}
+
+/* ---- wake-all -------------------------------------------------------------------------------- */
+
+/*
+ * N threads sleep, one wakes them, BLOCKS times. Prints medians:
+ *
+ *   total   us from the call until the last thread has returned
+ *   wall    us until the waker's own call has returned
+ *   cpu     us of CPU time of the waker
+ */
+static struct {
+    unsigned blocks;
+    _Atomic unsigned ready, left;
+    _Atomic unsigned long returns;
+    _Atomic unsigned state;
+    uint64_t last;
+    sem_t done;
+} wakeall_of;
+
+static void *waiter(void *unused)
+{
+    for (unsigned block = 0; block < wakeall_of.blocks; block++) {
+        atomic_fetch_add(&wakeall_of.ready, 1);
+        peer_wait(block % 32);
+        if (atomic_load(&wakeall_of.state) != block + 1)
+            bench_fail("woken in another state");
+        atomic_fetch_add(&wakeall_of.returns, 1);
+        if (atomic_fetch_sub(&wakeall_of.left, 1) == 1) {
+            wakeall_of.last = bench_now();
+            sem_post(&wakeall_of.done);
+        }
+    }
+    return unused;
+}
+
+/* Until all of them sleep, as far as can be told for any peer: the process uses no CPU time for two
+ * ms. Bounded, as a peer might go on looking. */
+static void until_asleep(unsigned n)
+{
+    while (atomic_load(&wakeall_of.ready) < n)
+        sleep_ns(200000);
+    for (unsigned quiet = 0, i = 0; quiet < 2 && i < 1000; i++) {
+        uint64_t before = clock_ns(CLOCK_PROCESS_CPUTIME_ID);
+        sleep_ns(1000000);
+        quiet = clock_ns(CLOCK_PROCESS_CPUTIME_ID) - before < 60000 ? quiet + 1 : 0;
+    }
+}
+
+static void wakeall(unsigned n, unsigned blocks)
+{
+    pthread_t *threads = calloc(n, sizeof *threads);
+    double *total = calloc(blocks, sizeof *total), *wall = calloc(blocks, sizeof *wall),
+           *cpu = calloc(blocks, sizeof *cpu);
+    if (threads == NULL || total == NULL || wall == NULL || cpu == NULL)
+        bench_fail("no memory");
+    wakeall_of.blocks = blocks + 1; /* one for warming up */
+    sem_init(&wakeall_of.done, 0, 0);
+    peer_prepare(n);
+    for (unsigned i = 0; i < n; i++)
+        threads[i] = bench_start(waiter, NULL);
+    for (unsigned block = 0; block <= blocks; block++) {
+        until_asleep(n);
+        atomic_store(&wakeall_of.ready, 0);
+        atomic_store(&wakeall_of.left, n);
+        atomic_store(&wakeall_of.state, block + 1);
+        uint64_t cpu_begin = clock_ns(CLOCK_THREAD_CPUTIME_ID), begin = bench_now();
+        peer_set((block + 1) % 32);
+        uint64_t end = bench_now(), cpu_end = clock_ns(CLOCK_THREAD_CPUTIME_ID);
+        while (sem_wait(&wakeall_of.done) != 0)
+            ;
+        if (block == 0)
+            continue;
+        total[block - 1] = (double)(wakeall_of.last - begin) / 1e3;
+        wall[block - 1] = (double)(end - begin) / 1e3;
+        cpu[block - 1] = (double)(cpu_end - cpu_begin) / 1e3;
+    }
+    for (unsigned i = 0; i < n; i++)
+        pthread_join(threads[i], NULL);
+    if (atomic_load(&wakeall_of.returns) != (unsigned long)n * (blocks + 1))
+        bench_fail("%lu returns", atomic_load(&wakeall_of.returns));
+    printf("total %.2f\nwall %.2f\ncpu %.2f\n", median(total, blocks), median(wall, blocks),
+           median(cpu, blocks));
+}
+
+/* ---- deadlines ------------------------------------------------------------------------------- */
+
+static void late(uint64_t ns, unsigned count, bool by_nanosleep)
+{
+    static struct peer_parker parker;
+    peer_init(&parker);
+    printf("late");
+    for (unsigned i = 0; i < count; i++) {
+        uint64_t begin = bench_now();
+        if (by_nanosleep)
+            sleep_ns(ns);
+        else if (peer_park_for(&parker, ns))
+            bench_fail("a token that nobody left");
+        printf(" %.3f", ((double)(bench_now() - begin) - (double)ns) / 1e3);
+    }
+    printf("\n");
+}
+
+static void expire(uint64_t ns)
+{
+    static struct peer_parker parker;
+    peer_init(&parker);
+    uint64_t end = bench_now() + ns, begin = clock_ns(CLOCK_THREAD_CPUTIME_ID), count = 0;
+    for (; bench_now() < end; count++)
+        if (peer_park_for(&parker, 1))
+            bench_fail("a token that nobody left");
+    uint64_t cpu = clock_ns(CLOCK_THREAD_CPUTIME_ID) - begin;
+    printf("expire %.3f\n", (double)cpu / (double)count / 1e3);
+}
+
+/* ---- stack ----------------------------------------------------------------------------------- */
+
+#define STACK_SIZE 262144
+static unsigned char painted[STACK_SIZE] __attribute__((aligned(4096)));
+
+static _Atomic(struct peer_parker *) stack_parker;
+
+/* Paint what is below this frame, park, and look how deep the paint is gone. */
+static void *stack_thread(void *unused)
+{
+    static struct peer_parker parker;
+    peer_init(&parker);
+    atomic_store(&stack_parker, &parker);
+    peer_park(&parker); /* for once, so that the dynamic linker has done its part */
+    volatile unsigned char *bottom = painted, *pointer;
+    __asm__ volatile("mov %%rsp, %0" : "=r"(pointer));
+    for (volatile unsigned char *p = bottom; p < pointer; p++)
+        *p = 0xa5;
+    peer_park(&parker);
+    while (*bottom == 0xa5)
+        bottom++;
+    printf("stack %ld\n", (long)(pointer - bottom));
+    return unused;
+}
+
+static void stack(void)
+{
+    pthread_attr_t attributes;
+    pthread_attr_init(&attributes);
+    pthread_attr_setstack(&attributes, painted, STACK_SIZE);
+    pthread_t thread;
+    if (pthread_create(&thread, &attributes, stack_thread, NULL) != 0)
+        bench_fail("cannot start a thread");
+    for (int i = 0; i < 2; i++) {
+        sleep_ns(100000000); /* long enough that it sleeps */
+        peer_unpark(atomic_load(&stack_parker));
+    }
+    pthread_join(thread, NULL);
+}
+
+/* ---- the program ----------------------------------------------------------------------------- */
+
+int main(int argc, char **argv)
+{
+    /* glibc and others leave out locks while there is one thread. */
+    if (argc > 1 && argv[1][0] != 's')
+        bench_start(idle, NULL);
+    const char *test = argc > 1 ? argv[1] : "";
+    long number[6] = {0};
+    for (int i = 0; i < 6 && i + 2 < argc; i++)
+        number[i] = strtol(argv[i + 2], NULL, 10);
+    if (strcmp(test, "info") == 0) {
+        printf("parker %u\nwaiters %u\ntimed %u\nsets %u\nblocks %u\n", peer.parker_size,
+               peer.waiters_size, peer.timed, peer.sets, peer.blocks);
+    } else if (strcmp(test, "fast") == 0 && argc == 3) {
+        fast((uint64_t)number[0] * 1000000u);
+    } else if (strcmp(test, "loops") == 0 && argc == 3) {
+        for (enum peer_loop what = LOOP_NOTHING; what <= LOOP_SET; what++)
+            if (has_loop(what)) {
+                loop(what, (uint64_t)number[0]);
+                puts(loop_names[what]);
+            }
+    } else if (strcmp(test, "handoff") == 0 && argc >= 7 && number[3] > 0) {
+        handoff((int)number[0], (int)number[1], number[2], (unsigned)number[3], number[4],
+                number[5] != 0);
+    } else if (strcmp(test, "wakeall") == 0 && argc == 4) {
+        wakeall((unsigned)number[0], (unsigned)number[1]);
+    } else if (strcmp(test, "late") == 0 && argc == 4) {
+        late((uint64_t)number[0], (unsigned)number[1], false);
+    } else if (strcmp(test, "late-nanosleep") == 0 && argc == 4) {
+        late((uint64_t)number[0], (unsigned)number[1], true);
+    } else if (strcmp(test, "expire") == 0 && argc == 3) {
+        expire((uint64_t)number[0] * 1000000u);
+    } else if (strcmp(test, "stack") == 0) {
+        stack();
+    } else if (strcmp(test, "pool") == 0 && argc == 5) {
+        bench_pool(argv[2], argv[3], argv[4]);
+    } else {
+        fputs("usage: see the head of bench.c\n", stderr);
+        return 2;
+    }
+    return 0;
+}

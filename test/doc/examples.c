@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: MIT OR Apache-2.0 */
+/* Runs the examples of the pages, as doc_test.sh takes them out of there. */
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdio.h>
+
+#include "valet.h"
+
+#include "valet_futex.3.h"
+#include "valet_park.3.h"
+#include "valet_waiters.3.h"
+
+enum { THREADS = 4, ROUNDS = 2000 };
+
+static int count, initialised, failures;
+
+static void init(void)
+{
+    initialised++;
+}
+
+static void *worker(void *first)
+{
+    int r = run_once(init), seen = initialised;
+    for (int i = 0; i < ROUNDS; i++) {
+        r |= lock();
+        count++;
+        failures += i == 0 && (r != VALET_OK || seen != 1);
+        unlock();
+    }
+    if (first != NULL)
+        compute();
+    return NULL;
+}
+
+int main(void)
+{
+    pthread_t threads[THREADS];
+    for (int i = 0; i < THREADS; i++) {
+        if (pthread_create(&threads[i], NULL, worker, i == 0 ? &count : NULL) != 0)
+            return 1;
+    }
+    int r;
+    do
+        r = wait_a_second();
+    while (r == 0);
+    for (int i = 0; i < THREADS; i++)
+        pthread_join(threads[i], NULL);
+    printf("answer %d, count %d, initialised %d, failures %d\n", r, count, initialised, failures);
+    return r == 42 && count == THREADS * ROUNDS && initialised == 1 && failures == 0 ? 0 : 1;
+}
