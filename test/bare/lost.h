@@ -7,6 +7,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "core/word.h" /* which may have a compare-exchange of its own, and must not come later */
+
 #undef atomic_compare_exchange_strong_explicit
 #define atomic_compare_exchange_strong_explicit(word, seen, desired, order, order_failed) \
     lossy_compare_exchange((volatile uint32_t *)(word), seen, desired)
