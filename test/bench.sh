@@ -1,10 +1,14 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT OR Apache-2.0
-# Usage: bench.sh [quick]. Measure valet beside what a user would pick instead, and beside two
-# floors written by hand. Prints its tables, and leaves them in build/bench/table.md, with handoff.svg.
+# Usage: bench.sh [quick|show|--check]. Measure valet beside what a user would pick instead, and beside two
+# floors written by hand. Prints its tables, and leaves below build/bench what is named at the head of
+# bench/run.py: the tables, the picture, and what the README shows of them.
 #
-#   (none)    all peers; a quarter of an hour on a machine that does nothing else
-#   quick     only the floors, valet and glibc; a few minutes
+#   (none)    all peers, nine rounds; ten minutes on a machine that does nothing else
+#   quick     only the floors, valet and glibc, three rounds; two minutes: to see that it works
+#   show      print the last run again
+#   --check   the figures that the library is held to and that depend on no time, each with its bound and
+#             PASS or FAIL; and what a parker takes on each system and CPU
 #
 # Every program takes its turn in each of nine rounds, in random order; a ratio is taken within a round,
 # and medians of the rounds are shown. Each program checks what its threads did (test/bench/bench.c).
@@ -14,8 +18,10 @@ mode=${1:-all}
 case $mode in
 all) sets='base peers' ;;
 quick) sets=base ;;
+show) exec python3 test/bench/run.py build/bench show ;;
+--check) sh test/setup.sh && exec sh test/figures_test.sh ;;
 *)
-    echo "usage: bench.sh [quick]" >&2
+    echo "usage: bench.sh [quick|show|--check]" >&2
     exit 2
     ;;
 esac
@@ -96,6 +102,7 @@ rust() {
 
 quietly meson setup "$dir/valet" -Dtests=false -Doptimization=2
 quietly ninja -C "$dir/valet"
+quietly meson compile -C "$dir/valet" amalgamation
 lib=$dir/valet/libvalet.a
 
 for set in $sets; do
@@ -106,7 +113,8 @@ for set in $sets; do
         peer atomic glibc 'gcc -std=gnu11' floor.c -DRAW=0 -DATOMIC=1 -DSPIN=0
         peer spin glibc 'gcc -std=gnu11' floor.c -DRAW=0 -DATOMIC=0 -DSPIN=1
         peer valet glibc 'gcc -std=gnu11' valet.c -Iinclude -- "$lib"
-        peer valet-unit glibc 'gcc -std=gnu11' valet.c -Iinclude -Isys -I. -DONE_UNIT
+        peer valet-unit glibc 'gcc -std=gnu11' valet.c "-I$dir/valet/test/package" -DONE_UNIT
+        peer valet-delegate glibc 'gcc -std=gnu11' valet.c -Iinclude -DDELEGATE -- "$lib"
         peer glibc-sem glibc 'gcc -std=gnu11' posix.c -DSEM
         peer glibc-cond glibc 'gcc -std=gnu11' posix.c
         ;;
@@ -126,4 +134,4 @@ for set in $sets; do
         ;;
     esac
 done
-exec python3 $bench/run.py "$dir"
+exec python3 $bench/run.py "$dir" "$mode"

@@ -178,7 +178,7 @@ struct pair {
 
 /* Enough for locks that tune themselves; where a round is slow, as much as there is time for. */
 #define WARM_ROUNDS 1100
-#define WARM_NS     250000000u
+#define WARM_NS     150000000u
 
 static struct {
     int64_t reply;

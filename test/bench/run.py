@@ -1,9 +1,15 @@
 # SPDX-License-Identifier: MIT OR Apache-2.0
-"""Usage: run.py DIR. Runs the programs that bench.sh has built, and prints the table.
+"""Usage: run.py DIR all|quick|show. Runs the programs that bench.sh has built, prints the tables, and leaves
+
+    DIR/results.json   every number of every round; `show` prints these again
+    DIR/table.txt      the tables, as printed; table.md: in Markdown
+    DIR/bench.svg      the picture
+    DIR/readme.md      what the README shows of it
 
 Each measurement is made once a round by every program, in an order that is drawn anew, so that what
 the machine does meanwhile falls on all of them. A cell is the median of the rounds and, after an x,
-the median of the ratios to `raw` in the same round.
+the median of the ratios to a floor in the same round. A program that fails or hangs is left out from
+there on, everything it has measured is dropped, and the end says so, with exit status 1.
 """
 import json
 import os
@@ -13,15 +19,15 @@ import statistics
 import subprocess
 import sys
 
-directory = sys.argv[1]
-ROUNDS = 9
-FLOORS = ["atomic", "spin", "raw"]
+directory, mode = sys.argv[1:]
+ROUNDS = 3 if mode == "quick" else 9
 LABELS = {
     "atomic": "floor: the atomic instruction",
     "spin": "floor: spinning",
     "raw": "floor: a futex pair by hand",
     "valet": "**valet**",
     "valet-unit": "**valet**, in the user's own unit",
+    "valet-delegate": "**valet**, store_and_delegate",
     "glibc-sem": "glibc sem_t; barrier",
     "glibc-cond": "glibc mutex, condition variable",
     "musl-sem": "musl sem_t; barrier",
@@ -40,10 +46,11 @@ DECIMALS = 3  # significant digits
 
 text = os.path.join(directory, "text")  # for the pool
 programs = [p for p in LABELS if os.path.exists(os.path.join(directory, "programs", p))]
+failures = {}  # program: why
 
 
-def fail(reason):
-    sys.exit("bench: " + reason)
+class Failed(Exception):
+    pass
 
 
 def run(program, *arguments, before=(), limit=120):
@@ -52,9 +59,9 @@ def run(program, *arguments, before=(), limit=120):
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=limit)
     except subprocess.TimeoutExpired:
-        fail(f"out of time: {' '.join(command)}")
+        raise Failed(f"out of time: {' '.join(command)}") from None
     if done.returncode != 0:
-        fail(f"failed: {' '.join(command)}\n{done.stdout}{done.stderr}")
+        raise Failed(f"failed: {' '.join(command)}\n{done.stdout}{done.stderr}")
     lines = {}
     for line in done.stdout.splitlines():
         words = line.split()
@@ -63,6 +70,15 @@ def run(program, *arguments, before=(), limit=120):
     lines["output"] = done.stdout
     lines["errors"] = done.stderr
     return lines
+
+
+def drop(p, reason):
+    """The rest goes on; but all ratios are to `raw`."""
+    print(f"bench: {p} is left out: {reason}", file=sys.stderr, flush=True)
+    if p == "raw":
+        sys.exit(1)
+    failures[p] = str(reason)
+    programs.remove(p)
 
 
 info = {p: {k: v[0] for k, v in run(p, "info").items() if k not in ("output", "errors")} for p in programs}
@@ -77,7 +93,7 @@ def blocks(p):
 
 
 def wakes(p):
-    return info[p]["waiters"] > 0 and p != "atomic"
+    return info[p]["waiters"] > 0 and p not in ("atomic", "valet-unit")
 
 
 def times(p):
@@ -99,7 +115,7 @@ HANDOFFS = {
     "8pairs2us": ((0, 1, 2000, 8, 50), blocks),
     "timed": ((0, 0, 0, 1, 50, 1), times),
 }
-COUNTS = [1, 2, 4, 8, 64, 512, 4096]
+COUNTS = [1, 2, 4, 8, 64, 512] + [4096] * (mode != "quick")
 LATE = {"50us": (50000, 60), "1ms": (1000000, 20), "20ms": (20000000, 3)}
 POOL_SIZE = 32 << 20
 
@@ -128,92 +144,103 @@ def make_text():
     return done.stdout.split()[:3]
 
 
-def measure():
+def measure(results):
     """results[measurement][program][metric] is a list of one value a round."""
     expected = make_text()
-    results = {}
     for number in range(ROUNDS):
         for name, arguments, who in measurements():
             parts = [p for p in programs if who(p)]
             random.shuffle(parts)
             for p in parts:
-                lines = run(p, *arguments)
-                if name == "pool" and lines["output"].split()[:3] != expected:
-                    fail(f"{p} counted {lines['output']}, wc {expected}")
+                try:
+                    lines = run(p, *arguments)
+                    if name == "pool" and lines["output"].split()[:3] != expected:
+                        raise Failed(f"{p} counted {lines['output']}, wc {expected}")
+                except Failed as reason:
+                    drop(p, reason)
+                    continue
                 store = results.setdefault(name, {}).setdefault(p, {})
                 for metric, values in lines.items():
-                    if metric in ("output", "errors"):
-                        continue
-                    store.setdefault(metric, []).append(values if metric == "late" else values[0])
+                    if metric not in ("output", "errors"):
+                        store.setdefault(metric, []).append(values if metric == "late" else values[0])
             if name.startswith("late"):
                 store = results[name].setdefault("nanosleep", {})
-                lines = run("raw", "late-nanosleep", *arguments[1:])
-                store.setdefault("late", []).append(lines["late"])
+                store.setdefault("late", []).append(run("raw", "late-nanosleep", *arguments[1:])["late"])
         print(f"round {number + 1} of {ROUNDS}, load {os.getloadavg()[0]:.2f}", file=sys.stderr, flush=True)
-    return results
+    for measured in results.values():
+        for p in failures:
+            measured.pop(p, None)
 
 
-def instructions(results):
+def each(measured, results):
+    """measured(results, p) of every program; one that fails is dropped."""
+    for p in list(programs):
+        try:
+            measured(results, p)
+        except Failed as reason:
+            drop(p, reason)
+
+
+def instructions(results, p):
     """Of each loop of 1000, by callgrind: everything inside peer_loop, less the loop itself."""
     n = 1000
     out = os.path.join(directory, "callgrind")
-    store = results.setdefault("instructions", {})
-    for p in programs:
-        if p == "spin":
-            continue
-        for old in os.listdir(directory):
-            if old.startswith("callgrind"):
-                os.remove(os.path.join(directory, old))
-        before = ("valgrind", "--tool=callgrind", "--collect-atstart=no", "--toggle-collect=peer_loop",
-                  "--dump-after=peer_loop", "--callgrind-out-file=" + out)
-        names = re.findall(r"^([a-z]+)$", run(p, "loops", n, before=before)["output"], re.M)
-        totals = []
-        for i in range(len(names)):
-            with open(f"{out}.{i + 1}") as f:
-                totals.append(int(re.search(r"^(?:totals|summary): (\d+)", f.read(), re.M).group(1)))
-        for name, total in zip(names, totals):
-            if name != "nothing":
-                store.setdefault(p, {})[name] = [(total - totals[0]) / n]
+    if p == "spin":
+        return
+    for old in os.listdir(directory):
+        if old.startswith("callgrind"):
+            os.remove(os.path.join(directory, old))
+    before = ("valgrind", "--tool=callgrind", "--collect-atstart=no", "--toggle-collect=peer_loop",
+              "--dump-after=peer_loop", "--callgrind-out-file=" + out)
+    names = re.findall(r"^([a-z]+)$", run(p, "loops", n, before=before)["output"], re.M)
+    totals = []
+    for i in range(len(names)):
+        with open(f"{out}.{i + 1}") as f:
+            totals.append(int(re.search(r"^(?:totals|summary): (\d+)", f.read(), re.M).group(1)))
+    for name, total in zip(names, totals):
+        if name != "nothing":
+            results.setdefault("instructions", {}).setdefault(p, {})[name] = [(total - totals[0]) / n]
 
 
-def calls(results):
+def calls(results, p):
     """System calls that may wait, wake or yield, by strace: the difference of two lengths of run."""
     out = os.path.join(directory, "strace")
 
-    def count(p, *arguments):
+    def count(*arguments):
         run(p, *arguments, before=("strace", "-f", "-c", "-o", out, "-e", "signal=none",
                                    "-e", "trace=futex,sched_yield,nanosleep,clock_nanosleep"))
         with open(out) as f:
             total = re.search(r"^\s*100[.,]00\s+\S+\s+(?:\S+\s+)?(\d+)\s.*total$", f.read(), re.M)
         return int(total.group(1)) if total else 0
 
-    for p in programs:
-        for name, cpu in (("2cpu", 1), ("1cpu", 0)):
-            if parks(p) and (cpu == 1 or blocks(p)):
-                few, many = (count(p, "handoff", 0, cpu, 0, 1, -n) for n in (2048, 3072))
-                results.setdefault("calls " + name, {})[p] = {"calls": [(many - few) / 1024]}
-        if wakes(p):
-            few, many = (count(p, "wakeall", 64, n) for n in (4, 14))
-            results.setdefault("calls 64", {})[p] = {"calls": [(many - few) / 10]}
+    for name, cpu in (("2cpu", 1), ("1cpu", 0)):
+        if parks(p) and (cpu == 1 or blocks(p)):
+            few, many = (count("handoff", 0, cpu, 0, 1, -n) for n in (2048, 3072))
+            results.setdefault("calls " + name, {})[p] = {"calls": [(many - few) / 1024]}
+    if wakes(p):
+        few, many = (count("wakeall", 64, n) for n in (4, 14))
+        results.setdefault("calls 64", {})[p] = {"calls": [(many - few) / 10]}
 
 
-def sizes(results):
+def sections(path):
+    done = subprocess.run(["size", path], capture_output=True, text=True, check=True)
+    return [int(w) for w in done.stdout.splitlines()[1].split()[:3]]
+
+
+def sizes(results, p):
     """Bytes of code and data that a static program has more, and of an object and of the stack."""
-    def sections(path):
-        done = subprocess.run(["size", path], capture_output=True, text=True, check=True)
-        return [int(w) for w in done.stdout.splitlines()[1].split()[:3]]
-
-    for p in programs:
-        store = results.setdefault("size", {}).setdefault(p, {})
-        path = os.path.join(directory, "static", p)
-        if os.path.exists(path):
-            base = os.path.join(directory, "static", "nothing-" + ("musl" if p.startswith("musl") else "glibc"))
-            for name, more, less in zip(("code", "data", "bss"), sections(path), sections(base)):
-                store[name] = [more - less]
-        if parks(p):
-            store["object"] = [info[p]["parker"]]
-        if blocks(p):
-            store["stack"] = run(p, "stack")["stack"]
+    if info[p]["parker"] == 0:
+        return
+    store = results.setdefault("size", {}).setdefault(p, {})
+    path = os.path.join(directory, "static", p)
+    if os.path.exists(path):
+        base = os.path.join(directory, "static", "nothing-" + ("musl" if p.startswith("musl") else "glibc"))
+        for name, more, less in zip(("code", "data", "bss"), sections(path), sections(base)):
+            store[name] = [more - less]
+    if parks(p):
+        store["object"] = [info[p]["parker"]]
+    if blocks(p):
+        store["stack"] = run(p, "stack")["stack"]
 
 
 # ---- the table ----
@@ -240,20 +267,22 @@ def ratio(results, name, p, metric, floor="raw"):
     return statistics.median(v / f for v, f in zip(values, floors) if f > 0)
 
 
-def cell(results, name, p, metric, with_ratio=True):
+def cell(results, name, p, metric, floors):
     value = median(results, name, p, metric)
     if value is None:
         return ""
-    if not with_ratio or (times_raw := ratio(results, name, p, metric)) is None:
-        return show(value)
-    return f"{show(value)} x{times_raw:.2f}"
+    ratios = [ratio(results, name, p, metric, floor) for floor in floors]
+    return " ".join([show(value)] + [f"x{r:.2f}" for r in ratios if r is not None])
+
+
+RAW, RAW_ATOMIC, RAW_SPIN, NONE = ("raw",), ("raw", "atomic"), ("raw", "spin"), ()
 
 
 def table(results, title, columns):
-    """columns: (heading, measurement, metric, whether with ratios) ..."""
+    """columns: (heading, measurement, metric, floors) ..."""
     lines = ["", "### " + title, "", "| | " + " | ".join(c[0] for c in columns) + " |", "|---" * (len(columns) + 1) + "|"]
     for p in LABELS:
-        cells = [cell(results, name, p, metric, with_ratio) for _, name, metric, with_ratio in columns]
+        cells = [cell(results, name, p, metric, floors) for _, name, metric, floors in columns]
         if any(cells):
             lines.append(f"| {LABELS[p]} | " + " | ".join(cells) + " |")
     return lines
@@ -273,81 +302,161 @@ def percentiles(results):
     return lines
 
 
-def head():
+def machine():
     cpu = re.search(r"^model name\s*: (.*)$", open("/proc/cpuinfo").read(), re.M)
-    return [f"{os.uname().sysname} {os.uname().release}, {os.cpu_count()} x {cpu.group(1) if cpu else '?'}, "
-            f"load {', '.join(f'{l:.1f}' for l in os.getloadavg())}; {ROUNDS} rounds. A cell is a median, and "
-            f"after x the median of the ratios to the futex pair by hand in the same round."]
+    return f"{os.uname().sysname} {os.uname().release}, {os.cpu_count()} x {cpu.group(1) if cpu else '?'}"
+
+
+HANDOFF_COLUMNS = [("two CPUs", "2cpu"), ("one CPU", "1cpu"), ("reply computes 2 us", "2us"), ("10 us", "10us"),
+                   ("100 us", "100us"), ("1 ms", "1ms"), ("reply sleeps 100 us", "asleep100us"), ("1 ms", "asleep1ms"),
+                   ("2 pairs on 2 CPUs", "2pairs"), ("8 pairs", "8pairs"), ("8 pairs, 2 us", "8pairs2us")]
 
 
 def tables(results):
-    lines = head()
+    lines = [f"{results['machine']}, load {results['load']}; {ROUNDS} rounds. A cell is a median, and after x the median of "
+             "the ratios in the same round: to the futex pair by hand, and where there is a second x, to the floor "
+             "that the title names."]
     loops = [("unpark", "unpark"), ("unpark, park", "pair"), ("wait, no need", "wait"), ("set, no waiters", "set")]
-    lines += table(results, "Nobody waits: ns, and instructions",
-                   [(h + ", ns", "fast", m, True) for h, m in loops] +
-                   [(h + ", instructions", "instructions", m, False) for h, m in loops])
-    lines += table(results, "Hand-off and back: us of a round",
-                   [(h, "handoff " + n, "us", True) for h, n in (
-                       ("two CPUs", "2cpu"), ("one CPU", "1cpu"), ("reply computes 2 us", "2us"),
-                       ("10 us", "10us"), ("100 us", "100us"), ("1 ms", "1ms"),
-                       ("reply sleeps 100 us", "asleep100us"), ("1 ms", "asleep1ms"),
-                       ("2 pairs on 2 CPUs", "2pairs"), ("8 pairs", "8pairs"), ("8 pairs, 2 us", "8pairs2us"))])
+    lines += table(results, "Nobody waits: ns (second x: to the atomic instruction), and instructions",
+                   [(h + ", ns", "fast", m, RAW_ATOMIC) for h, m in loops] +
+                   [(h + ", instructions", "instructions", m, NONE) for h, m in loops])
+    lines += table(results, "Hand-off and back: us of a round (second x: to spinning)",
+                   [(h, "handoff " + n, "us", RAW_SPIN if n == "2cpu" else RAW) for h, n in HANDOFF_COLUMNS])
     lines += table(results, "... us of CPU time of a round, both threads; system calls of a round",
-                   [(h, "handoff " + n, "cpu", True) for h, n in (
-                       ("two CPUs", "2cpu"), ("one CPU", "1cpu"), ("reply computes 2 us", "2us"),
-                       ("10 us", "10us"), ("100 us", "100us"), ("1 ms", "1ms"),
-                       ("reply sleeps 100 us", "asleep100us"), ("1 ms", "asleep1ms"),
-                       ("2 pairs on 2 CPUs", "2pairs"), ("8 pairs", "8pairs"), ("8 pairs, 2 us", "8pairs2us"))] +
-                   [("calls, two CPUs", "calls 2cpu", "calls", False), ("calls, one CPU", "calls 1cpu", "calls", False)])
+                   [(h, "handoff " + n, "cpu", RAW) for h, n in HANDOFF_COLUMNS] +
+                   [("calls, two CPUs", "calls 2cpu", "calls", NONE), ("calls, one CPU", "calls 1cpu", "calls", NONE)])
     for title, metric in (("until the last waiter has returned", "total"),
                           ("in the waker's call", "wall"), ("of the waker's CPU time", "cpu")):
-        columns = [(str(n), f"wakeall {n}", metric, True) for n in COUNTS]
+        columns = [(str(n), f"wakeall {n}", metric, RAW) for n in COUNTS]
         if metric == "total":
-            columns.append(("calls for 64", "calls 64", "calls", False))
+            columns.append(("calls for 64", "calls 64", "calls", NONE))
         lines += table(results, "Wake-all: us " + title, columns)
     lines += percentiles(results)
     lines += table(results, "Deadlines: hand-off and back on one CPU, and us of CPU time to time out at once",
-                   [("without", "handoff 1cpu", "us", True), ("with a deadline", "handoff timed", "us", True),
-                    ("expiry", "expire", "expire", True)])
-    lines += table(results, "The demo's queue, four workers, 4 KiB a turn: ms for 32 MiB", [("", "pool", "ms", True)])
+                   [("without", "handoff 1cpu", "us", RAW), ("with a deadline", "handoff timed", "us", RAW),
+                    ("expiry", "expire", "expire", RAW)])
+    lines += table(results, "The demo's queue, four workers, 4 KiB a turn: ms for 32 MiB", [("ms", "pool", "ms", RAW)])
     lines += table(results, "Size: bytes that a static program has more than an empty one in C, of one parker, "
                    "and of the stack while it blocks",
-                   [(h, "size", h, False) for h in ("code", "data", "bss", "object", "stack")])
+                   [(h, "size", h, NONE) for h in ("code", "data", "bss", "object", "stack")])
     return lines
 
 
+def readme(results):
+    """What the README shows: one table, one picture."""
+    lines = table(results, "", [
+        ("unpark and park, nobody waits: ns", "fast", "pair", NONE), ("instructions", "instructions", "pair", NONE),
+        ("hand-off and back, us: two CPUs", "handoff 2cpu", "us", RAW), ("one CPU", "handoff 1cpu", "us", RAW),
+        ("replies of 10 us", "handoff 10us", "us", RAW),
+        ("wake 512: us until the last has returned", "wakeall 512", "total", RAW),
+        ("CPU us of the waker", "wakeall 512", "cpu", NONE),
+        ("code, bytes", "size", "code", NONE), ("stack", "size", "stack", NONE)])
+    return ["![Hand-off and wake-all, valet beside its peers](test/bench/bench.svg)", "", *lines[3:], "",
+            f"{results['machine']}; medians of {ROUNDS} rounds; x is the median of the ratios to the futex pair by hand "
+            "in the same round. All measurements: `sh test/bench.sh`."]
+
+
+def aligned(lines):
+    """A Markdown table as text, its columns below each other. Wide ones stay wide."""
+    out, block = [], []
+    for line in lines + [""]:
+        if line.startswith("|"):
+            block.append([c.strip() for c in line.strip("|").split("|")])
+            continue
+        widths = [max(map(len, column)) for column in zip(*(r for r in block if set("".join(r)) != {"-"}))]
+        for r in block:
+            rule = set("".join(r)) == {"-"}
+            out.append("  ".join("-" * w if rule else c.ljust(w) if i == 0 else c.rjust(w)
+                                 for i, (c, w) in enumerate(zip(r, widths))).rstrip())
+        block = []
+        out.append(line)
+    return out[:-1]
+
+
+def data(name, rows):
+    """A file of rows for gnuplot."""
+    path = os.path.join(directory, name)
+    with open(path, "w") as f:
+        for first, values in rows:
+            f.write((f'"{first}" ' if isinstance(first, str) else f"{first} ") + " ".join("NaN" if v is None else str(v) for v in values) + "\n")
+    return path
+
+
 def picture(results):
-    """Hand-off of two running threads on two CPUs and on one, as bars."""
-    data = os.path.join(directory, "handoff.dat")
-    with open(data, "w") as f:
-        for p in LABELS:
-            values = [median(results, "handoff " + n, p, "us") for n in ("2cpu", "1cpu")]
-            if any(values):
-                f.write(f'"{p}" ' + " ".join("NaN" if v is None else str(v) for v in values) + "\n")
+    """Hand-off of two running threads on two CPUs and on one, as bars; wake-all over the number of waiters."""
+    handoff = data("handoff.dat", (row for row in (
+        (p, [median(results, "handoff " + n, p, "us") for n in ("2cpu", "1cpu")]) for p in LABELS) if any(row[1])))
+    shown = [p for p in ("raw", "valet", "valet-delegate", "glibc-cond", "libstdc++-atomic", "nsync", "absl", "rust-std",
+                         "parking_lot") if median(results, "wakeall 1", p, "total") is not None]
+    total, waker = (data(f"wakeall-{metric}.dat", ((n, [median(results, f"wakeall {n}", p, metric) for p in shown])
+                                                   for n in COUNTS)) for metric in ("total", "cpu"))
+
+    def curves(path):
+        return ", ".join(f"'{path}' using 1:{i + 2} with linespoints lw {3 if 'valet' in p else 1} "
+                         f"title '{p}'" for i, p in enumerate(shown))
     script = f"""
-        set terminal svg size 900,420
-        set output '{os.path.join(directory, "handoff.svg")}'
-        set title 'hand-off and back, us of a round'
+        set terminal svg size 1100,760 background '#ffffff' noenhanced
+        set output '{os.path.join(directory, "bench.svg")}'
+        set multiplot
+        set grid ytics
+        set logscale y
+        set origin 0,0.5
+        set size 1,0.5
+        set title 'Hand-off and back between two threads, us'
         set style data histograms
         set style fill solid 0.7
-        set logscale y
         set yrange [0.05:*]
-        set xtics rotate by -35
-        set grid ytics
-        plot '{data}' using 2:xtic(1) title 'two CPUs', '' using 3 title 'one CPU'
+        set xtics rotate by -30
+        plot '{handoff}' using 2:xtic(1) title 'on two CPUs', '' using 3 title 'on one CPU'
+        set origin 0,0
+        set size 0.5,0.5
+        set logscale x
+        set yrange [1:*]
+        set xtics norotate
+        set xtics ({", ".join(map(str, COUNTS))})
+        set key left top
+        set title 'Wake-all of 1 to {COUNTS[-1]} waiters: us until the last has returned'
+        plot {curves(total)}
+        set origin 0.5,0
+        set title '... us of CPU time of the waker'
+        plot {curves(waker)}
+        unset multiplot
     """
     subprocess.run(["gnuplot"], input=script, text=True, check=True)
+    path = os.path.join(directory, "bench.svg")
+    with open(path, encoding="utf-8") as f:
+        svg = f.read()
+    with open(path, "w", encoding="utf-8") as f:
+        f.write(svg.replace("<svg", "<!-- SPDX-License-Identifier: MIT OR Apache-2.0 -->\n<svg", 1))
 
 
-results = {}
-sizes(results)
-instructions(results)
-calls(results)
-results |= measure()
-with open(os.path.join(directory, "results.json"), "w") as f:
-    json.dump(results, f)
+def write(name, lines):
+    with open(os.path.join(directory, name), "w") as f:
+        f.write("\n".join(lines) + "\n")
+
+
+path = os.path.join(directory, "results.json")
+if mode == "show":
+    with open(path) as f:
+        results = json.load(f)
+    ROUNDS = len(results["fast"]["raw"]["unpark"])
+    COUNTS = [n for n in COUNTS if f"wakeall {n}" in results]
+else:
+    results = {}
+    before = os.getloadavg()[0]
+    for part in (sizes, instructions, calls):
+        each(part, results)
+    measure(results)
+    results["machine"], results["load"] = machine(), f"{before:.1f} before, {os.getloadavg()[0]:.1f} after"
+    with open(path, "w") as f:
+        json.dump(results, f)
 lines = tables(results)
-with open(os.path.join(directory, "table.md"), "w") as f:
-    f.write("\n".join(lines) + "\n")
+write("table.md", lines)
+write("table.txt", aligned(lines))
+write("readme.md", readme(results))
+print("\n".join(aligned(lines)), flush=True)
 picture(results)
-print("\n".join(lines))
+print(f"\nThe README's part, to paste: {os.path.relpath(directory)}/readme.md; its picture: bench.svg beside it, "
+      "for test/bench/")
+if failures:
+    sys.exit("bench: failed, and left out: " + ", ".join(sorted(failures)))

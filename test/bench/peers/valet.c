@@ -1,25 +1,23 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0 */
-/* valet, through its library; or with ONE_UNIT the parker compiled into the program that uses it.
+/*
+ * valet, through its library.
+ *
+ *   ONE_UNIT   the single file, compiled into the program that uses it
+ *   DELEGATE   no parker, and the waker leaves the waking to the first that it wakes
  */
 #include "peer.h"
 #include <assert.h>
 
-#include "valet.h"
-
-#define HAS_PARKER 1
-#define HAS_TIMED  1
-#define BLOCKS     1
-
-struct parker {
-    struct valet_parker valet;
-};
-
 #ifdef ONE_UNIT
-#include "core/park_futex.c"
-#include "sys/linux.c"
-#define HAS_WAITERS 0
+#define VALET_STATIC
+#include <valet.c> /* not this file */
 #else
+#include "valet.h"
+#endif
+
 #define HAS_WAITERS 1
+#define BLOCKS      1
+
 struct waiters {
     struct valet_waiters valet;
 };
@@ -37,9 +35,23 @@ static inline void waiters_wait(unsigned expected)
 
 static inline void waiters_set(unsigned state)
 {
+#ifdef DELEGATE
+    valet_store_and_delegate(&waiters.valet, state);
+#else
     valet_store_and_wake(&waiters.valet, state);
-}
 #endif
+}
+
+#ifdef DELEGATE
+#define HAS_PARKER 0
+#define HAS_TIMED  0
+#else
+#define HAS_PARKER 1
+#define HAS_TIMED  1
+
+struct parker {
+    struct valet_parker valet;
+};
 
 static inline void parker_init(struct parker *p)
 {
@@ -60,5 +72,6 @@ static inline void parker_unpark(struct parker *p)
 {
     valet_unpark(&p->valet);
 }
+#endif
 
 #include "peer_tail.h"

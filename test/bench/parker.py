@@ -1,0 +1,88 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT OR Apache-2.0
+"""Usage: parker.py OBJECT... Prints the bytes of code, data and stack of one parker, from objects of any
+format that llvm-objdump knows, compiled by clang with -ffunction-sections -fstack-usage (X.su beside X.o).
+
+code   of what valet_park and valet_unpark reach: what a linker leaves of a program that calls these two
+data   of the objects' writable sections
+stack  of the deepest chain of calls from valet_park, less what the system's own functions take: the frames
+       and, on x86, the return addresses. What a function ends with a jump to comes after its own frame.
+"""
+import re
+import subprocess
+import sys
+
+NAME = re.compile(r"^[0-9a-f]+ <(.+)>:$")
+CODE = re.compile(r"^ *([0-9a-f]+): ((?:[0-9a-f]{2} )+) *\t(\S+)(.*)")
+RELOCATION = re.compile(r"^\s+[0-9a-f]+:\s+(?:R_|IMAGE_REL_|X86_64_|ARM64_)\S+\s+(\S+)")
+JUMP = re.compile(r"(jmp|b|jr|j|tail)$")
+
+
+def tool(*command):
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout
+
+
+def plain(name):
+    """Of a function: as C has it. Clang names a section of its own where the function is static."""
+    return re.sub(r"([-+]0x[0-9a-f]+|[-+]\d+)$", "", name).rsplit(".", 1)[-1].removeprefix("_")
+
+
+size, refers, frame, data, return_address = {}, {}, {}, 0, 0
+for path in sys.argv[1:]:
+    with open(path.removesuffix(".o") + ".su", encoding="utf-8") as file:
+        for line in file:
+            where, taken, _ = line.split("\t")
+            frame[where.rsplit(":", 1)[1]] = int(taken)
+    at_address = {int(line.split()[0], 16): plain(line.split()[2]) for line in tool("llvm-nm", "-n", path).splitlines()
+                  if re.match(r"[0-9a-f]+ [tT] (?!ltmp)", line)}
+    dump = tool("llvm-objdump", "-dr", path)
+    if re.search(r"file format \S*x86.64", dump):
+        return_address = 8
+    name = pending = None  # a call on riscv64 is two instructions, and its relocation is on the first
+    for line in dump.splitlines():
+        if match := NAME.match(line):
+            label = at_address.get(int(line.split()[0], 16)) if match[1].startswith("ltmp") else plain(match[1])
+            if label in frame:  # else a label within a function
+                name = label
+                size[name], refers[name], first = 0, [], None
+        elif name and (match := CODE.match(line)):
+            at, mnemonic = int(match[1], 16), match[3]
+            first = at if first is None else first
+            if not mnemonic.startswith("nop"):  # what is last is padding
+                size[name] = at + len(match[2].split()) - first
+            if pending:
+                refers[name].append((pending, mnemonic == "jr"))
+                pending = None
+            refers[name] += [(plain(to), bool(JUMP.match(mnemonic))) for to in re.findall(r"<([^>+]+)>", match[4])]
+        elif name and (match := RELOCATION.match(line)):
+            if mnemonic == "auipc":
+                pending = plain(match[1])
+            else:
+                refers[name].append((plain(match[1]), bool(JUMP.match(mnemonic))))
+    for line in tool("llvm-size", "-A", path).splitlines():
+        if match := re.match(r"\.?_*(data|bss|tdata|tbss|common)\S*\s+(\d+)", line):
+            data += int(match[2])
+
+reached, left = set(), ["valet_park", "valet_unpark"]
+while left:
+    name = left.pop()
+    if name not in reached and name in size:
+        reached.add(name)
+        left += [to for to, _ in refers[name]]
+
+
+def deepest(name, above=()):
+    """Of a chain that begins with a call of name. A recursion has no bound, and there must be none."""
+    if name in above:
+        sys.exit(f"parker.py: {name} calls itself")
+    most = frame[name] + return_address
+    for to, jump in refers[name]:
+        if to in size and to != name:
+            below = deepest(to, (*above, name))
+            most = max(most, below if jump else below + frame[name] + return_address)
+    return most
+
+
+if not {"valet_park", "valet_unpark"} <= reached:
+    sys.exit("parker.py: there is no parker in " + " ".join(sys.argv[1:]))
+print(sum(size[name] for name in reached), data, deepest("valet_park"))
