@@ -16,7 +16,7 @@ fi
 
 group 'headers' 300 sh test/headers_test.sh
 group 'static analysis' 600 sh test/static_test.sh build/linux build/posix
-group 'figures' 300 sh test/figures_test.sh
+group 'figures' 300 sh test/bench.sh --check
 group 'system calls' 300 sh test/syscalls_test.sh build/linux
 group 'gdb' 600 sh test/debug_test.sh build/linux build/posix
 group 'installation' 300 sh test/install_test.sh build/linux
