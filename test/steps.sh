@@ -95,6 +95,7 @@ group 'systems in parallel, played by SIGILL' 1200 sh test/sigill_test.sh
 # Any input, any answer of a kernel, any fault
 group 'fuzzing' 1200 sh test/fuzz_test.sh
 group 'faults on the real kernel' 1200 sh test/faults_test.sh
+group 'Debian kernels' 2700 sh test/kernels_test.sh
 group 'coverage of the library' 1800 sh test/coverage.sh
 
 # The users: a kernel, a C library without a system, and another C library
