@@ -93,9 +93,10 @@ for file in $(grep -o '](\([^)]*\))' README.md | tr -d '()]' | grep -v '^http' |
     try "named and there: $file" test -e "$file"
 done
 # shellcheck disable=SC2016 # the backquotes are the README's
-for script in $(grep -o '`sh test/[^`]*`' README.md | tr -d '`' | sed 's/ quick$//' | sort -u | sed 's/sh //'); do
-    try "a step: sh $script" command "sh $script"
-done
+grep -o '`sh test/[^`]*`' README.md | tr -d '`' | sed 's/ quick$//' | sort -u >"$dir/steps"
+while IFS= read -r line; do
+    try "a step: $line" command "$line"
+done <"$dir/steps"
 # shellcheck disable=SC2013 # words, not lines
 for script in $(grep -o 'test/[a-z_/]*\.sh' README.md | sort -u); do
     try "named and there: $script" test -f "$script"
