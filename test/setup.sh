@@ -18,6 +18,7 @@ dpkg-dev
 g++
 gcc
 gcc-aarch64-linux-gnu
+gcc-mingw-w64-x86-64
 gcc-riscv64-linux-gnu
 gcc-riscv64-unknown-elf
 gdb
@@ -47,6 +48,7 @@ rustc
 shellcheck
 strace
 valgrind
+wine
 '
 
 missing=

@@ -82,6 +82,9 @@ check 'demo, as the README says' 600 sh test/demo.sh
 # Node, and a browser
 group 'WebAssembly' 1200 sh test/wasm_test.sh
 
+# Programs for Windows, without a C runtime
+group 'Windows, under Wine' 3000 sh test/windows_test.sh
+
 # Does a test notice a fault in the library?
 group 'mutants of the library' 1500 sh test/mutants.sh build/mutants
 

@@ -93,7 +93,8 @@ static void race(unsigned parks)
     test_report("ended by their deadline", timedout, "");
     test_report("took", (valet_now() - begin) / MS, "ms");
     CHECK_EQ(sent, woken + timedout);
-    CHECK(woken != 0 && timedout != 0);
+    /* A few rounds may all end on one side, where the waker is late. */
+    CHECK(rounds < 1000 || (woken != 0 && timedout != 0));
 }
 
 static void test_200000_parks_against_deadlines(void)
