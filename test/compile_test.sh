@@ -18,6 +18,7 @@ openbsd_libc   futex unknown-openbsd   x86_64,aarch64,riscv64 __errno clock_gett
 netbsd         futex unknown-netbsd    x86_64,aarch64,riscv64
 netbsd_park    token unknown-netbsd    x86_64,aarch64,riscv64
 dragonfly      futex unknown-dragonfly x86_64
+illumos        token pc-solaris2.11    x86_64
 darwin         futex apple-macos11     x86_64,arm64           _clock_gettime_nsec_np
 darwin_os_sync futex apple-macos11     x86_64,arm64           ___error _clock_gettime_nsec_np _os_sync_wait_on_address _os_sync_wait_on_address_with_timeout _os_sync_wake_by_address_all _os_sync_wake_by_address_any
 fuchsia        futex unknown-fuchsia   x86_64,aarch64,riscv64 zx_clock_get_monotonic zx_futex_wait zx_futex_wake
