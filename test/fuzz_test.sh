@@ -33,6 +33,7 @@ netbsd_park 1 sys/netbsd_park.c
 openbsd 0 sys/openbsd.c
 openbsd_libc 0 sys/openbsd_libc.c
 dragonfly 0 sys/dragonfly.c
+illumos 1 sys/illumos.c
 darwin 0 sys/darwin.c
 darwin_os_sync 0 sys/darwin_os_sync.c
 fuchsia 0 sys/fuchsia.c

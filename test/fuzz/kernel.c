@@ -165,6 +165,25 @@ static long dragonfly_trap(long number, const long *a)
     return wait_span(wait_on(a[0], a[1]), a[2] == 0, (wide)a[2] * 1000);
 }
 
+static long illumos_trap(long number, const long *a)
+{
+    if (number == 191 && a[0] == 4)
+        return tell_time((struct time *)a[1]);
+    if (number == 164) {
+        long lwp = target_other(OTHER_INIT);
+        return lwp == 0 ? 7 : lwp;
+    }
+    MUST(number == 77 && a[2] == 0);
+    if (a[0] == 1) {
+        MUST(a[1] > 0);
+        return target_wake(NULL, 1);
+    }
+    MUST(a[0] == 4);
+    const struct time *t = (struct time *)a[1];
+    MUST(t == NULL || t->seconds < INT64_MAX / NS); /* the kernel counts ns in 63 bits */
+    return wait_timespec((struct asked){0}, FOR, t);
+}
+
 static long darwin_trap(long number, const long *a)
 {
     long r;
@@ -272,11 +291,11 @@ long fuzz_trap(long number, const long *a)
     static const struct {
         const char *name;
         long (*trap)(long, const long *);
-    } traps[] = {{"linux", linux_trap},       {"freebsd", freebsd_trap},
-                 {"netbsd", netbsd_trap},     {"netbsd_park", netbsd_trap},
-                 {"openbsd", openbsd_trap},   {"dragonfly", dragonfly_trap},
-                 {"darwin", darwin_trap},     {"redox", redox_trap},
-                 {"cloudabi", cloudabi_trap}, {"bare", bare_trap}};
+    } traps[] = {
+        {"linux", linux_trap},        {"freebsd", freebsd_trap}, {"netbsd", netbsd_trap},
+        {"netbsd_park", netbsd_trap}, {"openbsd", openbsd_trap}, {"dragonfly", dragonfly_trap},
+        {"illumos", illumos_trap},    {"darwin", darwin_trap},   {"redox", redox_trap},
+        {"cloudabi", cloudabi_trap},  {"bare", bare_trap}};
     for (unsigned i = 0; i < sizeof traps / sizeof *traps; i++)
         if (is(traps[i].name))
             return traps[i].trap(number, a);
@@ -662,6 +681,7 @@ extern const struct system netbsd_park_system;
 extern const struct system openbsd_system;
 extern const struct system openbsd_libc_system;
 extern const struct system dragonfly_system;
+extern const struct system illumos_system;
 extern const struct system darwin_system;
 extern const struct system darwin_os_sync_system;
 extern const struct system fuchsia_system;
@@ -705,6 +725,8 @@ static const struct kernel kernels[] = {
     {ROW(windows), .last = INT64_MAX, .grain = 100, .timed_out = 0x102, .ticks = true},
     {ROW(windows_keyed), .last = INT64_MAX, .grain = 100, .timed_out = 0x102, .ticks = true,
      .meets = true},
+    {ROW(illumos), .last = UINT64_MAX - 1, .longest = (uint64_t)INT32_MAX * NS, .timed_out = -62,
+     .again = {-4, -91}},
 };
 static const unsigned kernel_count = sizeof kernels / sizeof *kernels;
 
