@@ -36,6 +36,7 @@ try 'Doxygen' doxygen test/doc/Doxyfile
 
 try 'the design page names what is there' python3 test/doc/design.py
 try 'the diagrams are those of the tables' python3 test/doc/diagram.py check
+try 'the porting guide names what a port adds' python3 test/doc/porting.py test/doc/porting.md
 
 # tracer KIND: the explorer, which prints the steps as well. Its parts are built as in c11_test.sh.
 guest() {
@@ -103,6 +104,19 @@ plant 'a parameter that is not explained' 'count of valet_futex_wake' test/doc/m
 plant 'a macro that mandoc does not know' 'Xy' test/doc/man/valet_park.3 's/^.Sh SEE ALSO/.Xy\n&/' mandocs
 plant 'a mistake in an example' 'valet_unpark' test/doc/man/valet_park.3 's/^ *valet_unpark(&parker);/valet_unpark(parker);/' examples
 plant 'a parameter that has no comment' 'count' sys/sys.h '/^ \* count     how many/d' doxygen test/doc/Doxyfile
+
+porting() { # WHAT SAID FROM TO, in a copy of the guide
+    sed "s|$3|$4|" test/doc/porting.md >"$dir/porting.md"
+    said=$(python3 test/doc/porting.py "$dir/porting.md") && said='nothing'
+    case $said in
+    *"$2"*) good "planted: $1: $said" ;;
+    *) bad "planted: $1: seen: $said" ;;
+    esac
+}
+porting 'a file that is not there' 'not there: sys/no.meson' sys/meson.build sys/no.meson
+porting 'a file without a row' 'no row for illumos: test/headers_test.sh' test/compile_test.sh test/headers_test.sh
+porting 'a command that is no step' 'no step: test/setup.sh' '^sh test/compile_test.sh' 'sh test/setup.sh'
+porting 'a step less' 'no step 3' '[*][*]3[.] What' '**4. What'
 
 page() { python3 test/doc/design.py; }
 diagrams() { python3 test/doc/diagram.py check; }
