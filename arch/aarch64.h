@@ -124,6 +124,12 @@ static inline long valet_trap_darwin(long number, long a, long b, long c, long d
             ".size " #name ",.-" #name "\n"                     \
             ".popsection")
 
+/*
+ * Not measured. yield is a nop of about 1 ns on most cores, so a look is only a few; on one where
+ * it is more, a poll is longer by as much.
+ */
+#define VALET_ARCH_LOOKS 8192
+
 static inline void valet_arch_relax(void)
 {
     __asm__ volatile("yield" ::: "memory");

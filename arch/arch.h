@@ -3,6 +3,7 @@
  * The only place that picks a CPU. Each header gives:
  *
  *   valet_arch_relax()              one look is done, another follows: be kind to the other thread
+ *   VALET_ARCH_LOOKS                how many such looks take about 20 us; not where nothing polls
  *   valet_arch_wait(word, expected) wait, in any way and for any reason to end, while *word may
  *                                   still be expected: bare metal's untimed wait
  *   valet_arch_event()              end the valet_arch_wait of every other CPU

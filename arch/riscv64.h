@@ -107,6 +107,9 @@ static inline long valet_trap_netbsd(long number, long a, long b, long c, long d
             ".size " #name ",.-" #name "\n"                     \
             ".popsection")
 
+/* Not measured: how long a pause is is the core's choice, which may be nothing. */
+#define VALET_ARCH_LOOKS 1024
+
 /* pause (Zihintpause) by its encoding, fence w,0: legal on every core. Source: riscv-isa-manual. */
 static inline void valet_arch_relax(void)
 {

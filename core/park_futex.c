@@ -15,6 +15,9 @@
  */
 #include "core/deadline.h"
 #include "core/word.h"
+#if VALET_SPIN
+#include "core/spin.h"
+#endif
 #include "sys.h"
 #include "valet.h"
 
@@ -58,6 +61,43 @@ __attribute__((noinline, cold)) static int park_slow(valet_word32 *word, uint64_
     }
 }
 
+#if VALET_SPIN
+/*
+ * Look for a token for as long as the account allows, then sleep. The word stays EMPTY meanwhile,
+ * so that unpark needs no system call. The account is in the other half of the word (core/spin.h);
+ * its accesses are atomic because a second parker, who will be told BUSY, may make them too.
+ */
+__attribute__((noinline, cold)) static int poll_then_park(valet_word32 *word, uint64_t deadline)
+{
+    valet_word32 *half = word + 1;
+    /* relaxed: a guess; park_slow looks again. Not EMPTY: a token, or somebody else's account. */
+    if (atomic_load_explicit(word, memory_order_relaxed) != EMPTY)
+        return park_slow(word, deadline);
+
+    /* relaxed, also where it is stored: it is this thread's, and gives nothing to anyone */
+    uint32_t account = valet_spin_account(atomic_load_explicit(half, memory_order_relaxed));
+    uint32_t looks = valet_spin_looks(account);
+    for (uint32_t i = 1; i <= looks; i++) {
+        valet_arch_relax();
+        /* relaxed: the compare-exchange is what acquires */
+        uint32_t token = atomic_load_explicit(word, memory_order_relaxed);
+        if (token == PARKED)
+            return park_slow(word, deadline);
+        /* Not a store: another unpark, or another taker, may have come in between. acquire: TAKE,
+         * pairs with UNPARK */
+        if (token == NOTIFIED &&
+            atomic_compare_exchange_strong_explicit(word, &token, EMPTY, memory_order_acquire,
+                                                    memory_order_relaxed)) {
+            atomic_store_explicit(half, valet_spin_hit(account, i), memory_order_relaxed);
+            return VALET_OK;
+        }
+    }
+    account = looks == 0 ? valet_spin_slept(account) : valet_spin_missed(account, looks);
+    atomic_store_explicit(half, account, memory_order_relaxed);
+    return park_slow(word, deadline);
+}
+#endif
+
 static inline int park(valet_word32 *word, uint64_t deadline)
 {
     uint32_t seen = NOTIFIED;
@@ -65,7 +105,11 @@ static inline int park(valet_word32 *word, uint64_t deadline)
     if (VALET_LIKELY(atomic_compare_exchange_strong_explicit(
             word, &seen, EMPTY, memory_order_acquire, memory_order_relaxed)))
         return VALET_OK;
+#if VALET_SPIN
+    return poll_then_park(word, deadline);
+#else
     return park_slow(word, deadline);
+#endif
 }
 
 int valet_park(struct valet_parker *p)

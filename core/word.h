@@ -3,7 +3,7 @@
  * The public word as the core sees it: atomic, and of one width per build.
  *
  *   futex   the first 32 bits (little-endian: the low half), since that is what a kernel compares;
- *           the rest is never touched
+ *           the rest is never touched, but by a parker that polls: an atomic word of its own
  *   token   the whole word, since it holds an address
  *
  * Each machine lists the values of its word at its head. One width everywhere means that no two
@@ -53,6 +53,11 @@ static inline bool valet_look_again(int r)
 {
     return r == VALET_OK || r == VALET_CHANGED;
 }
+
+/* Whether a park polls before it sleeps (core/spin.h): -Dspin=. Off where it is not asked for. */
+#ifndef VALET_SPIN
+#define VALET_SPIN 0
+#endif
 
 #define VALET_LIKELY(x) __builtin_expect(!!(x), 1)
 

@@ -13,10 +13,10 @@ rm -rf "$dir"
 mkdir -p "$dir"
 strict='-std=c11 -O2 -Wall -Wextra -Wpedantic -Wconversion -Werror'
 
-# write SYSTEM KIND FILE CPUS TREE: $dir/SYSTEM/valet.c
+# write SYSTEM KIND FILE CPUS TREE: $dir/SYSTEM/valet.c; with SPIN=1 one that polls
 write() {
     mkdir -p "$dir/$1"
-    python3 "$5/test/package/amalgamate.py" "$5" "$1" "$2" "$3" "$4" 0 "$dir/$1/valet.c" "$dir/$1/valet.h" "$dir/$1/d"
+    python3 "$5/test/package/amalgamate.py" "$5" "$1" "$2" "$3" "$4" "${SPIN:-0}" 0 "$dir/$1/valet.c" "$dir/$1/valet.h" "$dir/$1/d"
 }
 
 try 'meson compile amalgamation' meson compile -C "$build" amalgamation
@@ -81,6 +81,13 @@ one_cpu() {
         ! gcc -std=c11 -fsyntax-only "$dir/linux/valet.c" 2>/dev/null
 }
 try 'for one CPU it is for no other' one_cpu
+
+polls() {
+    SPIN=1 write "$1" futex "$1.c" x86_64,aarch64,riscv64 . && grep -q poll_then_park "$dir/$1/valet.c" &&
+        compiled "$1" gcc && compiled "$1" clang && cross "$1" aarch64 && cross "$1" riscv64
+}
+try 'linux, that polls' polls linux
+try 'freebsd, that polls' polls freebsd
 
 # The fast paths, as the difference of two lengths of run.
 instructions() { # COMPILER WHAT

@@ -7,8 +7,7 @@
 #   (none)    all peers, nine rounds; ten minutes on a machine that does nothing else
 #   quick     only the floors, valet and glibc, three rounds; two minutes: to see that it works
 #   show      print the last run again
-#   --check   the figures that the library is held to and that depend on no time, each with its bound and
-#             PASS or FAIL; and what a parker takes on each system and CPU
+#   --check   the figures that the library is held to and that depend on no time, each with its bound
 #
 # Every program takes its turn in each of nine rounds, in random order; a ratio is taken within a round,
 # and medians of the rounds are shown. Each program checks what its threads did (test/bench/bench.c).

@@ -13,25 +13,34 @@ rm -rf "$dir"
 
 # What the explorer looks into. No inlining, and frame pointers: a frame ends where its function does.
 # An object of its own section, to find all variables of the library and the scenarios.
+# $spin: with a poll of two looks before a park sleeps, or nothing.
 guest() {
+    # shellcheck disable=SC2086 # a list of words
     gcc -std=c11 -g -O1 -fsanitize=thread -ffreestanding -fno-inline -fno-omit-frame-pointer \
         -fno-optimize-sibling-calls -fno-pie -fno-stack-protector -w "-I$1" "-I$1/include" "-I$1/sys" \
-        -c "$2" -o "$3" &&
+        $spin -c "$2" -o "$3" &&
         objcopy --set-section-flags .bss=alloc,load,contents --rename-section .bss=guest \
             --rename-section .data=guest "$3"
+}
+
+# of KIND: the kind of system, and $spin. spin is the futex kind, polling.
+of() {
+    kind=$1 spin=
+    [ "$1" != spin ] || kind=futex spin='-DVALET_SPIN=1 -DVALET_SPIN_LOOKS=2 -DVALET_SPIN_FRESH=2'
 }
 
 # explorer KIND: its parts; what it explores lies beside them
 explorer() {
     out=$dir/$1
+    of "$1"
     mkdir -p "$out" || return
     number=1
-    [ "$1" = futex ] || number=2
+    [ "$kind" = futex ] || number=2
     for part in explore moves memory hooks table; do
         gcc -std=gnu11 -g -O2 -Wall -Wextra -Werror -fno-pie -Iinclude -Isys "-DVALET_C11_KIND=$number" \
             -c "test/c11/$part.c" -o "$out/$part.o" || return
     done
-    for file in core/park_"$1".c core/waiters_"$1".c core/futex_"$1".c core/now.c \
+    for file in core/park_"$kind".c core/waiters_"$kind".c core/futex_"$kind".c core/now.c \
         test/c11/scenario.c test/c11/litmus.c test/c11/demo.c; do
         guest . "$file" "$out/$(basename "$file" .c).o" || return
     done
@@ -53,6 +62,7 @@ tree() {
 changed() {
     source=$2
     [ "$source" != test/demo/wc.c ] || source=test/c11/demo.c # which includes it
+    of "$1"
     rm -rf "$dir/changed" && mkdir -p "$dir/changed" && cp "$dir/$1"/*.o "$dir/changed/" &&
         guest "$dir/tree" "$dir/tree/$source" "$dir/changed/$(basename "$source" .c).o" &&
         gcc -no-pie "$dir"/changed/*.o -o "$dir/changed/explore"
@@ -77,15 +87,16 @@ must_find() {
     fi
 }
 
-for kind in futex token; do
-    try "explorer, $kind kind" explorer $kind
-    # shellcheck disable=SC2086 # an option or nothing
-    output=$(timeout 300 "$dir/$kind/explore" ${1:+-s} 2>&1)
+for each in futex token 'spin park'; do
+    variant=${each% *}
+    try "explorer, $variant" explorer "$variant"
+    # shellcheck disable=SC2086 # options or nothing
+    output=$(timeout 300 "$dir/$variant/explore" ${1:+-s} ${each#"$variant"} 2>&1)
     status=$?
     printf '%s\n' "$output"
     passed=$((passed + $(printf '%s\n' "$output" | grep -c '^ok ')))
     failed=$((failed + $(printf '%s\n' "$output" | grep -c '^FAILED')))
-    [ $status -le 1 ] || bad "explorer, $kind kind: exit status $status"
+    [ $status -le 1 ] || bad "explorer, $variant: exit status $status"
 done
 [ "${1:-}" != quick ] || counted c11
 
@@ -99,9 +110,10 @@ try 'every order is written out (clang)' clang -std=c11 -fsyntax-only -ffreestan
 python3 test/c11/orders.py --seq-cst test/demo/wc.c >>"$dir/orders" || bad 'orders of the demo'
 while read -r file line column order weaker; do
     case $file in
-    core/*_futex.c) kind=futex scenario=$(prefix "$file") ;;
-    core/*_token.c) kind=token scenario=$(prefix "$file") ;;
-    test/demo/*) kind=token scenario=demo ;;
+    core/park_futex.c) variant=spin scenario=park ;;
+    core/*_futex.c) variant=futex scenario=$(prefix "$file") ;;
+    core/*_token.c) variant=token scenario=$(prefix "$file") ;;
+    test/demo/*) variant=token scenario=demo ;;
     *)
         bad "$file:$line: an order outside of the files that are explored"
         continue
@@ -112,7 +124,7 @@ while read -r file line column order weaker; do
     python3 test/c11/orders.py --weaken "$file" "$line" "$column" "$weaker" >"$dir/tree/$file"
     if cmp -s "$file" "$dir/tree/$file"; then
         bad "$label  cannot be weakened"
-    elif changed "$kind" "$file"; then
+    elif changed "$variant" "$file"; then
         must_find "$label" "$scenario"
     else
         bad "$label  does not compile"

@@ -19,7 +19,8 @@ bound() {
     fi
 }
 
-# parker CPU COMPILER LEVEL BOUND: function sizes of a program that parks and unparks
+# parker CPU COMPILER LEVEL BOUND [spin]: function sizes of a program that parks and unparks, whether it
+# polls (-Dspin=) or not
 parker() {
     case $2-$1 in
     gcc-x86_64) cc=gcc ;;
@@ -27,11 +28,11 @@ parker() {
     *) cc="clang --target=$1-linux-gnu" ;;
     esac
     [ "$1" != aarch64 ] || cc="$cc -mno-outline-atomics"
-    out=$dir/$1-$2$3
+    out=$dir/$1-$2$3${5:-}
     mkdir -p "$out"
     for file in core/park_futex.c core/now.c sys/linux.c; do
         # shellcheck disable=SC2086 # lists of words
-        $cc $flags $3 -c $file -o "$out/$(basename $file .c).o" || return
+        $cc $flags ${5:+-DVALET_SPIN=1} $3 -c $file -o "$out/$(basename $file .c).o" || return
     done
     # shellcheck disable=SC2086
     $cc $flags $3 -DSIZE -c test/figures.c -o "$out/start.o" || return
@@ -39,7 +40,7 @@ parker() {
     size=$(llvm-nm -S --defined-only "$out/program" |
         awk '$3 ~ /[tT]/ && $4 != "start" {print $2}' | while read -r hex; do echo $((0x$hex)); done |
         awk '{sum += $1} END {print sum}')
-    bound "code of one parker, $1, $2 $3" "$size" "$4"
+    bound "code of one parker, $1, $2 $3${5:+, that polls}" "$size" "$4"
 }
 
 parker x86_64 gcc -Os 320
@@ -54,6 +55,18 @@ parker riscv64 gcc -Os 384
 parker riscv64 gcc -O2 384
 parker riscv64 clang -Os 384
 parker riscv64 clang -O2 384
+parker x86_64 gcc -Os 512 spin
+parker x86_64 gcc -O2 576 spin
+parker x86_64 clang -Os 640 spin
+parker x86_64 clang -O2 640 spin
+parker aarch64 gcc -Os 832 spin
+parker aarch64 gcc -O2 832 spin
+parker aarch64 clang -Os 832 spin
+parker aarch64 clang -O2 832 spin
+parker riscv64 gcc -Os 640 spin
+parker riscv64 gcc -O2 640 spin
+parker riscv64 clang -Os 640 spin
+parker riscv64 clang -O2 640 spin
 
 # stack FLAGS FILE...: bytes of the deepest chain, by the compiler's own account. The public function,
 # park_slow and the backend's wait are one chain, and each call is a return address more.
@@ -65,18 +78,19 @@ stack() {
         gcc $flags -O2 $options -fstack-usage -c "$file" -o "$dir/su-$(basename "$file" .c).o" || return
     done
     cat "$dir"/su-*.su | awk '
-        $1 ~ /:(valet_park|park_slow|sleep_once|valet_sys_futex_wait)$/ {sum += $2; calls++}
+        $1 ~ /:(valet_park|poll_then_park|park_slow|sleep_once|valet_sys_futex_wait)$/ {sum += $2; calls++}
         END {print sum + 8 * calls}'
     rm -f "$dir"/su-*
 }
 bound 'stack of a parked thread, x86_64, futex kind' "$(stack '' core/park_futex.c sys/linux.c)" 96
+bound '... that polls' "$(stack -DVALET_SPIN=1 core/park_futex.c sys/linux.c)" 96
 bound '... without a red zone' "$(stack -mno-red-zone core/park_futex.c sys/linux.c)" 112
 bound '... token kind, without the system'"'"'s own' "$(stack '' core/park_token.c)" 384
 
 # instructions WHAT: of 1000 rounds, as the difference of two lengths of run
 instructions() {
     # shellcheck disable=SC2086
-    gcc $flags -O2 -c core/park_futex.c -o "$dir/park.o" && gcc $flags -O2 -c sys/linux.c -o "$dir/linux.o" &&
+    gcc $flags -O2 -DVALET_SPIN=1 -c core/park_futex.c -o "$dir/park.o" && gcc $flags -O2 -c sys/linux.c -o "$dir/linux.o" &&
         gcc -O2 -Iinclude "-D$1" test/figures.c "$dir/park.o" "$dir/linux.o" -static -o "$dir/run-$1" || return
     for n in '' '2 3 4 5 6 7 8 9 10'; do
         # shellcheck disable=SC2086

@@ -79,6 +79,7 @@ row() {
         factor=*) check="$check -c ${o#factor=}" ;;
         except=*) check="$check -x ${o#except=}" ;;
         deep) check="$check -d" ;;
+        parker) check="$check -o" ;;
         no-clock) check="$check -n" ;;
         no-kernel) check="$check -u" ;;
         *) cflags="$cflags $o" ;;

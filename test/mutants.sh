@@ -53,10 +53,12 @@ tests() {
     tsan-*park*) echo park:merged park:ping stress:unpark stress:producers ;;
     tsan-*waiters*) echo waiters:visible waiters:once stress:states waiters:crowd ;;
     tsan-*futex*) echo futex:mutex stress:queue ;;
+    linux-*park*) echo spin park ;;
     *park*) echo park ;;
     *waiters*) echo waiters ;;
     *futex*) echo futex ;;
     *deadline*) echo deadline ;;
+    *spin*) echo spin ;;
     *) echo park waiters futex ;;
     esac
     case $1 in
@@ -80,10 +82,10 @@ objects() {
     compile "$1" "-c -o $dir/$1/test.o" test/harness/test.c || exit 1
 }
 
-# link BUILD PROGRAM OUTPUT, in the mutant's directory. The deadlines' test is compiled with the header.
+# link BUILD PROGRAM OUTPUT, in the mutant's directory. Two tests are compiled with the file that they test.
 link() {
     case $2 in
-    deadline) compile "$1" "-o $3" test/deadline_test.c "$dir/$1/hosted.o" "$dir/$1/test.o" ;;
+    deadline | spin) compile "$1" "-o $3" "test/$2_test.c" "$dir/$1/hosted.o" "$dir/$1/test.o" ;;
     *) compile "$1" "-o $3" "$dir/$1/$2.o" "$dir/$1/hosted.o" "$dir/$1/test.o" lib*.o ;;
     esac
 }
@@ -99,7 +101,7 @@ make_library() {
 
 copy() {
     mkdir -p "$1" && cp -r arch core sys include "$1" && mkdir -p "$1/test" &&
-        cp test/deadline_test.c "$1/test" && cp -r test/harness "$1/test"
+        cp test/deadline_test.c test/spin_test.c "$1/test" && cp -r test/harness "$1/test"
 }
 
 # watch.py SECONDS PROGRAM...: the program's exit status, or 124 for a hang; its CPU time in cpu.txt
@@ -261,6 +263,25 @@ mutant 'unpark does not release' tsan-linux core/park_futex.c \
 mutant 'the taker does not acquire' tsan-linux core/park_futex.c \
     'if (atomic_exchange_explicit(word, EMPTY, memory_order_acquire) == NOTIFIED)' \
     'if (atomic_exchange_explicit(word, EMPTY, memory_order_relaxed) == NOTIFIED)'
+
+# Each is found by spin_test, in which nothing is left to chance.
+mutant 'a poll is not paid for' linux core/spin.h \
+    '(account & UINT16_MAX) - looks' '(account & UINT16_MAX)'
+mutant 'a poll without credit' linux core/spin.h 'return (account & UINT16_MAX) >= n ? n : 0;' 'return n;'
+mutant 'a fresh parker polls' linux core/spin.h '(VALET_SPIN_LOOKS / 4)' '(VALET_SPIN_LOOKS / 2)'
+mutant 'a sleep earns nothing' linux core/spin.h '+ VALET_SPIN_EARN' '+ 0'
+mutant 'credit without an end' linux core/spin.h 'valet_spin_smaller(credit, VALET_SPIN_CAP)' 'credit'
+mutant 'a poll without an end' linux core/spin.h \
+    'valet_spin_smaller(4 * (account >> 16) + VALET_SPIN_LEAST, VALET_SPIN_LOOKS)' \
+    '4 * (account >> 16) + VALET_SPIN_LEAST'
+mutant 'a hit changes no mean' linux core/spin.h '(3 * (account >> 16) + looks) / 4' '(account >> 16)'
+mutant 'a poll in vain is no reason for a longer one' linux core/spin.h \
+    '2 * (account >> 16) + VALET_SPIN_STEP' '(account >> 16)'
+mutant 'a poll that is BUSY goes on' linux core/park_futex.c 'if (token == PARKED)' 'if (0)'
+mutant 'a second parker touches the account' linux core/park_futex.c \
+    'if (atomic_load_explicit(word, memory_order_relaxed) != EMPTY)' 'if (0)'
+mutant 'a deadline polls' linux core/park_futex.c 'return park_slow(word_of(p), deadline);
+}' 'return poll_then_park(word_of(p), deadline); }'
 
 # ---- waiters, futex kind
 

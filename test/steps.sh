@@ -54,6 +54,7 @@ suite 'linux, musl' linux-musl -Dc_link_args=-static
 suite 'posix, musl' posix-musl -Dos=posix -Dc_link_args=-static
 unset CC
 suite 'linux, gcc -Os, assertions' linux-assert -Doptimization=s -Dassertions=true
+suite 'linux, gcc, that polls' linux-spin -Dspin=true
 suite 'linux, gcc -O3, our own call numbers' linux-gcc3 -Doptimization=3 -Dmusl_headers=none
 suite 'posix, gcc, assertions' posix-assert -Dos=posix -Dassertions=true
 suite 'posix without pthread_condattr_setclock' posix-noclock -Dos=posix -Dc_args=-DVALET_POSIX_SETCLOCK=0

@@ -168,6 +168,7 @@ enum scenario_flags {
     DEEP = 128,  /* at every instruction where the row asks for it: three threads, many states */
     LARGE = 256, /* not for the token kind where an atomic operation is a pair of instructions */
     WIDE = 512,  /* many states: only for Linux and for the contract, and not on pairs */
+    PARKER = 1024,
     KERNEL = 32, /* needs a kernel that looks at addresses */
 };
 

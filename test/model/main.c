@@ -41,7 +41,7 @@ int main(int argc, char **argv)
 {
     static struct kernel k;
     bool pairs = false, deep = false, quick = false, no_clock = false, no_kernel = false,
-         first = false, print = false;
+         first = false, print = false, parker = false;
     const char *kind = "", *row = "", *prefix = "", *except = "";
     size_t most = 2000000;
     int failed = 0, passed = 0;
@@ -51,7 +51,7 @@ int main(int argc, char **argv)
         return 0;
     }
     k.calls_factor = 1;
-    for (int o; (o = getopt(argc, argv, "qnufdlpc:m:s:x:k:M:r:")) != -1;)
+    for (int o; (o = getopt(argc, argv, "qnufdlopc:m:s:x:k:M:r:")) != -1;)
         switch (o) {
         case 'q':
             quick = true;
@@ -64,6 +64,9 @@ int main(int argc, char **argv)
             break;
         case 'd':
             deep = true;
+            break;
+        case 'o':
+            parker = true;
             break;
         case 'p':
             pairs = true;
@@ -109,8 +112,8 @@ int main(int argc, char **argv)
             const struct scenario *s = &scenarios[i];
             struct verdict v = {.print = print && failed < 2};
             if (strncmp(s->name, prefix, strlen(prefix)) != 0 || strcmp(s->name, except) == 0 ||
-                s->flags & other || (no_clock && s->flags & TIMED) ||
-                (pairs && k.token_kind && s->flags & LARGE) ||
+                (parker && !(s->flags & PARKER)) || s->flags & other ||
+                (no_clock && s->flags & TIMED) || (pairs && k.token_kind && s->flags & LARGE) ||
                 (s->flags & WIDE && (pairs || (strcmp(k.model->name, "linux") != 0 &&
                                                strcmp(k.model->name, "external_futex") != 0))) ||
                 (no_kernel && s->flags & (SANDBOX | KERNEL)) ||

@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: MIT OR Apache-2.0
 """Write the library as one file, valet.c, and valet.h beside it.
 
-usage: amalgamate.py ROOT OS KIND FILE CPUS VERSION OUTPUT HEADER DEPFILE
+usage: amalgamate.py ROOT OS KIND FILE CPUS SPIN VERSION OUTPUT HEADER DEPFILE
+       SPIN is 1 or 0, as VALET_SPIN;
        FILE is the system's in sys/, or - for the embedder's own; CPUS are names of arch/*.h, with commas
 
 Each file of core/ and sys/ is a translation unit with short names of its own. In one file, and in the
@@ -13,7 +14,7 @@ import os
 import re
 import sys
 
-root, system, kind, sys_file, cpus, version, output, header, depfile = sys.argv[1:]
+root, system, kind, sys_file, cpus, spin, version, output, header, depfile = sys.argv[1:]
 cpus = cpus.split(",")
 UNITS = [("park", f"core/park_{kind}.c"), ("waiters", f"core/waiters_{kind}.c"),
          ("futex", f"core/futex_{kind}.c"), ("now", "core/now.c")]
@@ -34,6 +35,9 @@ def read(path):
     used.append(os.path.join(root, path))
     with open(used[-1], encoding="utf-8") as file:
         text = file.read()
+    text = re.sub(r"^#if VALET_SPIN\n(.*?)(?:^#else\n(.*?))?^#endif\n",
+                  lambda m: m.group(1) if spin == "1" else m.group(2) or "", text, flags=re.M | re.S)
+    text = re.sub(r"/\* [^*]*\*/\n#ifndef VALET_SPIN\n#define .*\n#endif\n\n", "", text)
     return re.sub(r"^/\* SPDX-License-Identifier: .* \*/\n", "", text)
 
 

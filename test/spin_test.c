@@ -1,0 +1,232 @@
+/* SPDX-License-Identifier: MIT OR Apache-2.0 */
+/*
+ * core/spin.h and the poll of core/park_futex.c, on a CPU and a system that count, and that do what
+ * a test tells them at a certain look: so what each park burns is known exactly. One thread.
+ */
+#include "test.h"
+
+#define VALET_ARCH_H     /* in place of arch/ */
+#define VALET_ARCH_LOOKS 1024
+static inline void valet_arch_relax(void);
+
+#define VALET_SPIN 1
+#include "core/park_futex.c"
+
+static struct valet_parker parker;
+static unsigned looks, waits, wakes; /* since `clear` */
+static unsigned unpark_at, park_at;  /* at which look: 0, never */
+
+static void valet_arch_relax(void)
+{
+    looks++;
+    if (looks == unpark_at)
+        valet_unpark(&parker);
+    if (looks == park_at) /* another thread does */
+        atomic_store_explicit(word_of(&parker), PARKED, memory_order_relaxed);
+}
+
+/* Whoever sleeps is woken by an unpark; a deadline comes. */
+int valet_sys_futex_wait(uint32_t *word, uint32_t expected, uint64_t deadline)
+{
+    CHECK(word == (uint32_t *)word_of(&parker));
+    CHECK_EQ(*word, expected);
+    waits++;
+    if (deadline != VALET_FOREVER)
+        return VALET_TIMEDOUT;
+    valet_unpark(&parker);
+    return VALET_OK;
+}
+
+void valet_sys_futex_wake(uint32_t *word, uint32_t count)
+{
+    CHECK(word == (uint32_t *)word_of(&parker));
+    CHECK_EQ(count, 1);
+    wakes++;
+}
+
+uint64_t valet_sys_now(void)
+{
+    return 1000;
+}
+
+static uint32_t account(void)
+{
+    return (uint32_t)(parker.word >> 32);
+}
+
+static uint32_t credit(void)
+{
+    return account() & UINT16_MAX;
+}
+
+static void clear(uint32_t half)
+{
+    parker.word = (uintptr_t)half << 32;
+    looks = waits = wakes = unpark_at = park_at = 0;
+}
+
+/* One park, whose token comes at that look if there is such a one, else while it sleeps. Whether it
+ * slept. */
+static bool round_with(unsigned at)
+{
+    looks = waits = wakes = 0;
+    unpark_at = at;
+    CHECK_EQ(valet_park(&parker), VALET_OK);
+    CHECK_EQ((uint32_t)parker.word, EMPTY);
+    CHECK(account() != 0);
+    CHECK_EQ(wakes, waits);
+    CHECK(waits <= 1);
+    CHECK(looks <= VALET_SPIN_LOOKS);
+    if (waits == 0)
+        CHECK_EQ(looks, at);
+    return waits != 0;
+}
+
+#define RICH ((uint32_t)64 << 16 | 2048) /* a poll of 288 looks, and more than it costs */
+
+static void test_a_fresh_parker_does_not_poll(void)
+{
+    clear(0);
+    for (int i = 0; i < 8; i++) {
+        CHECK(round_with(1));
+        CHECK_EQ(looks, 0);
+        CHECK_EQ(credit(), 256 + 4 * (i + 1));
+    }
+    CHECK(!round_with(1)); /* the ninth does */
+}
+
+static void test_a_token_that_comes_while_it_polls(void)
+{
+    for (unsigned at = 1; at <= 288; at++) {
+        clear(RICH - 100);
+        CHECK(!round_with(at));
+        CHECK_EQ(account(), (3 * 64 + at) / 4 << 16 | (2048 - 100 + 64));
+    }
+}
+
+static void test_a_poll_in_vain_is_paid_for(void)
+{
+    clear(RICH);
+    CHECK(round_with(289));
+    CHECK_EQ(looks, 288);
+    CHECK_EQ(account(), (2 * 64 + 8) << 16 | (2048 - 288));
+    CHECK(round_with(0)); /* the next is longer */
+    CHECK_EQ(looks, 4 * 136 + 32);
+    CHECK(round_with(0));
+    CHECK_EQ(looks, 1024);
+    CHECK_EQ(account(), 256u << 16 | (2048 - 288 - 576 - 1024));
+    CHECK(round_with(0)); /* and one that cannot be paid for is none */
+    CHECK_EQ(looks, 0);
+    CHECK_EQ(account(), 256u << 16 | (2048 - 288 - 576 - 1024 + 4));
+}
+
+static void test_deadlines_do_not_poll(void)
+{
+    clear(RICH);
+    CHECK_EQ(valet_park_until(&parker, 0), VALET_TIMEDOUT);
+    CHECK_EQ(valet_park_for(&parker, 0), VALET_TIMEDOUT);
+    CHECK_EQ(waits, 0);
+    CHECK_EQ(valet_park_until(&parker, 1), VALET_TIMEDOUT); /* passed */
+    CHECK_EQ(valet_park_until(&parker, 2000), VALET_TIMEDOUT);
+    CHECK_EQ(valet_park_for(&parker, 1000), VALET_TIMEDOUT);
+    CHECK_EQ(waits, 3);
+    CHECK_EQ(looks, 0);
+    CHECK_EQ(account(), RICH);
+}
+
+static void test_a_token_that_is_there(void)
+{
+    clear(RICH);
+    valet_unpark(&parker);
+    CHECK_EQ(valet_park(&parker), VALET_OK);
+    CHECK_EQ(looks + waits + wakes, 0);
+    CHECK_EQ(parker.word, (uintptr_t)RICH << 32);
+}
+
+/* A second thread neither looks nor touches the account of the first. */
+static void test_busy(void)
+{
+    clear(RICH);
+    parker.word |= PARKED;
+    CHECK_EQ(valet_park(&parker), VALET_ERR_BUSY);
+    CHECK_EQ(looks + waits + wakes, 0);
+    CHECK_EQ(parker.word, (uintptr_t)RICH << 32 | PARKED);
+
+    clear(RICH);
+    park_at = 5;
+    CHECK_EQ(valet_park(&parker), VALET_ERR_BUSY);
+    CHECK_EQ(looks, 5);
+    CHECK_EQ(waits + wakes, 0);
+    CHECK_EQ(parker.word, (uintptr_t)RICH << 32 | PARKED);
+}
+
+/* Whatever comes: failed looks <= FRESH + EARN * sleeps + GAIN * hits, at any time. */
+static void test_looks_are_earned(void)
+{
+    uint32_t random = 1;
+    for (unsigned kind = 0; kind < 16; kind++) {
+        uint64_t failed = 0, sleeps = 0, hits = 0;
+        clear(0);
+        for (unsigned i = 0; i < 100000; i++) {
+            /* fast and slow phases, of lengths by kind */
+            bool slow = i >> kind & 1;
+            if (round_with(slow ? 0 : 1 + test_random(&random) % (kind < 8 ? 20 : 1200))) {
+                sleeps++;
+                failed += looks;
+            } else {
+                hits++;
+            }
+            CHECK(failed <= 256 + 4 * sleeps + 64 * hits);
+            CHECK(credit() <= 2048);
+            CHECK(account() >> 16 <= 1024);
+        }
+        CHECK(hits > 0 && failed > 0);
+    }
+}
+
+/* No token ever comes in time, as on one CPU: few looks a sleep, but it goes on asking. */
+static void test_never_in_time(void)
+{
+    uint64_t failed = 0;
+    clear(0);
+    for (unsigned i = 0; i < 100000; i++) {
+        CHECK(round_with(0));
+        failed += looks;
+    }
+    CHECK(failed <= 256 + 4 * 100000);
+    CHECK(failed > 3 * 100000);
+}
+
+static void test_back_to_fast(void)
+{
+    for (unsigned slow = 0; slow < 3000; slow++) {
+        clear(0);
+        for (unsigned i = 0; i < slow; i++)
+            round_with(0);
+        unsigned rounds = 0;
+        while (round_with(10))
+            CHECK(++rounds <= 1024);
+        for (unsigned i = 0; i < 100; i++)
+            CHECK(!round_with(10));
+    }
+}
+
+static void test_the_account_is_full(void)
+{
+    clear(0);
+    for (unsigned i = 0; i < 1000; i++)
+        round_with(1);
+    CHECK_EQ(account(), 1u << 16 | 2048);
+    clear(1024u << 16 | 2048);
+    for (unsigned i = 0; i < 1000; i++)
+        CHECK(!round_with(1024));
+    CHECK_EQ(account(), 1024u << 16 | 2048);
+    clear(1024u << 16 | 1023); /* sleeps */
+    CHECK(round_with(1));
+    CHECK_EQ(account(), 1024u << 16 | 1027);
+}
+
+TEST_PROGRAM(TEST(test_a_fresh_parker_does_not_poll), TEST(test_a_token_that_comes_while_it_polls),
+             TEST(test_a_poll_in_vain_is_paid_for), TEST(test_deadlines_do_not_poll),
+             TEST(test_a_token_that_is_there), TEST(test_busy), TEST(test_looks_are_earned),
+             TEST(test_never_in_time), TEST(test_back_to_fast), TEST(test_the_account_is_full));
