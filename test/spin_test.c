@@ -10,11 +10,24 @@
 static inline void valet_arch_relax(void);
 
 #define VALET_SPIN 1
+#include "core/word.h"
+
+static unsigned looks, waits, wakes;          /* since `clear` */
+static unsigned unpark_at, park_at, steal_at; /* at which look: 0, never */
+
+/* What a look has seen, another thread may take before this one does. */
+static uint32_t load(valet_word32 *word, memory_order order)
+{
+    uint32_t seen = atomic_load_explicit(word, order);
+    if (looks != 0 && looks == steal_at)
+        atomic_store_explicit(word, 0, memory_order_relaxed);
+    return seen;
+}
+#undef atomic_load_explicit
+#define atomic_load_explicit load
 #include "core/park_futex.c"
 
 static struct valet_parker parker;
-static unsigned looks, waits, wakes; /* since `clear` */
-static unsigned unpark_at, park_at;  /* at which look: 0, never */
 
 static void valet_arch_relax(void)
 {
@@ -62,7 +75,7 @@ static uint32_t credit(void)
 static void clear(uint32_t half)
 {
     parker.word = (uintptr_t)half << 32;
-    looks = waits = wakes = unpark_at = park_at = 0;
+    looks = waits = wakes = unpark_at = park_at = steal_at = 0;
 }
 
 /* One park, whose token comes at that look if there is such a one, else while it sleeps. Whether it
@@ -102,6 +115,16 @@ static void test_a_token_that_comes_while_it_polls(void)
         CHECK(!round_with(at));
         CHECK_EQ(account(), (3 * 64 + at) / 4 << 16 | (2048 - 100 + 64));
     }
+}
+
+/* It goes on looking, and does not take what is no longer there. */
+static void test_a_token_that_another_thread_takes(void)
+{
+    clear(RICH);
+    steal_at = 5;
+    CHECK(round_with(5));
+    CHECK_EQ(looks, 288);
+    CHECK_EQ(account(), (2 * 64 + 8) << 16 | (2048 - 288));
 }
 
 static void test_a_poll_in_vain_is_paid_for(void)
@@ -227,6 +250,7 @@ static void test_the_account_is_full(void)
 }
 
 TEST_PROGRAM(TEST(test_a_fresh_parker_does_not_poll), TEST(test_a_token_that_comes_while_it_polls),
-             TEST(test_a_poll_in_vain_is_paid_for), TEST(test_deadlines_do_not_poll),
-             TEST(test_a_token_that_is_there), TEST(test_busy), TEST(test_looks_are_earned),
-             TEST(test_never_in_time), TEST(test_back_to_fast), TEST(test_the_account_is_full));
+             TEST(test_a_token_that_another_thread_takes), TEST(test_a_poll_in_vain_is_paid_for),
+             TEST(test_deadlines_do_not_poll), TEST(test_a_token_that_is_there), TEST(test_busy),
+             TEST(test_looks_are_earned), TEST(test_never_in_time), TEST(test_back_to_fast),
+             TEST(test_the_account_is_full));
