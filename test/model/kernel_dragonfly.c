@@ -100,19 +100,6 @@ static void umtx_wakeup(struct model_call *c)
     model_return(c, 0);
 }
 
-static void clock_gettime(struct model_call *c)
-{
-    uint64_t now = model_now(c);
-    int64_t t[2] = {(int64_t)(now / 1000000000u), (int64_t)(now % 1000000000u)};
-    if ((uint32_t)c->args[0] != MONOTONIC)
-        return model_violation(c, "clock %u", (uint32_t)c->args[0]);
-    if (!model_write(c, c->args[1], t, sizeof t)) {
-        model_mistake(c, "clock_gettime to an address that is not mapped");
-        return model_error(c, EFAULT);
-    }
-    model_return(c, 0);
-}
-
 static void call(struct model_call *c)
 {
     if (c->number == UMTX_SLEEP)
@@ -120,7 +107,7 @@ static void call(struct model_call *c)
     else if (c->number == UMTX_WAKEUP)
         umtx_wakeup(c);
     else if (c->number == CLOCK_GETTIME)
-        clock_gettime(c);
+        model_clock_gettime(c, MONOTONIC);
     else
         model_violation(c, "system call %#llx", (unsigned long long)c->number);
 }

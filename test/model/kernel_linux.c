@@ -109,26 +109,13 @@ static void futex(struct model_call *c)
     model_error(c, ENOSYS);
 }
 
-static void clock_gettime(struct model_call *c)
-{
-    uint64_t now = model_now(c);
-    struct timespec64 t = {(int64_t)(now / 1000000000u), (int64_t)(now % 1000000000u)};
-    if ((uint32_t)c->args[0] != MONOTONIC)
-        return model_violation(c, "clock %u", (uint32_t)c->args[0]);
-    if (!model_write(c, c->args[1], &t, sizeof t)) {
-        model_mistake(c, "clock_gettime to an address that is not mapped");
-        return model_error(c, EFAULT);
-    }
-    model_return(c, 0);
-}
-
 static void call(struct model_call *c)
 {
     bool x86 = c->cpu == MODEL_X86_64;
     if (c->number == (x86 ? 202 : 98))
         futex(c);
     else if (c->number == (x86 ? 228 : 113))
-        clock_gettime(c);
+        model_clock_gettime(c, MONOTONIC);
     else
         model_violation(c, "system call %#llx", (unsigned long long)c->number);
 }

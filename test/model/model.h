@@ -202,6 +202,21 @@ uint64_t model_after(struct model_call *c, uint64_t ns);
 bool model_read(struct model_call *c, uint64_t address, void *into, size_t size);
 bool model_write(struct model_call *c, uint64_t address, const void *from, size_t size);
 
+/* clock_gettime(clock, {int64_t seconds, int64_t ns} *), where that is the only clock to ask for.
+ */
+static inline void model_clock_gettime(struct model_call *c, uint32_t clock)
+{
+    uint64_t now = model_now(c);
+    int64_t t[2] = {(int64_t)(now / 1000000000u), (int64_t)(now % 1000000000u)};
+    if ((uint32_t)c->args[0] != clock)
+        return model_violation(c, "clock %u", (uint32_t)c->args[0]);
+    if (!model_write(c, c->args[1], t, sizeof t)) {
+        model_mistake(c, "clock_gettime to an address that is not mapped");
+        return model_error(c, 14); /* EFAULT, on every system */
+    }
+    model_return(c, 0);
+}
+
 /* For the policies of a kernel: whether an address lies in the stack of the calling thread; the
  * bytes of a section of the image (NULL if there is none), and where it lies; the name of the
  * function around an address. */
