@@ -89,16 +89,9 @@ polls() {
 try 'linux, that polls' polls linux
 try 'freebsd, that polls' polls freebsd
 
-# The fast paths, as the difference of two lengths of run.
+# The fast paths
 instructions() { # COMPILER WHAT
-    "$1" -std=c11 -O2 -I"$dir/linux" "-D$2" test/package/count.c -static -o "$dir/run" || return
-    for n in '' '2 3 4 5 6 7 8 9 10'; do
-        # shellcheck disable=SC2086
-        valgrind --tool=callgrind --callgrind-out-file="$dir/callgrind" "$dir/run" $n 2>&1 | sed -n 's/.*Collected : //p'
-    done | awk '{n[NR] = $1} END {print int((n[2] - n[1]) / 9000 + 0.5)}'
-}
-bound() { # WHAT VALUE BOUND
-    if [ "$2" -gt 0 ] && [ "$2" -le "$3" ]; then good "$1: $2 (at most $3)"; else bad "$1: $2 (at most $3)"; fi
+    "$1" -std=c11 -O2 -I"$dir/linux" "-D$2" test/package/count.c -static -o "$dir/run" && instructions_of_a_round "$dir/run"
 }
 write linux futex linux.c x86_64 .
 for row in gcc:7:11 clang:7:9; do

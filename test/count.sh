@@ -38,6 +38,24 @@ try_not() {
     fi
 }
 
+# bound WHAT VALUE MOST: one check, of a figure
+bound() {
+    if [ -n "$2" ] && [ "$2" -gt 0 ] && [ "$2" -le "$3" ]; then
+        good "$1: $2 (at most $3)"
+    else
+        bad "$1: ${2:-nothing} (at most $3)"
+    fi
+}
+
+# instructions_of_a_round PROGRAM: it makes 1000 rounds, and 1000 more for each argument; the difference of
+# two lengths of run, by callgrind
+instructions_of_a_round() {
+    for n in '' '2 3 4 5 6 7 8 9 10'; do
+        # shellcheck disable=SC2086 # a list of words
+        valgrind --tool=callgrind --callgrind-out-file="$1.callgrind" "$1" $n 2>&1 | sed -n 's/.*Collected : //p'
+    done | awk '{n[NR] = $1} END {print int((n[2] - n[1]) / 9000 + 0.5)}'
+}
+
 counted() {
     echo "$1: $passed passed, $failed failed"
     [ "$failed" -eq 0 ] && [ "$passed" -gt 0 ]

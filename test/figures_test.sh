@@ -10,15 +10,6 @@ rm -rf "$dir"
 mkdir -p "$dir"
 flags='-std=c11 -ffreestanding -fPIC -fvisibility=hidden -ffunction-sections -fno-stack-protector -fno-asynchronous-unwind-tables -I. -Iinclude -Isys'
 
-# bound WHAT VALUE BOUND
-bound() {
-    if [ -n "$2" ] && [ "$2" -gt 0 ] && [ "$2" -le "$3" ]; then
-        good "$1: $2 (at most $3)"
-    else
-        bad "$1: ${2:-nothing} (at most $3)"
-    fi
-}
-
 # parker CPU COMPILER LEVEL BOUND [spin]: function sizes of a program that parks and unparks, whether it
 # polls (-Dspin=) or not
 parker() {
@@ -87,16 +78,12 @@ bound '... that polls' "$(stack -DVALET_SPIN=1 core/park_futex.c sys/linux.c)" 9
 bound '... without a red zone' "$(stack -mno-red-zone core/park_futex.c sys/linux.c)" 112
 bound '... token kind, without the system'"'"'s own' "$(stack '' core/park_token.c)" 384
 
-# instructions WHAT: of 1000 rounds, as the difference of two lengths of run
+# instructions WHAT
 instructions() {
     # shellcheck disable=SC2086
     gcc $flags -O2 -DVALET_SPIN=1 -c core/park_futex.c -o "$dir/park.o" && gcc $flags -O2 -c sys/linux.c -o "$dir/linux.o" &&
-        gcc -O2 -Iinclude "-D$1" test/figures.c "$dir/park.o" "$dir/linux.o" -static -o "$dir/run-$1" || return
-    for n in '' '2 3 4 5 6 7 8 9 10'; do
-        # shellcheck disable=SC2086
-        valgrind --tool=callgrind --callgrind-out-file="$dir/callgrind" "$dir/run-$1" $n 2>&1 |
-            sed -n 's/.*Collected : //p'
-    done | awk '{n[NR] = $1} END {print int((n[2] - n[1]) / 9000 + 0.5)}'
+        gcc -O2 -Iinclude "-D$1" test/figures.c "$dir/park.o" "$dir/linux.o" -static -o "$dir/run-$1" &&
+        instructions_of_a_round "$dir/run-$1"
 }
 loop=$(instructions NOTHING)
 bound 'instructions of unpark, nobody parked' "$(($(instructions UNPARK) - loop))" 11
