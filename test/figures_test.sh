@@ -88,4 +88,24 @@ instructions() {
 loop=$(instructions NOTHING)
 bound 'instructions of unpark, nobody parked' "$(($(instructions UNPARK) - loop))" 11
 bound 'instructions of unpark and park with a token' "$(($(instructions PAIR) - loop))" 22
+
+# The test itself: a figure above its bound is seen.
+larger() (
+    failed=0
+    parker x86_64 gcc -Os 300
+    [ "$failed" -eq 0 ]
+)
+slower() (
+    failed=0
+    bound 'instructions of unpark, nobody parked' "$(($(instructions PAIR) - loop))" 11
+    [ "$failed" -eq 0 ]
+)
+nothing() (
+    failed=0
+    bound 'code that does not compile' '' 384
+    [ "$failed" -eq 0 ]
+)
+try_not 'planted: a parker of more bytes than its bound' larger
+try_not 'planted: the instructions of two calls for those of one' slower
+try_not 'planted: no figure' nothing
 counted figures

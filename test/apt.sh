@@ -1,0 +1,28 @@
+# SPDX-License-Identifier: MIT OR Apache-2.0
+# shellcheck shell=sh
+# Sourced by those who fetch packages of Debian 12, checked against its signature, without installing them.
+
+# apt_lists TYPE: in the current directory, lists of apt's own, for packages (deb) or sources (deb-src); the
+# machine's need not name them, and stay as they are. `apt` is what makes apt use them.
+apt_lists() {
+    mkdir -p lists/partial cache/archives/partial
+    cat >sources.list <<END_OF_LIST
+$1 [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] http://deb.debian.org/debian bookworm main
+END_OF_LIST
+    # shellcheck disable=SC2034 # the caller's
+    apt="-q -o Dir::Etc::sourcelist=$PWD/sources.list -o Dir::Etc::sourceparts=/dev/null
+        -o Dir::State::lists=$PWD/lists -o Dir::Cache=$PWD/cache -o APT::Sandbox::User=root
+        -o APT::Update::Error-Mode=any"
+}
+
+# five_times WHAT COMMAND...: a mirror that does not answer is asked again, for some minutes
+five_times() {
+    what=$1
+    shift
+    for pause in 5 10 20 40 0; do
+        ! "$@" || return 0
+        sleep $pause
+    done
+    echo "no $what from deb.debian.org in five tries" >&2
+    return 1
+}
