@@ -138,7 +138,8 @@ static int sleep_once(valet_wordptr *word, unsigned expected, uint64_t deadline)
     return r;
 }
 
-static int wait_until(valet_wordptr *word, unsigned expected, uint64_t deadline)
+__attribute__((noinline, cold)) static int wait_until(valet_wordptr *word, unsigned expected,
+                                                      uint64_t deadline)
 {
     if (expected > STATE)
         return VALET_ERR_INVALID;
@@ -154,14 +155,24 @@ static int wait_until(valet_wordptr *word, unsigned expected, uint64_t deadline)
     }
 }
 
+/* A leaf where there is nothing to wait for. All that is not a plain state is for wait_until. */
+static inline int compare_and_wait(valet_wordptr *word, unsigned expected, uint64_t deadline)
+{
+    /* acquire: SEEN, pairs with SET */
+    uintptr_t seen = atomic_load_explicit(word, memory_order_acquire);
+    if (VALET_LIKELY((seen | expected) <= STATE && seen != expected))
+        return VALET_OK;
+    return wait_until(word, expected, deadline);
+}
+
 int valet_compare_and_wait(struct valet_waiters *w, unsigned expected)
 {
-    return wait_until(word_of(w), expected, VALET_FOREVER);
+    return compare_and_wait(word_of(w), expected, VALET_FOREVER);
 }
 
 int valet_compare_and_wait_until(struct valet_waiters *w, unsigned expected, uint64_t deadline)
 {
-    return wait_until(word_of(w), expected, deadline);
+    return compare_and_wait(word_of(w), expected, deadline);
 }
 
 void valet_store_and_wake(struct valet_waiters *w, unsigned state)

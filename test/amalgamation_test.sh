@@ -113,7 +113,7 @@ planted() { # WHAT FILE SED CHECK...: the check must fail
     try_not "planted: $what" "$@"
 }
 in_linux() { write linux futex linux.c x86_64 "$dir/tree" && compiled linux gcc; }
-planted 'a helper with linkage' core/waiters_futex.c 's/^static int wait_until/int wait_until(valet_word32 *word, unsigned expected, uint64_t deadline);\n&/; s/^static int wait_until/int wait_until/' in_linux
+planted 'a helper with linkage' core/waiters_futex.c 's/^static inline int compare_and_wait/int compare_and_wait(valet_word32 *word, unsigned expected, uint64_t deadline);\n&/; s/^static inline int compare_and_wait/int compare_and_wait/' in_linux
 planted 'a conversion' sys/linux.c 's/(long)expected, (long)until/(long)expected, (int)(long)until \& (deadline | 1)/' in_linux
 planted 'a name that is not taken apart' test/package/amalgamate.py 's/names = {n for n in names/& if n != "word_of"/; s/return ({n for n in names if not/return ({n for n in names if n != "word_of" and not/' in_linux
 slower() {

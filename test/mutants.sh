@@ -319,6 +319,11 @@ mutant 'a failed exchange does not acquire' tsan-linux core/waiters_futex.c \
 mutant 'the waiter does not acquire' tsan-linux core/waiters_futex.c \
     'uint32_t seen = atomic_load_explicit(word, memory_order_acquire); /* Who' \
     'uint32_t seen = atomic_load_explicit(word, memory_order_relaxed); /* Who'
+mutant 'who need not wait does not acquire' tsan-linux core/waiters_futex.c \
+    'uint32_t seen = atomic_load_explicit(word, memory_order_acquire); if' \
+    'uint32_t seen = atomic_load_explicit(word, memory_order_relaxed); if'
+mutant 'any other expected state is a difference' linux core/waiters_futex.c \
+    '(seen | expected) <= STATE &&' 'seen <= STATE &&'
 mutant 'the rest is not woken' linux core/waiters_futex.c \
     'if ((seen & REST) && deadline != 0) {' 'if (0) {'
 mutant 'store_and_delegate wakes nobody' linux core/waiters_futex.c \
@@ -368,6 +373,11 @@ mutant 'store_and_wake wakes one' posix core/waiters_token.c \
 mutant 'any return of the wait is a change' posix core/waiters_token.c \
     'r = sleep_once(word, expected, deadline);' \
     'r = sleep_once(word, expected, deadline); if (r == VALET_OK) return r;'
+mutant 'who need not wait does not acquire' tsan-posix core/waiters_token.c \
+    'uintptr_t seen = atomic_load_explicit(word, memory_order_acquire); if (VALET_LIKELY' \
+    'uintptr_t seen = atomic_load_explicit(word, memory_order_relaxed); if (VALET_LIKELY'
+mutant 'any other expected state is a difference' posix core/waiters_token.c \
+    '(seen | expected) <= STATE &&' 'seen <= STATE &&'
 mutant 'a waiter does not publish its node' tsan-posix core/waiters_token.c \
     'memory_order_release, memory_order_relaxed)) continue;' \
     'memory_order_relaxed, memory_order_relaxed)) continue;'

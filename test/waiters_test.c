@@ -101,19 +101,44 @@ static void test_a_state_out_of_range_never_matches(void)
         }
 }
 
-static void test_a_difference_beats_every_deadline(void)
+/* w is in state s. */
+static void check_that_a_difference_beats_every_deadline(struct valet_waiters *w, unsigned s)
 {
     uint64_t now = valet_now();
     const uint64_t deadlines[] = {0, 1, now, now + S, VALET_FOREVER};
+    for (unsigned expected = 0; expected <= VALET_STATE_MAX; expected++) {
+        if (expected == s)
+            continue;
+        CHECK_EQ(valet_compare_and_wait(w, expected), VALET_OK);
+        for (unsigned i = 0; i < sizeof deadlines / sizeof *deadlines; i++)
+            CHECK_EQ(valet_compare_and_wait_until(w, expected, deadlines[i]), VALET_OK);
+    }
+}
+
+static void test_a_difference_beats_every_deadline(void)
+{
     for (unsigned s = 0; s <= VALET_STATE_MAX; s++) {
         struct valet_waiters w = VALET_WAITERS_INIT(s);
-        for (unsigned expected = 0; expected <= VALET_STATE_MAX; expected++) {
-            if (expected == s)
-                continue;
-            CHECK_EQ(valet_compare_and_wait(&w, expected), VALET_OK);
-            for (unsigned i = 0; i < sizeof deadlines / sizeof *deadlines; i++)
-                CHECK_EQ(valet_compare_and_wait_until(&w, expected, deadlines[i]), VALET_OK);
-        }
+        check_that_a_difference_beats_every_deadline(&w, s);
+        CHECK_EQ(test_word(&w.word), s);
+    }
+}
+
+/* Then the word is more than its state, and is looked at elsewhere. */
+static void test_a_difference_with_another_on_record(void)
+{
+    for (unsigned s = 1; s <= VALET_STATE_MAX; s++) {
+        struct valet_waiters w = VALET_WAITERS_INIT(0);
+        atomic_uint returned = 0;
+        struct wait c = {&w, 0, VALET_FOREVER, -1, &returned, false};
+        struct test_thread *t = start_waiting(&c);
+        test_until_waited(&w);
+        unsigned e = 0;
+        CHECK(valet_waiters_exchange(&w, &e, s)); /* keeps the record */
+        check_that_a_difference_beats_every_deadline(&w, s);
+        valet_store_and_wake(&w, s);
+        test_join(t);
+        CHECK_EQ(c.result, VALET_OK);
         CHECK_EQ(test_word(&w.word), s);
     }
 }
@@ -573,6 +598,41 @@ static void test_data_written_before_a_state_is_visible_with_it(void)
     }
 }
 
+/* The same, and nothing left to chance: in odd rounds the store comes when the reader is on record,
+ * in even ones the reader comes when the state is there, told of it by what orders nothing. */
+static struct {
+    struct valet_waiters w;
+    unsigned data, rounds;
+    atomic_uint told, read;
+} one;
+
+static void read_on_record_and_late(void *unused)
+{
+    (void)unused;
+    for (unsigned round = 1; round <= one.rounds; round++) {
+        while (round % 2 == 0 && atomic_load_explicit(&one.told, memory_order_relaxed) != round)
+            test_yield();
+        CHECK_EQ(valet_compare_and_wait(&one.w, (round - 1) % 32), VALET_OK);
+        CHECK_EQ(one.data, round);
+        atomic_fetch_add(&one.read, 1);
+    }
+}
+
+static void test_data_is_visible_to_who_waits_and_to_who_need_not(void)
+{
+    one.rounds = test_many(500, 50);
+    struct test_thread *t = test_start(read_on_record_and_late, NULL);
+    for (unsigned round = 1; round <= one.rounds; round++) {
+        one.data = round;
+        if (round % 2 != 0)
+            test_until_waited(&one.w);
+        valet_store_and_wake(&one.w, round % 32);
+        atomic_store_explicit(&one.told, round, memory_order_relaxed);
+        test_until(&one.read, round); /* so its read comes before our next write */
+    }
+    test_join(t);
+}
+
 /* ---- a once-cell ----------------------------------------------------------------------------- */
 
 enum { NEW, RUNNING, DONE };
@@ -675,7 +735,8 @@ static void test_the_last_woken_waiter_may_free_the_word(void)
 TEST_PROGRAM(TEST(test_state_is_what_was_stored),
              TEST(test_exchange_changes_what_it_expects_and_reports_the_rest),
              TEST(test_a_state_out_of_range_never_matches),
-             TEST(test_a_difference_beats_every_deadline), TEST(test_deadlines),
+             TEST(test_a_difference_beats_every_deadline),
+             TEST(test_a_difference_with_another_on_record), TEST(test_deadlines),
              TEST(test_far_deadlines_do_not_end), TEST(test_a_timed_out_waiter_disturbs_no_other),
              TEST(test_a_crowd_that_times_out_leaves_the_rest), TEST(test_one_call_wakes_all),
              TEST(test_one_delegate_wakes_all),
@@ -686,4 +747,5 @@ TEST_PROGRAM(TEST(test_state_is_what_was_stored),
              TEST(test_cycling_states_leave_nobody_asleep),
              TEST(test_concurrent_wakers_leave_nobody_asleep),
              TEST(test_data_written_before_a_state_is_visible_with_it),
+             TEST(test_data_is_visible_to_who_waits_and_to_who_need_not),
              TEST(test_a_once_cell_runs_once), TEST(test_the_last_woken_waiter_may_free_the_word));

@@ -247,10 +247,14 @@ class Work:
         return [self.plant_instruction(list(zip(core, texts)), *p) for p in plants]
 
     def plant_instruction(self, texts, old, new):
-        """The last instruction of one kind in the core's assembly text, weakened."""
+        """The last instruction of one kind in the core's assembly text, weakened: where there is one, of an operation
+        with an order and without a second copy, which would stand for both."""
         for file, path in reversed(texts):
             text = open(path).read()
             found = list(re.finditer(old, text))
+            places = [tuple(map(int, re.findall(r"\.loc\s+\d+ (\d+) (\d+)", text[:m.start()])[-1])) for m in found]
+            ordered = {s.position for s in self.sites if s.file == file and s.orders()}
+            found = [m for m, place in zip(found, places) if place in ordered and places.count(place) == 1] or found
             if found:
                 break
         title = f"planted in {self.title}: {old} -> {new}"
