@@ -107,8 +107,8 @@ static inline long valet_trap_netbsd(long number, long a, long b, long c, long d
             ".size " #name ",.-" #name "\n"                     \
             ".popsection")
 
-/* 19 ns for a load and a pause, measured on one machine. A pause is 10 to 140 cycles, by the model.
- */
+/* 19 ns for a load and a pause, measured on two machines by AMD. By the model a pause is 10 to 140
+ * cycles: with the longest, a poll in vain takes 45 us, not 20. */
 #define VALET_ARCH_LOOKS 1024
 
 static inline void valet_arch_relax(void)

@@ -13,6 +13,8 @@
  * may return and free it meanwhile; the wake is then for a dead address, or for a stranger that was
  * given the memory, and every wait here survives being woken for nothing.
  */
+#include <stdbool.h>
+
 #include "core/deadline.h"
 #include "core/word.h"
 #if VALET_SPIN
@@ -96,37 +98,56 @@ __attribute__((noinline, cold)) static int poll_then_park(valet_word32 *word, ui
     atomic_store_explicit(half, account, memory_order_relaxed);
     return park_slow(word, deadline);
 }
+
+/*
+ * Whether a deadline is still to come, so that there is something to look for. Only a thread that
+ * would look asks the clock, which may be a system call; a hit saves more than that.
+ */
+__attribute__((noinline, cold)) static bool is_worth_a_poll(valet_word32 *word, uint64_t deadline)
+{
+    /* relaxed: as in poll_then_park, which decides */
+    uint32_t account = valet_spin_account(atomic_load_explicit(word + 1, memory_order_relaxed));
+    return deadline != 0 && (valet_spin_looks(account) == 0 || valet_sys_now() < deadline);
+}
 #endif
 
-static inline int park(valet_word32 *word, uint64_t deadline)
+/* A token that is there. */
+static inline bool take_token(valet_word32 *word)
 {
     uint32_t seen = NOTIFIED;
     /* acquire: TAKE, pairs with UNPARK */
-    if (VALET_LIKELY(atomic_compare_exchange_strong_explicit(
-            word, &seen, EMPTY, memory_order_acquire, memory_order_relaxed)))
-        return VALET_OK;
+    return VALET_LIKELY(atomic_compare_exchange_strong_explicit(
+        word, &seen, EMPTY, memory_order_acquire, memory_order_relaxed));
+}
+
+/* Where there was none. */
+static inline int park(valet_word32 *word, uint64_t deadline)
+{
 #if VALET_SPIN
-    return poll_then_park(word, deadline);
-#else
-    return park_slow(word, deadline);
+    if (deadline == VALET_FOREVER || is_worth_a_poll(word, deadline))
+        return poll_then_park(word, deadline);
 #endif
+    return park_slow(word, deadline);
 }
 
 int valet_park(struct valet_parker *p)
 {
-    return park(word_of(p), VALET_FOREVER);
+    return take_token(word_of(p)) ? VALET_OK : park(word_of(p), VALET_FOREVER);
 }
 
 int valet_park_until(struct valet_parker *p, uint64_t deadline)
 {
-    return park_slow(word_of(p), deadline);
+    return take_token(word_of(p)) ? VALET_OK : park(word_of(p), deadline);
 }
 
 int valet_park_for(struct valet_parker *p, uint64_t timeout_ns)
 {
+    /* Before the clock is asked, which may be a system call. */
+    if (take_token(word_of(p)))
+        return VALET_OK;
     uint64_t deadline;
     if (valet_deadline_after(timeout_ns, &deadline))
-        return park_slow(word_of(p), deadline);
+        return park(word_of(p), deadline);
     int r = park_slow(word_of(p), 0); /* no clock to wait by: a token still wins */
     return r == VALET_TIMEDOUT ? VALET_ERR_UNSUPPORTED : r;
 }

@@ -77,28 +77,30 @@ __attribute__((noinline, cold)) static int park_slow(valet_wordptr *word, uint64
     }
 }
 
-static inline int park(valet_wordptr *word, uint64_t deadline)
+/* A token that is there. */
+static inline bool take_token(valet_wordptr *word)
 {
     uintptr_t seen = NOTIFIED;
     /* acquire: TAKE, pairs with UNPARK */
-    if (VALET_LIKELY(atomic_compare_exchange_strong_explicit(
-            word, &seen, EMPTY, memory_order_acquire, memory_order_relaxed)))
-        return VALET_OK;
-    return park_slow(word, deadline);
+    return VALET_LIKELY(atomic_compare_exchange_strong_explicit(
+        word, &seen, EMPTY, memory_order_acquire, memory_order_relaxed));
 }
 
 int valet_park(struct valet_parker *p)
 {
-    return park(word_of(p), VALET_FOREVER);
+    return take_token(word_of(p)) ? VALET_OK : park_slow(word_of(p), VALET_FOREVER);
 }
 
 int valet_park_until(struct valet_parker *p, uint64_t deadline)
 {
-    return park_slow(word_of(p), deadline);
+    return take_token(word_of(p)) ? VALET_OK : park_slow(word_of(p), deadline);
 }
 
 int valet_park_for(struct valet_parker *p, uint64_t timeout_ns)
 {
+    /* Before the clock is asked, which may be a system call. */
+    if (take_token(word_of(p)))
+        return VALET_OK;
     uint64_t deadline;
     if (valet_deadline_after(timeout_ns, &deadline))
         return park_slow(word_of(p), deadline);

@@ -24,7 +24,7 @@
 #include "arch/arch.h"
 
 #if UINTPTR_MAX == UINT32_MAX
-#error "valet: no half of the word is free for VALET_SPIN (-Dspin=false)"
+#error "valet: no half of the word is free for VALET_SPIN (-Dspin=disabled)"
 #endif
 
 #ifndef VALET_SPIN_LOOKS /* a checker's are few */

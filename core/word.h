@@ -54,7 +54,7 @@ static inline bool valet_look_again(int r)
     return r == VALET_OK || r == VALET_CHANGED;
 }
 
-/* Whether a park polls before it sleeps (core/spin.h): -Dspin=. Off where it is not asked for. */
+/* Whether a park polls before it sleeps (core/spin.h): -Dspin=, which is on by itself on Linux. */
 #ifndef VALET_SPIN
 #define VALET_SPIN 0
 #endif

@@ -76,7 +76,8 @@ VALET_API int valet_park(struct valet_parker *p);
  *
  * p         as valet_park
  * deadline  absolute, ns of valet_now(); VALET_FOREVER: none; 0: only try, without a system call;
- *           one in the past does not block. A token beats a deadline that has passed
+ *           one in the past does not block. A token beats a deadline that has passed, and is taken
+ *           without a system call
  * returns   as valet_park, and
  *           VALET_TIMEDOUT, the deadline came first and nothing was taken
  *           VALET_ERR_UNSUPPORTED, there is no clock here to wait by

@@ -22,7 +22,7 @@ write() {
 try 'meson compile amalgamation' meson compile -C "$build" amalgamation
 try 'valet.h lies beside it' cmp include/valet.h "$build/test/package/valet.h"
 fresh() {
-    write linux futex linux.c x86_64,aarch64,riscv64,wasm32 . &&
+    SPIN=1 write linux futex linux.c x86_64,aarch64,riscv64,wasm32 . &&
         tail -n +5 "$dir/linux/valet.c" >"$dir/1" && tail -n +5 "$build/test/package/valet.c" >"$dir/2" && cmp "$dir/1" "$dir/2"
 }
 try 'it is what the script writes' fresh
@@ -93,7 +93,7 @@ try 'freebsd, that polls' polls freebsd
 instructions() { # COMPILER WHAT
     "$1" -std=c11 -O2 -I"$dir/linux" "-D$2" test/package/count.c -static -o "$dir/run" && instructions_of_a_round "$dir/run"
 }
-write linux futex linux.c x86_64 .
+SPIN=1 write linux futex linux.c x86_64 .
 for row in gcc:7:11 clang:7:9; do
     cc=${row%%:*} bounds=${row#*:}
     loop=$(instructions "$cc" NOTHING)

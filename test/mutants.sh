@@ -247,9 +247,11 @@ mutant 'a refused park is not withdrawn' linux core/park_futex.c \
 mutant 'a second thread is let in' linux core/park_futex.c \
     'if (seen == PARKED) return VALET_ERR_BUSY;' 'if (seen == PARKED) return VALET_OK;'
 mutant 'a passed deadline beats a token' linux core/park_futex.c \
-    'uint32_t seen = atomic_load_explicit(word, memory_order_relaxed);' \
+    'return take_token(word_of(p)) ? VALET_OK : park(word_of(p), deadline);' \
     'if (deadline <= valet_sys_now()) return VALET_TIMEDOUT;
-     uint32_t seen = atomic_load_explicit(word, memory_order_relaxed);'
+     return take_token(word_of(p)) ? VALET_OK : park(word_of(p), deadline);'
+mutant 'a token that is there asks the clock' linux core/park_futex.c \
+    'if (take_token(word_of(p))) return VALET_OK; uint64_t deadline;' 'uint64_t deadline;'
 mutant 'trying asks the kernel' linux core/park_futex.c \
     'if (seen == EMPTY && deadline == 0)' 'if (0)'
 mutant 'unpark always asks the kernel' linux core/park_futex.c \
@@ -280,8 +282,12 @@ mutant 'a poll in vain is no reason for a longer one' linux core/spin.h \
 mutant 'a poll that is BUSY goes on' linux core/park_futex.c 'if (token == PARKED)' 'if (0)'
 mutant 'a second parker touches the account' linux core/park_futex.c \
     'if (atomic_load_explicit(word, memory_order_relaxed) != EMPTY)' 'if (0)'
-mutant 'a deadline polls' linux core/park_futex.c 'return park_slow(word_of(p), deadline);
-}' 'return poll_then_park(word_of(p), deadline); }'
+mutant 'a passed deadline polls' linux core/park_futex.c 'valet_sys_now() < deadline' '1'
+mutant 'trying polls' linux core/park_futex.c 'return deadline != 0 && (' 'return ('
+mutant 'a park with a deadline does not poll' linux core/park_futex.c \
+    'if (deadline == VALET_FOREVER || is_worth_a_poll(word, deadline))' 'if (deadline == VALET_FOREVER)'
+mutant 'a park that cannot poll asks the clock' linux core/park_futex.c \
+    'valet_spin_looks(account) == 0 || ' ''
 
 # ---- waiters, futex kind
 

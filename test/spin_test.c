@@ -12,7 +12,7 @@ static inline void valet_arch_relax(void);
 #define VALET_SPIN 1
 #include "core/word.h"
 
-static unsigned looks, waits, wakes;          /* since `clear` */
+static unsigned looks, waits, wakes, clocks;  /* since `clear` */
 static unsigned unpark_at, park_at, steal_at; /* at which look: 0, never */
 
 /* What a look has seen, another thread may take before this one does. */
@@ -59,6 +59,7 @@ void valet_sys_futex_wake(uint32_t *word, uint32_t count)
 
 uint64_t valet_sys_now(void)
 {
+    clocks++;
     return 1000;
 }
 
@@ -75,7 +76,7 @@ static uint32_t credit(void)
 static void clear(uint32_t half)
 {
     parker.word = (uintptr_t)half << 32;
-    looks = waits = wakes = unpark_at = park_at = steal_at = 0;
+    looks = waits = wakes = clocks = unpark_at = park_at = steal_at = 0;
 }
 
 /* One park, whose token comes at that look if there is such a one, else while it sleeps. Whether it
@@ -143,18 +144,41 @@ static void test_a_poll_in_vain_is_paid_for(void)
     CHECK_EQ(account(), 256u << 16 | (2048 - 288 - 576 - 1024 + 4));
 }
 
-static void test_deadlines_do_not_poll(void)
+/* Neither one that has passed nor the one that always has. */
+static void test_a_passed_deadline_does_not_poll(void)
 {
     clear(RICH);
     CHECK_EQ(valet_park_until(&parker, 0), VALET_TIMEDOUT);
     CHECK_EQ(valet_park_for(&parker, 0), VALET_TIMEDOUT);
-    CHECK_EQ(waits, 0);
-    CHECK_EQ(valet_park_until(&parker, 1), VALET_TIMEDOUT); /* passed */
-    CHECK_EQ(valet_park_until(&parker, 2000), VALET_TIMEDOUT);
-    CHECK_EQ(valet_park_for(&parker, 1000), VALET_TIMEDOUT);
-    CHECK_EQ(waits, 3);
+    CHECK_EQ(waits + clocks, 0);
+    CHECK_EQ(valet_park_until(&parker, 1), VALET_TIMEDOUT);
+    CHECK_EQ(valet_park_until(&parker, 1000), VALET_TIMEDOUT);
+    CHECK_EQ(waits, 2);
+    CHECK_EQ(clocks, 2);
     CHECK_EQ(looks, 0);
     CHECK_EQ(account(), RICH);
+}
+
+static void test_a_deadline_to_come(void)
+{
+    clear(RICH);
+    CHECK_EQ(valet_park_until(&parker, 1001),
+             VALET_TIMEDOUT); /* in vain: 288 looks, and it sleeps */
+    CHECK_EQ(looks, 288);
+    CHECK_EQ(waits, 1);
+    CHECK_EQ(account(), (2 * 64 + 8) << 16 | (2048 - 288));
+
+    clear(RICH);
+    unpark_at = 5;
+    CHECK_EQ(valet_park_for(&parker, 1), VALET_OK);
+    CHECK_EQ(looks, 5);
+    CHECK_EQ(waits + wakes, 0);
+
+    clear(0); /* it cannot pay for a poll, and asks no clock */
+    CHECK_EQ(valet_park_until(&parker, 1001), VALET_TIMEDOUT);
+    CHECK_EQ(looks + clocks, 0);
+    CHECK_EQ(waits, 1);
+    CHECK_EQ(credit(), 256 + 4);
 }
 
 static void test_a_token_that_is_there(void)
@@ -162,7 +186,11 @@ static void test_a_token_that_is_there(void)
     clear(RICH);
     valet_unpark(&parker);
     CHECK_EQ(valet_park(&parker), VALET_OK);
-    CHECK_EQ(looks + waits + wakes, 0);
+    valet_unpark(&parker);
+    CHECK_EQ(valet_park_until(&parker, 1), VALET_OK);
+    valet_unpark(&parker);
+    CHECK_EQ(valet_park_for(&parker, 1), VALET_OK);
+    CHECK_EQ(looks + waits + wakes + clocks, 0);
     CHECK_EQ(parker.word, (uintptr_t)RICH << 32);
 }
 
@@ -251,6 +279,6 @@ static void test_the_account_is_full(void)
 
 TEST_PROGRAM(TEST(test_a_fresh_parker_does_not_poll), TEST(test_a_token_that_comes_while_it_polls),
              TEST(test_a_token_that_another_thread_takes), TEST(test_a_poll_in_vain_is_paid_for),
-             TEST(test_deadlines_do_not_poll), TEST(test_a_token_that_is_there), TEST(test_busy),
-             TEST(test_looks_are_earned), TEST(test_never_in_time), TEST(test_back_to_fast),
-             TEST(test_the_account_is_full));
+             TEST(test_a_passed_deadline_does_not_poll), TEST(test_a_deadline_to_come),
+             TEST(test_a_token_that_is_there), TEST(test_busy), TEST(test_looks_are_earned),
+             TEST(test_never_in_time), TEST(test_back_to_fast), TEST(test_the_account_is_full));

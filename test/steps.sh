@@ -16,7 +16,7 @@ fi
 
 group 'headers' 300 sh test/headers_test.sh
 group 'static analysis' 600 sh test/static_test.sh build/linux build/posix
-group 'figures' 300 sh test/bench.sh --check
+group 'figures' 900 sh test/bench.sh --check
 group 'system calls' 300 sh test/syscalls_test.sh build/linux
 group 'gdb' 600 sh test/debug_test.sh build/linux build/posix
 group 'installation' 300 sh test/install_test.sh build/linux
@@ -54,7 +54,7 @@ suite 'linux, musl' linux-musl -Dc_link_args=-static
 suite 'posix, musl' posix-musl -Dos=posix -Dc_link_args=-static
 unset CC
 suite 'linux, gcc -Os, assertions' linux-assert -Doptimization=s -Dassertions=true
-suite 'linux, gcc, that polls' linux-spin -Dspin=true
+suite 'linux, gcc, that does not poll' linux-nospin -Dspin=disabled
 suite 'linux, gcc -O3, our own call numbers' linux-gcc3 -Doptimization=3 -Dmusl_headers=none
 suite 'posix, gcc, assertions' posix-assert -Dos=posix -Dassertions=true
 suite 'posix without pthread_condattr_setclock' posix-noclock -Dos=posix -Dc_args=-DVALET_POSIX_SETCLOCK=0

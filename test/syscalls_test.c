@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0 */
 /*
  * What syscalls_test.sh watches with strace: phases, announced by a write to descriptor -1 of
- * "phase NAME ADDRESS", of which only the futex calls on ADDRESS count. Linux, hosted.
+ * "phase NAME ADDRESS", of which only the futex calls on ADDRESS count, and readings of the clock.
+ * Linux, hosted.
  */
 #define _GNU_SOURCE
 
@@ -76,6 +77,10 @@ static void test_calls(void)
         valet_unpark(&parker);
         valet_unpark(&parker);
         CHECK_EQ(valet_park(&parker), VALET_OK);
+        valet_unpark(&parker);
+        CHECK_EQ(valet_park_for(&parker, 1000000000), VALET_OK);
+        valet_unpark(&parker);
+        CHECK_EQ(valet_park_until(&parker, 1), VALET_OK);
         CHECK_EQ(valet_park_for(&parker, 0), VALET_TIMEDOUT);
         CHECK_EQ(valet_park_until(&parker, 0), VALET_TIMEDOUT);
     }

@@ -135,7 +135,7 @@ VALUE = {
     "waiters_futex": lambda word: {0: "neither", 1: "WAITERS", 2: "REST"}[word >> 5],
     "waiters_token": lambda word: "LOCK" if word & 32 else "nodes" if word >> 6 else "empty",
 }
-INSIDE = {"park_slow": "park", "wait_until": "compare_and_wait", "withdraw": "compare_and_wait"}
+INSIDE = {"park_slow": "park", "take_token": "park", "wait_until": "compare_and_wait", "withdraw": "compare_and_wait"}
 
 
 def seen(name, file):

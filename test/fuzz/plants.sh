@@ -137,6 +137,10 @@ plant 'an unlock by a store' program green_token core/waiters_token.c \
                                                   memory_order_release, memory_order_relaxed))
         ;' \
     'atomic_store_explicit(word, (uintptr_t)first | (seen & STATE), memory_order_release);'
+plant 'a token lost where there is no clock' answers openbsd core/park_futex.c \
+    'r == VALET_TIMEDOUT ? VALET_ERR_UNSUPPORTED : r' 'r == VALET_ERR_BUSY ? r : VALET_ERR_UNSUPPORTED'
+plant 'a token lost where there is no clock, token kind' answers posix core/park_token.c \
+    'r == VALET_TIMEDOUT ? VALET_ERR_UNSUPPORTED : r' 'r == VALET_ERR_BUSY ? r : VALET_ERR_UNSUPPORTED'
 plant 'a parker that gives up by a store' program green_token core/park_token.c \
     'if (r != VALET_OK && !atomic_compare_exchange_strong_explicit(
                                  word, &seen, EMPTY, memory_order_relaxed, memory_order_relaxed)) {' \
