@@ -99,8 +99,10 @@ rust() {
     link "$1" glibc gcc "$dir/$1.a"
 }
 
-quietly meson setup "$dir/valet" -Dtests=false -Doptimization=2
-quietly ninja -C "$dir/valet"
+for each in valet:auto valet-sleep:disabled; do
+    quietly meson setup "$dir/${each%:*}" -Dtests=false -Doptimization=2 "-Dspin=${each#*:}"
+    quietly ninja -C "$dir/${each%:*}"
+done
 quietly meson compile -C "$dir/valet" amalgamation
 lib=$dir/valet/libvalet.a
 
@@ -112,6 +114,8 @@ for set in $sets; do
         peer atomic glibc 'gcc -std=gnu11' floor.c -DRAW=0 -DATOMIC=1 -DSPIN=0
         peer spin glibc 'gcc -std=gnu11' floor.c -DRAW=0 -DATOMIC=0 -DSPIN=1
         peer valet glibc 'gcc -std=gnu11' valet.c -Iinclude -- "$lib"
+        peer valet-sleep glibc 'gcc -std=gnu11' valet.c -Iinclude -- "$dir/valet-sleep/libvalet.a"
+        peer valet-clock glibc 'gcc -std=gnu11' valet.c -Iinclude -DLIBC_CLOCK -- "$lib"
         peer valet-unit glibc 'gcc -std=gnu11' valet.c "-I$dir/valet/test/package" -DONE_UNIT
         peer valet-delegate glibc 'gcc -std=gnu11' valet.c -Iinclude -DDELEGATE -- "$lib"
         peer glibc-sem glibc 'gcc -std=gnu11' posix.c -DSEM

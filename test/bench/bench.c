@@ -6,7 +6,8 @@
  *   info                              bytes of its objects
  *   fast MS                           ns of each loop of peer.h
  *   loops N                           each of them N times, for callgrind
- *   handoff CPU CPU REPLY PAIRS MS [TIMED]  see handoff()
+ *   handoff CPU CPU REPLY PAIRS MS [HOW]  see handoff()
+ *   recover slow|onecpu               see recover()
  *   wakeall N BLOCKS                  see wakeall()
  *   late NS COUNT                     how much later than NS a park returns, each time
  *   late-nanosleep NS COUNT           the same of nanosleep
@@ -156,15 +157,18 @@ static void fast(uint64_t ns)
  * Two threads wake each other by turns, on the CPUs given. The second one first computes for REPLY
  * ns or, where that is negative, sleeps for it. Of more PAIRS, every other one has its threads on
  * each other's CPU. MS ms long after it has warmed up, or after - as many rounds.
- * TIMED: each park has a timeout, far away.
+ * HOW: 1, each park has a timeout, far away; 2, each park is the first on its parker.
  *
  *   us      of a round: the median of batches of one pair; else the mean, of all pairs together
  *   mean    of a round
  *   cpu     us of CPU time that a round takes in both threads, the computing included
  *   asker   the same in the first thread alone
  */
+#define PARKERS \
+    64 /* of each thread, in turn: a late unpark has long ended before one is made anew */
+
 struct pair {
-    struct peer_parker ask, answer;
+    struct peer_parker ask[PARKERS], answer[PARKERS];
     uint64_t value __attribute__((aligned(64))); /* each adds one by turns: not atomic */
     bool last;
     int asker_cpu, answerer_cpu;
@@ -184,9 +188,22 @@ static struct {
     int64_t reply;
     uint64_t ns, rounds;
     unsigned batch;
-    bool timed;
+    bool timed, fresh;
     pthread_barrier_t ready;
 } handoff_of;
+
+/* The parker of round n. */
+static struct peer_parker *of_round(struct peer_parker *parkers, uint64_t n)
+{
+    return &parkers[handoff_of.fresh ? n % PARKERS : 0];
+}
+
+/* For the next round, before the partner can know that there is one. */
+static void make_next(struct peer_parker *parkers, uint64_t n)
+{
+    if (handoff_of.fresh)
+        peer_init(of_round(parkers, n + 1));
+}
 
 static void handoff_park(struct peer_parker *p)
 {
@@ -200,13 +217,13 @@ static void *answerer(void *argument)
 {
     struct pair *pair = argument;
     pin(pair->answerer_cpu);
-    peer_init(&pair->answer);
+    peer_init(&pair->answer[0]);
     pthread_barrier_wait(&handoff_of.ready);
-    for (uint64_t n = 0;; n += 2) {
-        handoff_park(&pair->answer);
+    for (uint64_t n = 0;; n++) {
+        handoff_park(of_round(pair->answer, n));
         if (pair->last)
             return NULL;
-        if (pair->value != n + 1)
+        if (pair->value != 2 * n + 1)
             bench_fail("asked too early");
         if (handoff_of.reply > 0) {
             uint64_t until = bench_now() + (uint64_t)handoff_of.reply;
@@ -215,16 +232,34 @@ static void *answerer(void *argument)
         } else if (handoff_of.reply < 0) {
             sleep_ns((uint64_t)-handoff_of.reply);
         }
+        make_next(pair->answer, n);
         pair->value++;
-        peer_unpark(&pair->ask);
+        peer_unpark(of_round(pair->ask, n));
     }
+}
+
+/* Round n, of the asker. */
+static void ask(struct pair *pair, uint64_t n)
+{
+    make_next(pair->ask, n);
+    pair->value++;
+    peer_unpark(of_round(pair->answer, n));
+    handoff_park(of_round(pair->ask, n));
+    if (pair->value != 2 * n + 2)
+        bench_fail("answered too early");
+}
+
+static void no_more(struct pair *pair, uint64_t n)
+{
+    pair->last = true;
+    peer_unpark(of_round(pair->answer, n));
 }
 
 static void *asker(void *argument)
 {
     struct pair *pair = argument;
     pin(pair->asker_cpu);
-    peer_init(&pair->ask);
+    peer_init(&pair->ask[0]);
     pthread_barrier_wait(&handoff_of.ready);
     clockid_t other_clock;
     pthread_getcpuclockid(pair->thread, &other_clock);
@@ -232,14 +267,8 @@ static void *asker(void *argument)
     bool warm = false;
     for (;;) {
         uint64_t start = bench_now();
-        for (unsigned i = 0; i < handoff_of.batch; i++) {
-            pair->value++;
-            peer_unpark(&pair->answer);
-            handoff_park(&pair->ask);
-            n++;
-            if (pair->value != 2 * n)
-                bench_fail("answered too early");
-        }
+        for (unsigned i = 0; i < handoff_of.batch; i++)
+            ask(pair, n++);
         uint64_t now = bench_now();
         if (warm && pair->batch_count < BATCHES)
             pair->batches[pair->batch_count++] = (double)(now - start) / handoff_of.batch / 1e3;
@@ -259,12 +288,11 @@ static void *asker(void *argument)
             break;
         }
     }
-    pair->last = true;
-    peer_unpark(&pair->answer);
+    no_more(pair, n);
     return NULL;
 }
 
-static void handoff(int cpu, int other, int64_t reply, unsigned pairs, int64_t ms, bool timed)
+static void handoff(int cpu, int other, int64_t reply, unsigned pairs, int64_t ms, long how)
 {
     struct pair *pair = aligned_alloc(64, pairs * sizeof *pair);
     pthread_t *askers = calloc(pairs, sizeof *askers);
@@ -274,7 +302,8 @@ static void handoff(int cpu, int other, int64_t reply, unsigned pairs, int64_t m
     handoff_of.reply = reply;
     handoff_of.ns = ms > 0 ? (uint64_t)ms * 1000000u : 0;
     handoff_of.rounds = ms < 0 ? (uint64_t)-ms : 0;
-    handoff_of.timed = timed;
+    handoff_of.timed = how == 1;
+    handoff_of.fresh = how == 2;
     handoff_of.batch = reply == 0 ? 64 : 1;
     pthread_barrier_init(&handoff_of.ready, NULL, 2 * pairs + 1);
     for (unsigned i = 0; i < pairs; i++) {
@@ -301,6 +330,46 @@ static void handoff(int cpu, int other, int64_t reply, unsigned pairs, int64_t m
     double mean = wall / rounds / 1e3;
     printf("us %.4f\n", pairs == 1 ? median(pair->batches, pair->batch_count) : mean);
     printf("mean %.4f\ncpu %.4f\nasker %.4f\n", mean, all / rounds / 1e3, asking / rounds / 1e3);
+}
+
+/*
+ * After a time in which a poll is in vain (1500 replies of 100 us, or 20,000 rounds on one CPU)
+ * both threads run on two CPUs and reply at once: prints after how many rounds the next 16 take
+ * less than 3 us each, which no sleep does; RECOVER_MOST, if that does not come.
+ */
+#define RECOVER_MOST 20000u
+
+static void recover(bool slow)
+{
+    struct pair *pair = aligned_alloc(64, sizeof *pair);
+    if (pair == NULL)
+        bench_fail("no memory");
+    memset(pair, 0, sizeof *pair);
+    handoff_of.reply = slow ? 100000 : 0;
+    pthread_barrier_init(&handoff_of.ready, NULL, 2);
+    pair->answerer_cpu = slow;
+    pair->thread = bench_start(answerer, pair);
+    pin(0);
+    peer_init(&pair->ask[0]);
+    pthread_barrier_wait(&handoff_of.ready);
+    uint64_t n = 0, most = slow ? 1500 : 20000;
+    while (n < most)
+        ask(pair, n++);
+    handoff_of.reply = 0;
+    cpu_set_t set;
+    CPU_ZERO(&set);
+    CPU_SET(1, &set);
+    if (pthread_setaffinity_np(pair->thread, sizeof set, &set) != 0)
+        bench_fail("there is no CPU 1");
+    unsigned rounds = 0;
+    for (unsigned fast = 0; fast < 16 && rounds < RECOVER_MOST; rounds++) {
+        uint64_t start = bench_now();
+        ask(pair, n++);
+        fast = bench_now() - start < 3000 ? fast + 1 : 0;
+    }
+    no_more(pair, n);
+    pthread_join(pair->thread, NULL);
+    printf("rounds %u\n", rounds < RECOVER_MOST ? rounds - 16 : RECOVER_MOST);
 }
 
 /* ---- wake-all -------------------------------------------------------------------------------- */
@@ -480,7 +549,9 @@ int main(int argc, char **argv)
             }
     } else if (strcmp(test, "handoff") == 0 && argc >= 7 && number[3] > 0) {
         handoff((int)number[0], (int)number[1], number[2], (unsigned)number[3], number[4],
-                number[5] != 0);
+                number[5]);
+    } else if (strcmp(test, "recover") == 0 && argc == 3) {
+        recover(strcmp(argv[2], "slow") == 0);
     } else if (strcmp(test, "wakeall") == 0 && argc == 4) {
         wakeall((unsigned)number[0], (unsigned)number[1]);
     } else if (strcmp(test, "late") == 0 && argc == 4) {

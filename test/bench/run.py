@@ -26,6 +26,8 @@ LABELS = {
     "spin": "floor: spinning",
     "raw": "floor: a futex pair by hand",
     "valet": "**valet**",
+    "valet-sleep": "**valet**, -Dspin=disabled",
+    "valet-clock": "**valet**, deadlines by libc's clock",
     "valet-unit": "**valet**, in the user's own unit",
     "valet-delegate": "**valet**, store_and_delegate",
     "glibc-sem": "glibc sem_t; barrier",
@@ -85,7 +87,7 @@ info = {p: {k: v[0] for k, v in run(p, "info").items() if k not in ("output", "e
 
 
 def parks(p):
-    return info[p]["parker"] > 0 and p not in ("atomic", "valet-unit")
+    return info[p]["parker"] > 0 and p not in ("atomic", "valet-unit", "valet-clock")
 
 
 def blocks(p):
@@ -93,11 +95,16 @@ def blocks(p):
 
 
 def wakes(p):
-    return info[p]["waiters"] > 0 and p not in ("atomic", "valet-unit")
+    return info[p]["waiters"] > 0 and p not in ("atomic", "valet-unit", "valet-sleep", "valet-clock")
 
 
 def times(p):
-    return parks(p) and info[p]["timed"]
+    return info[p]["timed"] and p not in ("atomic", "valet-unit")
+
+
+def polls(p):
+    """Those whose poll is judged, and what it is judged by."""
+    return p in ("raw", "valet", "valet-sleep")
 
 
 # name: arguments, and who takes part
@@ -114,6 +121,7 @@ HANDOFFS = {
     "8pairs": ((0, 1, 0, 8, 50), blocks),
     "8pairs2us": ((0, 1, 2000, 8, 50), blocks),
     "timed": ((0, 0, 0, 1, 50, 1), times),
+    "fresh": ((0, 1, 100000, 1, 50, 2), polls),
 }
 COUNTS = [1, 2, 4, 8, 64, 512] + [4096] * (mode != "quick")
 LATE = {"50us": (50000, 60), "1ms": (1000000, 20), "20ms": (20000000, 3)}
@@ -122,7 +130,7 @@ POOL_SIZE = 32 << 20
 
 def measurements():
     """(name, arguments, the programs that take part)"""
-    yield "fast", ("fast", 15), lambda p: p != "spin"
+    yield "fast", ("fast", 15), lambda p: p not in ("spin", "valet-clock")
     for name, (arguments, who) in HANDOFFS.items():
         yield "handoff " + name, ("handoff", *arguments), who
     for n in COUNTS:
@@ -130,6 +138,8 @@ def measurements():
     for name, (ns, count) in LATE.items():
         yield "late " + name, ("late", ns, count), times
     yield "expire", ("expire", 10), times
+    for how in ("slow", "onecpu"):
+        yield "recover " + how, ("recover", how), lambda p: p == "valet"
     yield "pool", ("pool", 4, 4096, text), blocks
 
 
@@ -185,7 +195,7 @@ def instructions(results, p):
     """Of each loop of 1000, by callgrind: everything inside peer_loop, less the loop itself."""
     n = 1000
     out = os.path.join(directory, "callgrind")
-    if p == "spin":
+    if p in ("spin", "valet-clock"):
         return
     for old in os.listdir(directory):
         if old.startswith("callgrind"):
@@ -229,7 +239,7 @@ def sections(path):
 
 def sizes(results, p):
     """Bytes of code and data that a static program has more, and of an object and of the stack."""
-    if info[p]["parker"] == 0:
+    if info[p]["parker"] == 0 or p == "valet-clock":
         return
     store = results.setdefault("size", {}).setdefault(p, {})
     path = os.path.join(directory, "static", p)
@@ -331,6 +341,10 @@ def tables(results):
         if metric == "total":
             columns.append(("calls for 64", "calls 64", "calls", NONE))
         lines += table(results, "Wake-all: us " + title, columns)
+    lines += table(results, "What a poll costs: parkers used once, replies of 100 us: us of a round, of its CPU time, of the "
+                   "parking thread's; rounds until hand-off is fast after 1500 such replies, and after 20,000 rounds on one CPU",
+                   [("a round", "handoff fresh", "us", RAW), ("CPU", "handoff fresh", "cpu", RAW), ("one thread's", "handoff fresh", "asker", RAW),
+                    ("after slow replies", "recover slow", "rounds", NONE), ("after one CPU", "recover onecpu", "rounds", NONE)])
     lines += percentiles(results)
     lines += table(results, "Deadlines: hand-off and back on one CPU, and us of CPU time to time out at once",
                    [("without", "handoff 1cpu", "us", RAW), ("with a deadline", "handoff timed", "us", RAW),

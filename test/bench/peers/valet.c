@@ -3,10 +3,12 @@
  * valet, through its library.
  *
  *   ONE_UNIT   the single file, compiled into the program that uses it
+ *   LIBC_CLOCK a deadline is reckoned by the C library's clock, which asks no kernel
  *   DELEGATE   no parker, and the waker leaves the waking to the first that it wakes
  */
 #include "peer.h"
 #include <assert.h>
+#include <time.h>
 
 #ifdef ONE_UNIT
 #define VALET_STATIC
@@ -65,7 +67,14 @@ static inline void parker_park(struct parker *p)
 
 static inline bool parker_park_for(struct parker *p, uint64_t ns)
 {
+#ifdef LIBC_CLOCK
+    struct timespec now; /* of the clock that valet_now reads on Linux */
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    ns += (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+    return valet_park_until(&p->valet, ns) == VALET_OK;
+#else
     return valet_park_for(&p->valet, ns) == VALET_OK;
+#endif
 }
 
 static inline void parker_unpark(struct parker *p)
