@@ -4,6 +4,10 @@
 # for the system's own target, link in its own object format, and leave undefined only the symbols in
 # the table below; no data, no thread-local storage, no constructor, position independent. The token
 # kind's futex table is the one exception.
+#
+# Usage: compile_test.sh [sizes]. With sizes: what one parker takes on each, and on the systems that can
+# run here; by clang -Os, without a poll, as lines of system, kind, CPU, and bytes of code, data and stack
+# (bench/parker.py).
 set -u
 cd "$(dirname "$0")/.." || exit 1
 . test/count.sh
@@ -133,7 +137,48 @@ check_records() {
     }
 }
 
+# parker SYSTEM CPU: a line of the table of sizes
+parker() {
+    out=$dir/parker-$1-$2
+    rm -rf "$out"
+    mkdir -p "$out"
+    find "$1" || return 1
+    flags='-std=c11 -Os -ffreestanding -fno-stack-protector -ffunction-sections -fstack-usage'
+    case $target in
+    *-windows-*) ;;
+    *) flags="$flags -fPIC" ;;
+    esac
+    [ "$2" != wasm32 ] || flags="$flags -matomics -mbulk-memory"
+    file=$root/sys/$1.c
+    case $1 in external_*) file= ;; esac
+    # shellcheck disable=SC2046,SC2086 # lists of words
+    (cd "$out" && $(compiler clang "$1" "$2") $flags -I"$root" -I"$root/include" -I"$root/sys" \
+        -c "$root/core/park_$kind.c" "$root/core/now.c" $file) || return 1
+    bytes=$(python3 -B test/bench/parker.py "$out"/*.o) || return 1
+    # shellcheck disable=SC2086 # three numbers
+    printf '%-16s %-5s %-8s %5d %5d %5d\n' "$1" "$kind" "$2" $bytes
+}
+
 root=$PWD
+if [ "${1-}" = sizes ]; then
+    # Systems that the tests run, and so are not in the table above; an embedder's own is what core/ takes.
+    table="linux futex unknown-linux-gnu x86_64,aarch64,riscv64
+posix token unknown-linux-gnu x86_64
+bare futex unknown-none-elf x86_64,aarch64,riscv64
+external_futex futex unknown-none-elf x86_64,aarch64,riscv64
+external_token token unknown-none-elf x86_64,aarch64,riscv64
+wasm futex unknown-unknown wasm32
+windows futex pc-windows-msvc x86_64,aarch64
+windows_keyed token pc-windows-msvc x86_64,aarch64
+$table"
+    if [ $# -eq 3 ]; then # one row, in its own process
+        parker "$2" "$3"
+        exit
+    fi
+    printf '%s\n' "$table" | awk 'NF >= 4 {n = split($4, cpu, ","); for (i = 1; i <= n; i++) print "sizes", $1, cpu[i]}' |
+        xargs -P 2 -n 3 sh test/compile_test.sh | LC_ALL=C sort
+    exit
+fi
 if [ $# -eq 4 ]; then # one check of the list below, in its own process
     try "$1 $2 $3 $4" check_one "$@"
     exit

@@ -1,24 +1,38 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT OR Apache-2.0
 # The figures that the library is held to and that do not depend on time: bytes of code of one parker,
-# bytes of stack of a parked thread, instructions of the fast paths. Each is printed beside its bound.
+# bytes of stack of a parked thread, both on every system and CPU, and instructions of the fast paths.
+# Each is printed beside its bound, with PASS or FAIL.
 set -u
 cd "$(dirname "$0")/.." || exit 1
 . test/count.sh
+good() {
+    passed=$((passed + 1))
+    echo "PASS    $*"
+}
+bad() {
+    failed=$((failed + 1))
+    echo "FAIL    $*"
+}
 dir=build/figures
 rm -rf "$dir"
 mkdir -p "$dir"
 flags='-std=c11 -ffreestanding -fPIC -fvisibility=hidden -ffunction-sections -fno-stack-protector -fno-asynchronous-unwind-tables -I. -Iinclude -Isys'
 
-# parker CPU COMPILER LEVEL BOUND [spin]: function sizes of a program that parks and unparks, whether it
-# polls (-Dspin=) or not
-parker() {
+# compiler CPU NAME: $cc
+compiler() {
     case $2-$1 in
     gcc-x86_64) cc=gcc ;;
     gcc-*) cc=$1-linux-gnu-gcc ;;
     *) cc="clang --target=$1-linux-gnu" ;;
     esac
     [ "$1" != aarch64 ] || cc="$cc -mno-outline-atomics"
+}
+
+# parker CPU COMPILER LEVEL BOUND [spin]: function sizes of a program that parks and unparks, whether it
+# polls (-Dspin=) or not
+parker() {
+    compiler "$1" "$2"
     out=$dir/$1-$2$3${5:-}
     mkdir -p "$out"
     for file in core/park_futex.c core/now.c sys/linux.c; do
@@ -78,16 +92,62 @@ bound '... that polls' "$(stack -DVALET_SPIN=1 core/park_futex.c sys/linux.c)" 9
 bound '... without a red zone' "$(stack -mno-red-zone core/park_futex.c sys/linux.c)" 112
 bound '... token kind, without the system'"'"'s own' "$(stack '' core/park_token.c)" 384
 
-# instructions WHAT
-instructions() {
-    # shellcheck disable=SC2086
-    gcc $flags -O2 -DVALET_SPIN=1 -c core/park_futex.c -o "$dir/park.o" && gcc $flags -O2 -c sys/linux.c -o "$dir/linux.o" &&
-        gcc -O2 -Iinclude "-D$1" test/figures.c "$dir/park.o" "$dir/linux.o" -static -o "$dir/run-$1" &&
-        instructions_of_a_round "$dir/run-$1"
+# emulated_instructions_of_a_round CPU PROGRAM: qemu writes a line for each, and now and then one twice
+emulated_instructions_of_a_round() {
+    for n in '' 2; do
+        # shellcheck disable=SC2086 # a word or nothing
+        "qemu-$1" -singlestep -d exec,nochain -D "$2.trace" "$2" $n && grep -c '^Trace' "$2.trace"
+        rm -f "$2.trace"
+    done | awk '{n[NR] = $1} END {if (NR == 2) print int((n[2] - n[1]) / 1000 + 0.5)}'
 }
-loop=$(instructions NOTHING)
-bound 'instructions of unpark, nobody parked' "$(($(instructions UNPARK) - loop))" 11
-bound 'instructions of unpark and park with a token' "$(($(instructions PAIR) - loop))" 22
+
+# instructions CPU WHAT: through the call, by gcc -O2
+instructions() {
+    compiler "$1" gcc
+    run=$dir/run-$1-$2
+    # shellcheck disable=SC2086 # lists of words
+    $cc $flags -O2 -DVALET_SPIN=1 -c core/park_futex.c -o "$dir/park.o" &&
+        $cc $flags -O2 -c core/waiters_futex.c -o "$dir/waiters.o" && $cc $flags -O2 -c sys/linux.c -o "$dir/linux.o" &&
+        $cc -O2 -Iinclude "-D$2" -DROUNDS=1000 test/figures.c \
+            "$dir/park.o" "$dir/waiters.o" "$dir/linux.o" -static -o "$run" || return
+    case $1 in
+    x86_64) instructions_of_a_round "$run" ;;
+    *) emulated_instructions_of_a_round "$1" "$run" ;;
+    esac
+}
+
+# fast_paths CPU BOUND...
+fast_paths() {
+    cpu=$1
+    shift
+    loop=$(instructions "$cpu" NOTHING)
+    for what in 'UNPARK unpark, nobody parked' 'PAIR unpark and park with a token' \
+        'WAIT wait for a state that is there' 'SET store and wake nobody'; do
+        bound "instructions, $cpu: ${what#* }" "$(($(instructions "$cpu" "${what%% *}") - loop))" "$1"
+        shift
+    done
+}
+fast_paths x86_64 11 22 13 9
+fast_paths aarch64 10 20 11 11
+fast_paths riscv64 11 22 14 11
+
+# What one parker takes on each system and CPU, as in test/sizes.txt: each row is in both.
+sizes() { # MEASURED
+    awk 'NR == FNR {if (!/^#/) {most[$1, $3] = $0; left++} next}
+        {
+            split(most[$1, $3], m); left -= (m[1] != "")
+            ok = m[1] != "" && $2 == m[2] && $4 > 0 && $4 <= m[4] && $5 <= m[5] && $6 <= m[6]
+            printf "%s one parker, %s, %s: %d bytes of code, %d of data, %d of stack (at most %d, %d, %d)\n",
+                ok ? "PASS" : "FAIL", $1, $3, $4, $5, $6, m[4], m[5], m[6]
+        }
+        END {printf "%s rows of test/sizes.txt that were not measured: %d\n", left == 0 ? "PASS" : "FAIL", left}' \
+        test/sizes.txt "$1" >"$dir/judged"
+    while read -r verdict what; do
+        if [ "$verdict" = PASS ]; then good "$what"; else bad "$what"; fi
+    done <"$dir/judged"
+}
+sh test/compile_test.sh sizes >"$dir/sizes"
+sizes "$dir/sizes"
 
 # The test itself: a figure above its bound is seen.
 larger() (
@@ -97,7 +157,8 @@ larger() (
 )
 slower() (
     failed=0
-    bound 'instructions of unpark, nobody parked' "$(($(instructions PAIR) - loop))" 11
+    loop=$(instructions "$1" NOTHING)
+    bound 'instructions of unpark, nobody parked' "$(($(instructions "$1" PAIR) - loop))" "$2"
     [ "$failed" -eq 0 ]
 )
 nothing() (
@@ -106,6 +167,16 @@ nothing() (
     [ "$failed" -eq 0 ]
 )
 try_not 'planted: a parker of more bytes than its bound' larger
-try_not 'planted: the instructions of two calls for those of one' slower
+try_not 'planted: the instructions of two calls for those of one' slower x86_64 11
+try_not '... on aarch64' slower aarch64 10
 try_not 'planted: no figure' nothing
+not_all() (
+    failed=0
+    sed "$1" "$dir/sizes" >"$dir/others"
+    sizes "$dir/others"
+    [ "$failed" -eq 0 ]
+)
+try_not 'planted: a system that was not measured' not_all 1d
+try_not 'planted: a word of data' not_all '1s/ 0 / 8 /'
+try_not 'planted: ten times the code' not_all '1s/   \([0-9]*\)     0/   \10     0/'
 counted figures

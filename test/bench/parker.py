@@ -33,9 +33,9 @@ for path in sys.argv[1:]:
         for line in file:
             where, taken, _ = line.split("\t")
             frame[where.rsplit(":", 1)[1]] = int(taken)
-    at_address = {int(line.split()[0], 16): plain(line.split()[2]) for line in tool("llvm-nm", "-n", path).splitlines()
-                  if re.match(r"[0-9a-f]+ [tT] (?!ltmp)", line)}
     dump = tool("llvm-objdump", "-dr", path)
+    at_address = {int(line.split()[0], 16): plain(line.split()[2]) for line in tool("llvm-nm", "-n", path).splitlines()
+                  if re.match(r"[0-9a-f]+ [tT] (?!ltmp)", line)} if "<ltmp" in dump else {}
     if re.search(r"file format \S*x86.64", dump):
         return_address = 8
     name = pending = None  # a call on riscv64 is two instructions, and its relocation is on the first
@@ -59,9 +59,9 @@ for path in sys.argv[1:]:
                 pending = plain(match[1])
             else:
                 refers[name].append((plain(match[1]), bool(JUMP.match(mnemonic))))
-    for line in tool("llvm-size", "-A", path).splitlines():
-        if match := re.match(r"\.?_*(data|bss|tdata|tbss|common)\S*\s+(\d+)", line):
-            data += int(match[2])
+for line in tool("llvm-size", "-A", *sys.argv[1:]).splitlines():
+    if match := re.match(r"\.?_*(data|bss|tdata|tbss|common)\S*\s+(\d+)", line):
+        data += int(match[2])
 
 reached, left = set(), ["valet_park", "valet_unpark"]
 while left:
