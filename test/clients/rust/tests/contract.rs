@@ -82,6 +82,32 @@ fn a_state_out_of_range_is_a_panic() {
     Waiters::new(0).store_and_wake(Waiters::MAX + 1);
 }
 
+/// The second one comes while the first computes, and has a second's time to compute, too.
+#[test]
+fn one_thread_at_a_time_computes_a_cell() {
+    let cell = OnceCell::new();
+    let (asks, computes) = (AtomicUsize::new(0), AtomicUsize::new(0));
+    thread::scope(|s| {
+        cell.get_or_init(|| {
+            s.spawn(|| {
+                asks.store(1, Ordering::Relaxed);
+                cell.get_or_init(|| computes.fetch_add(1, Ordering::Relaxed));
+            });
+            while asks.load(Ordering::Relaxed) == 0 {
+                thread::yield_now();
+            }
+            for _ in 0..100 {
+                if computes.load(Ordering::Relaxed) == 0 {
+                    thread::sleep(Duration::from_millis(10));
+                }
+            }
+            7
+        });
+    });
+    assert_eq!(computes.load(Ordering::Relaxed), 0);
+    assert_eq!(cell.get(), Some(&7));
+}
+
 #[test]
 fn a_panic_leaves_the_cell_to_the_next() {
     let cell = OnceCell::new();
