@@ -1,18 +1,20 @@
 # SPDX-License-Identifier: MIT OR Apache-2.0
 # shellcheck shell=sh
 # For scripts of many checks: sourced. `good` and `bad` are one check each; `counted NAME` ends the
-# script with the line that all.sh adds up.
+# script with the line that all.sh adds up. The words before a check may be others.
 passed=0
 failed=0
+good_word='ok     '
+bad_word='FAILED '
 
 good() {
     passed=$((passed + 1))
-    echo "ok      $*"
+    echo "$good_word $*"
 }
 
 bad() {
     failed=$((failed + 1))
-    echo "FAILED  $*"
+    echo "$bad_word $*"
 }
 
 # try NAME COMMAND...: one check, by exit status; its output only where it failed
