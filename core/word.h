@@ -54,7 +54,8 @@ static inline bool valet_look_again(int r)
     return r == VALET_OK || r == VALET_CHANGED;
 }
 
-/* Whether a park polls before it sleeps (core/spin.h): -Dspin=, which is on by itself on Linux. */
+/* Whether a park polls before it sleeps (core/spin.h): -Dspin=, which by itself says so on Linux.
+ * Off where nobody says. */
 #ifndef VALET_SPIN
 #define VALET_SPIN 0
 #endif

@@ -162,9 +162,8 @@ static void test_a_passed_deadline_does_not_poll(void)
 static void test_a_deadline_to_come(void)
 {
     clear(RICH);
-    CHECK_EQ(valet_park_until(&parker, 1001),
-             VALET_TIMEDOUT); /* in vain: 288 looks, and it sleeps */
-    CHECK_EQ(looks, 288);
+    CHECK_EQ(valet_park_until(&parker, 1001), VALET_TIMEDOUT);
+    CHECK_EQ(looks, 288); /* in vain, and it sleeps */
     CHECK_EQ(waits, 1);
     CHECK_EQ(account(), (2 * 64 + 8) << 16 | (2048 - 288));
 

@@ -153,6 +153,9 @@ static void fast(uint64_t ns)
 
 /* ---- hand-off -------------------------------------------------------------------------------- */
 
+/* Of each thread, by turns: a late unpark has long ended before its parker is made anew. */
+#define PARKERS 64
+
 /*
  * Two threads wake each other by turns, on the CPUs given. The second one first computes for REPLY
  * ns or, where that is negative, sleeps for it. Of more PAIRS, every other one has its threads on
@@ -164,9 +167,6 @@ static void fast(uint64_t ns)
  *   cpu     us of CPU time that a round takes in both threads, the computing included
  *   asker   the same in the first thread alone
  */
-#define PARKERS \
-    64 /* of each thread, in turn: a late unpark has long ended before one is made anew */
-
 struct pair {
     struct peer_parker ask[PARKERS], answer[PARKERS];
     uint64_t value __attribute__((aligned(64))); /* each adds one by turns: not atomic */
