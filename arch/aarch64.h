@@ -5,8 +5,15 @@
 #include <stdint.h>
 
 /*
+ * Every trap here: the vector state is not named. Linux keeps the 128 bits of v0 to v31 and destroys
+ * the rest of z0 to z31, p0 to p15 and FFR; it leaves streaming mode. Nobody has looked up the other
+ * kernels. So a trap is only made where no compiler holds such state: in a VALET_SYS_CALL, see sys.h.
+ * Source: torvalds/linux Documentation/arch/arm64/sve.rst section 3, sme.rst.
+ */
+
+/*
  * Linux: svc #0. Number in x8; arguments in x0 to x5; result in x0, an error as -4095..-1. All
- * other registers are kept. Source: torvalds/linux arch/arm64/kernel/syscall.c,
+ * other general registers are kept. Source: torvalds/linux arch/arm64/kernel/syscall.c,
  * tools/include/nolibc/arch-aarch64.h.
  */
 static inline long valet_trap_linux(long number, long a, long b, long c, long d, long e, long f)

@@ -5,8 +5,14 @@
 #include <stdint.h>
 
 /*
+ * Every trap here: the vector state is not named. Linux destroys all of it, v0 to v31, vl, vtype and
+ * vcsr. So a trap is only made where no compiler holds such state: in a VALET_SYS_CALL, see sys.h.
+ * Source: torvalds/linux Documentation/arch/riscv/vector.rst section 3.
+ */
+
+/*
  * Linux: ecall. Number in a7; arguments in a0 to a5; result in a0, an error as -4095..-1. All other
- * registers are kept.
+ * general registers are kept.
  * Source: torvalds/linux arch/riscv/kernel/entry.S, tools/include/nolibc/arch-riscv.h.
  */
 static inline long valet_trap_linux(long number, long a, long b, long c, long d, long e, long f)

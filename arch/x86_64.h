@@ -5,6 +5,12 @@
 #include <stdint.h>
 
 /*
+ * Every trap here: vector and mask registers are kept, since a kernel enters and leaves by the plain
+ * syscall and restores user state that it has used. No source says so for each; a trap is made in a
+ * VALET_SYS_CALL (sys.h), so nothing depends on it.
+ */
+
+/*
  * Linux: syscall. Number in rax; arguments in rdi, rsi, rdx, r10, r8, r9; result in rax, an error
  * as -4095..-1. The instruction itself puts the return address into rcx and the flags into r11.
  * Source: torvalds/linux arch/x86/entry/entry_64.S, tools/include/nolibc/arch-x86_64.h.

@@ -22,10 +22,28 @@ extern "C" {
 #endif
 
 /*
+ * These functions make system calls, and a kernel may destroy more than the registers that the
+ * instruction of a trap names: on Linux all of SVE's, SME's and RISC-V's vector state. A compiler
+ * expects as much of a call, by the ABI, but not of an instruction that it has put into a user's
+ * vector loop, by VALET_STATIC or by link-time optimisation. So no caller inlines them, nor keeps in a
+ * register what it sees that they leave alone: gcc does that (-fipa-ra) unless it is noipa, clang
+ * never. Sources: torvalds/linux Documentation/arch/arm64/sve.rst section 3, sme.rst,
+ * Documentation/arch/riscv/vector.rst section 3.
+ */
+#if defined __has_attribute
+#if __has_attribute(noipa)
+#define VALET_SYS_CALL __attribute__((noipa))
+#endif
+#endif
+#ifndef VALET_SYS_CALL
+#define VALET_SYS_CALL __attribute__((noinline))
+#endif
+
+/*
  * Both kinds: monotonic ns, never 0. A system without a clock always returns 0; its waits answer
  * VALET_ERR_UNSUPPORTED to every deadline but VALET_FOREVER and 0. Called from any context.
  */
-uint64_t valet_sys_now(void);
+uint64_t valet_sys_now(void) VALET_SYS_CALL;
 
 /* ---- futex kind ------------------------------------------------------------------------------ */
 
@@ -45,7 +63,7 @@ uint64_t valet_sys_now(void);
  * word      other threads change it with atomic operations: where the system itself reads it, it
  *           does so with an atomic load; relaxed suffices, the core has its own ordering
  */
-int valet_sys_futex_wait(uint32_t *word, uint32_t expected, uint64_t deadline);
+int valet_sys_futex_wait(uint32_t *word, uint32_t expected, uint64_t deadline) VALET_SYS_CALL;
 
 /*
  * Wake threads that wait on word.
@@ -60,7 +78,7 @@ int valet_sys_futex_wait(uint32_t *word, uint32_t expected, uint64_t deadline);
  * order     a thread whose wait this ends, whatever that wait answers, sees the word no older than
  *           the caller's change: any lock that both sides take gives that. Nothing more is needed
  */
-void valet_sys_futex_wake(uint32_t *word, uint32_t count);
+void valet_sys_futex_wake(uint32_t *word, uint32_t count) VALET_SYS_CALL;
 
 /* ---- token kind ------------------------------------------------------------------------------ */
 
@@ -74,7 +92,7 @@ struct valet_token {
 };
 
 /* returns VALET_OK, or VALET_ERR_SYSTEM: no room for a semaphore */
-int valet_sys_token_init(struct valet_token *t);
+int valet_sys_token_init(struct valet_token *t) VALET_SYS_CALL;
 
 /*
  * Block until the post or the deadline. A post before the wait is kept.
@@ -87,7 +105,7 @@ int valet_sys_token_init(struct valet_token *t);
  *           deadline and however often it is refused: the poster is about to touch the frame
  * order     acquire on VALET_OK: pairs with the post
  */
-int valet_sys_token_wait(struct valet_token *t, uint64_t deadline);
+int valet_sys_token_wait(struct valet_token *t, uint64_t deadline) VALET_SYS_CALL;
 
 /*
  * Wake the owner. Once per init, by any thread. Copy what the kernel call needs first: as soon as
@@ -95,10 +113,10 @@ int valet_sys_token_wait(struct valet_token *t, uint64_t deadline);
  *
  * order     release: pairs with the wait that consumes it
  */
-void valet_sys_token_post(struct valet_token *t);
+void valet_sys_token_post(struct valet_token *t) VALET_SYS_CALL;
 
 /* Release what init acquired. A post, if there was one, has been consumed. */
-void valet_sys_token_fini(struct valet_token *t);
+void valet_sys_token_fini(struct valet_token *t) VALET_SYS_CALL;
 
 #ifdef __cplusplus
 }
