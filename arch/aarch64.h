@@ -5,10 +5,11 @@
 #include <stdint.h>
 
 /*
- * Every trap here: the vector state is not named. Linux keeps the 128 bits of v0 to v31 and destroys
- * the rest of z0 to z31, p0 to p15 and FFR; it leaves streaming mode. Nobody has looked up the other
- * kernels. So a trap is only made where no compiler holds such state: in a VALET_SYS_CALL, see sys.h.
- * Source: torvalds/linux Documentation/arch/arm64/sve.rst section 3, sme.rst.
+ * Every trap here: the vector state is not named. Linux keeps the 128 bits of v0 to v31 and
+ * destroys the rest of z0 to z31, p0 to p15 and FFR; it leaves streaming mode. Nobody has looked up
+ * the other kernels. So a trap is only made where no compiler holds such state: in a
+ * VALET_SYS_CALL, see valet_sys.h. Source: torvalds/linux Documentation/arch/arm64/sve.rst section
+ * 3, sme.rst.
  */
 
 /*

@@ -5,9 +5,9 @@
 #include <stdint.h>
 
 /*
- * Every trap here: the vector state is not named. Linux destroys all of it, v0 to v31, vl, vtype and
- * vcsr. So a trap is only made where no compiler holds such state: in a VALET_SYS_CALL, see sys.h.
- * Source: torvalds/linux Documentation/arch/riscv/vector.rst section 3.
+ * Every trap here: the vector state is not named. Linux destroys all of it, v0 to v31, vl, vtype
+ * and vcsr. So a trap is only made where no compiler holds such state: in a VALET_SYS_CALL, see
+ * valet_sys.h. Source: torvalds/linux Documentation/arch/riscv/vector.rst section 3.
  */
 
 /*

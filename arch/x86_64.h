@@ -5,9 +5,9 @@
 #include <stdint.h>
 
 /*
- * Every trap here: vector and mask registers are kept, since a kernel enters and leaves by the plain
- * syscall and restores user state that it has used. No source says so for each; a trap is made in a
- * VALET_SYS_CALL (sys.h), so nothing depends on it.
+ * Every trap here: vector and mask registers are kept, since a kernel enters and leaves by the
+ * plain syscall and restores user state that it has used. No source says so for each; a trap is
+ * made in a VALET_SYS_CALL (valet_sys.h), so nothing depends on it.
  */
 
 /*

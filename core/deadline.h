@@ -6,7 +6,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "sys.h"
+#include "valet_sys.h"
 
 /*
  * The deadline of a timeout that starts now. 0 and VALET_FOREVER are themselves, and need no clock;

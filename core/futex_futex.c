@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0 */
 /* The futex, where the kernel has one. The word is the user's: the core never touches it. */
-#include "sys.h"
 #include "valet.h"
+#include "valet_sys.h"
 
 int valet_futex_wait(uint32_t *word, uint32_t expected, uint64_t deadline)
 {

@@ -14,8 +14,8 @@
 
 #include "arch/arch.h"
 #include "core/word.h"
-#include "sys.h"
 #include "valet.h"
+#include "valet_sys.h"
 
 struct node {
     struct valet_token token;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0 */
-#include "sys.h"
 #include "valet.h"
+#include "valet_sys.h"
 
 uint64_t valet_now(void)
 {

@@ -20,8 +20,8 @@
 #if VALET_SPIN
 #include "core/spin.h"
 #endif
-#include "sys.h"
 #include "valet.h"
+#include "valet_sys.h"
 
 #define EMPTY    0u
 #define NOTIFIED 1u

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0 */
 /*
- * Parker, token kind: the system wakes the one thread that owns a token (sys.h).
+ * Parker, token kind: the system wakes the one thread that owns a token (valet_sys.h).
  *
  *   value      meaning                      next, and by whom
  *   EMPTY      no token, nobody parked      an address by park; NOTIFIED by unpark
@@ -18,8 +18,8 @@
 #include "arch/arch.h"
 #include "core/deadline.h"
 #include "core/word.h"
-#include "sys.h"
 #include "valet.h"
+#include "valet_sys.h"
 
 #define EMPTY    ((uintptr_t)0)
 #define NOTIFIED ((uintptr_t)1)

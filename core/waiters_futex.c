@@ -33,8 +33,8 @@
  */
 #include "core/assert.h"
 #include "core/word.h"
-#include "sys.h"
 #include "valet.h"
+#include "valet_sys.h"
 
 #define STATE   ((uint32_t)VALET_STATE_MAX)
 #define WAITERS ((uint32_t)1 << VALET_STATE_BITS)

@@ -29,8 +29,8 @@
 #include "arch/arch.h"
 #include "core/assert.h"
 #include "core/word.h"
-#include "sys.h"
 #include "valet.h"
+#include "valet_sys.h"
 
 #define STATE ((uintptr_t)VALET_STATE_MAX)
 #define LOCK  ((uintptr_t)1 << VALET_STATE_BITS)

@@ -9,12 +9,12 @@
 
 #include "arch/arch.h"
 #include "core/word.h"
-#include "sys.h"
+#include "valet_sys.h"
 
 /*
  * The clock hook. aarch64 has a clock that needs no board knowledge; elsewhere there is none until
  * the integrator defines this function, which then takes the place of this one. It must never
- * return 0 (see sys.h), and all CPUs must agree on it.
+ * return 0 (see valet_sys.h), and all CPUs must agree on it.
  */
 __attribute__((weak)) uint64_t valet_sys_now(void)
 {

@@ -24,7 +24,7 @@
 #include <stddef.h>
 
 #include "arch/arch.h"
-#include "sys.h"
+#include "valet_sys.h"
 
 #define SYS_clock_time_get                  1
 #define SYS_lock_unlock                     31

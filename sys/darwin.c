@@ -17,7 +17,7 @@
 
 #include "arch/arch.h"
 #include "core/deadline.h"
-#include "sys.h"
+#include "valet_sys.h"
 
 #define SYS_ulock_wait         515
 #define SYS_ulock_wake         516

@@ -11,7 +11,7 @@
 #include <stddef.h>
 
 #include "core/deadline.h"
-#include "sys.h"
+#include "valet_sys.h"
 
 #define OS_SYNC_WAIT_ON_ADDRESS_NONE 0
 #define OS_SYNC_WAKE_BY_ADDRESS_NONE 0

@@ -11,7 +11,7 @@
  */
 #include "arch/arch.h"
 #include "core/deadline.h"
-#include "sys.h"
+#include "valet_sys.h"
 
 #define SYS_clock_gettime 232
 #define SYS_umtx_sleep    469

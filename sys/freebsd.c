@@ -10,7 +10,7 @@
 #include <stddef.h>
 
 #include "arch/arch.h"
-#include "sys.h"
+#include "valet_sys.h"
 
 #define SYS_clock_gettime         232
 #define SYS__umtx_op              454

@@ -7,7 +7,7 @@
  * Sources: vsrinivas/fuchsia docs/reference/syscalls/futex_wait.md, futex_wake.md,
  * clock_get_monotonic.md, docs/concepts/kernel/vdso.md, zircon/kernel/object/futex_context.cc.
  */
-#include "sys.h"
+#include "valet_sys.h"
 
 #define ZX_OK             0
 #define ZX_ERR_BAD_STATE  (-20)

@@ -19,7 +19,7 @@
 
 #include "arch/arch.h"
 #include "core/deadline.h"
-#include "sys.h"
+#include "valet_sys.h"
 
 #define SYS_lwp_park      77
 #define SYS_lwp_self      164

@@ -11,8 +11,8 @@
 #include <stddef.h>
 
 #include "arch/arch.h"
-#include "sys.h"
 #include "sys/linux_numbers.h"
+#include "valet_sys.h"
 
 #define FUTEX_WAKE             1
 #define FUTEX_WAIT_BITSET      9

@@ -10,7 +10,7 @@
 #include <stddef.h>
 
 #include "arch/arch.h"
-#include "sys.h"
+#include "valet_sys.h"
 
 #define SYS___futex            166
 #define SYS___clock_gettime50  427

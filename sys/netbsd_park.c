@@ -14,7 +14,7 @@
 #include <stddef.h>
 
 #include "arch/arch.h"
-#include "sys.h"
+#include "valet_sys.h"
 
 #define SYS__lwp_self         311
 #define SYS__lwp_unpark       321

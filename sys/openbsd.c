@@ -9,7 +9,7 @@
  * syscall_mi.h; that every release does so is not verified). The stack must be MAP_STACK memory.
  * Sources: cjeker/src sys/sys/syscall_mi.h, openbsd/src sys/kern/syscalls.master, pinsyscalls(2).
  */
-#include "openbsd.h"
+#include "sys/openbsd.h"
 
 #include "arch/arch.h"
 

@@ -15,7 +15,7 @@
 #include <stdint.h>
 
 #include "core/deadline.h"
-#include "sys.h"
+#include "valet_sys.h"
 
 #define FUTEX_WAIT         1
 #define FUTEX_WAKE         2

@@ -7,7 +7,7 @@
  */
 #include <stddef.h>
 
-#include "openbsd.h"
+#include "sys/openbsd.h"
 
 int futex(volatile uint32_t *word, int op, int value, const struct timespec *timeout,
           volatile uint32_t *word2);

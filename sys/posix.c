@@ -19,7 +19,7 @@
 #include <unistd.h>
 
 #include "core/deadline.h"
-#include "sys.h"
+#include "valet_sys.h"
 
 #ifndef VALET_POSIX_SETCLOCK
 #if defined _POSIX_CLOCK_SELECTION && _POSIX_CLOCK_SELECTION > 0

@@ -12,7 +12,7 @@
 #include <stddef.h>
 
 #include "arch/arch.h"
-#include "sys.h"
+#include "valet_sys.h"
 
 #define SYS_FUTEX         240
 #define SYS_CLOCK_GETTIME 265

@@ -22,7 +22,7 @@
 #include <stdbool.h>
 
 #include "core/deadline.h"
-#include "sys.h"
+#include "valet_sys.h"
 
 /* By their order of declaration in fortanix-sgx-abi. */
 #define USERCALL_WAIT          11

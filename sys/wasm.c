@@ -24,7 +24,7 @@
 #include <stdatomic.h>
 
 #include "core/word.h"
-#include "sys.h"
+#include "valet_sys.h"
 
 #ifdef __wasm__
 #define IMPORT(name) __attribute__((import_module("valet"), import_name(name)))

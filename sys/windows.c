@@ -14,8 +14,8 @@
 #include <stddef.h>
 
 #include "core/word.h"
-#include "sys.h"
 #include "sys/windows.h"
+#include "valet_sys.h"
 
 int32_t RtlWaitOnAddress(const volatile void *word, const void *expected, size_t size,
                          const int64_t *timeout);

@@ -6,7 +6,7 @@
  * whichever comes first blocks until the other comes: nothing is kept, compared or counted. Keys
  * are the process's own; all but odd numbers are good. Here the key is the address of the token, so
  * a post blocks until its owner waits, and the owner, once it knows that a post is to come, has to
- * wait for it (sys.h, "again"). Waits are not alertable: no APC ends one.
+ * wait for it (valet_sys.h, "again"). Waits are not alertable: no APC ends one.
  *
  * When a timeout ends a wait in the moment of its release, the release has been used up, and newer
  * systems say so: STATUS_SUCCESS. XP says STATUS_TIMEOUT; who then waits for that release hangs,
@@ -31,8 +31,8 @@
 #include <stddef.h>
 
 #include "arch/arch.h"
-#include "sys.h"
 #include "sys/windows.h"
+#include "valet_sys.h"
 
 #define AGAIN_100NS 100000 /* 10 ms */
 

@@ -68,7 +68,7 @@ for row in $rows; do
     done
     [ "$file" != posix.c ] || continue # needs a libc of that CPU
     for cpu in aarch64 riscv64; do
-        [ "$file" = - ] || clang --target=$cpu-unknown-none-elf -std=c11 -Werror -ffreestanding -fsyntax-only -I. -Iinclude -Isys \
+        [ "$file" = - ] || clang --target=$cpu-unknown-none-elf -std=c11 -Werror -ffreestanding -fsyntax-only -I. -Iinclude \
             "sys/$file" 2>/dev/null || continue
         try "$system, $kind kind, $cpu" cross "$system" $cpu
     done

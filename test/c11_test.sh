@@ -17,7 +17,7 @@ rm -rf "$dir"
 guest() {
     # shellcheck disable=SC2086 # a list of words
     gcc -std=c11 -g -O1 -fsanitize=thread -ffreestanding -fno-inline -fno-omit-frame-pointer \
-        -fno-optimize-sibling-calls -fno-pie -fno-stack-protector -w "-I$1" "-I$1/include" "-I$1/sys" \
+        -fno-optimize-sibling-calls -fno-pie -fno-stack-protector -w "-I$1" "-I$1/include" \
         $spin -c "$2" -o "$3" &&
         objcopy --set-section-flags .bss=alloc,load,contents --rename-section .bss=guest \
             --rename-section .data=guest "$3"
@@ -37,7 +37,7 @@ explorer() {
     number=1
     [ "$kind" = futex ] || number=2
     for part in explore moves memory hooks table; do
-        gcc -std=gnu11 -g -O2 -Wall -Wextra -Werror -fno-pie -Iinclude -Isys "-DVALET_C11_KIND=$number" \
+        gcc -std=gnu11 -g -O2 -Wall -Wextra -Werror -fno-pie -Iinclude "-DVALET_C11_KIND=$number" \
             -c "test/c11/$part.c" -o "$out/$part.o" || return
     done
     for file in core/park_"$kind".c core/waiters_"$kind".c core/futex_"$kind".c core/now.c \
@@ -106,7 +106,7 @@ echo
 try 'every order is written out (orders.py)' sh -c \
     "find core -name '*.[ch]' ! -name word.h | sort | xargs python3 test/c11/orders.py >$dir/orders"
 try 'every order is written out (clang)' clang -std=c11 -fsyntax-only -ffreestanding \
-    -Werror=atomic-implicit-seq-cst -I. -Iinclude -Isys core/*.c
+    -Werror=atomic-implicit-seq-cst -I. -Iinclude core/*.c
 python3 test/c11/orders.py --seq-cst test/demo/wc.c >>"$dir/orders" || bad 'orders of the demo'
 while read -r file line column order weaker; do
     case $file in

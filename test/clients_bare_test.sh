@@ -58,7 +58,7 @@ picolibc() {
     # shellcheck disable=SC2046,SC2086 # lists of words
     timeout 120 $cc --specs=picolibc.specs -DPICOLIBC_INTEGER_PRINTF_SCANF -std=gnu11 $common $flags \
         $extra -T "$2/picolibc.ld" "-Wl,--defsym=load_address=$address" \
-        $(valet "$1" busy --cflags) -I. -Isys \
+        $(valet "$1" busy --cflags) -I. \
         "$2/locks.c" "$2/board.c" "$2/program.c" "$2/count.c" "test/bare/$1.c" "test/bare/$1.S" $clock \
         ${lock}acquire ${lock}acquire_recursive ${lock}try_acquire ${lock}try_acquire_recursive \
         ${lock}release ${lock}release_recursive -Wl,--wrap=valet_park -Wl,--wrap=main \

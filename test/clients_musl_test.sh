@@ -37,7 +37,7 @@ good "musl $(cat "$dir/stock/VERSION") of Debian, built"
 valet_object() {
     for file in "${2-core/futex_futex.c}" sys/linux.c; do
         gcc -std=c11 -Os -ffreestanding -fno-stack-protector -fno-asynchronous-unwind-tables -ffunction-sections \
-            -I. -Iinclude -Isys -c "$file" -o "$dir/$(basename "$file" .c).o" || return 1
+            -I. -Iinclude -c "$file" -o "$dir/$(basename "$file" .c).o" || return 1
     done
     ld -r "$dir/futex_futex.o" "$dir/linux.o" -o "$1" && objcopy --prefix-symbols=__ "$1"
 }

@@ -80,7 +80,7 @@ done
 
 # The library's own code too, so that its orders are seen.
 for file in core/park_futex.c core/waiters_futex.c core/futex_futex.c core/now.c sys/linux.c; do
-    clang -fsanitize=thread -O1 -std=c11 -I. -Iinclude -Isys -c "$file" -o "$dir/$(basename "$file" .c).o"
+    clang -fsanitize=thread -O1 -std=c11 -I. -Iinclude -c "$file" -o "$dir/$(basename "$file" .c).o"
 done
 if cpp test/clients "$dir/tsan" "$(echo "$dir"/*.o)" clang++ -O1 -DSANITIZED -fsanitize=thread &&
     run "$dir/tsan" "$dir/tsan.log"; then

@@ -105,7 +105,7 @@ build() {
     # The files without names of their own go with the system's, as in the single file: starting the
     # compiler is most of the cost here.
     # shellcheck disable=SC2046,SC2086 # lists of words
-    (cd "$5" && set -- "$1" $(compiler "$3" "$1" "$2") $strict "$4" -I"$root" -I"$root/include" -I"$root/sys" &&
+    (cd "$5" && set -- "$1" $(compiler "$3" "$1" "$2") $strict "$4" -I"$root" -I"$root/include" &&
         system=$1 && shift && "$@" -c "$root/core/park_$kind.c" "$root/core/waiters_$kind.c" &&
         "$@" -include "$root/core/now.c" -include "$root/core/futex_$kind.c" -c "$root/sys/$system.c")
 }
@@ -152,7 +152,7 @@ parker() {
     file=$root/sys/$1.c
     case $1 in external_*) file= ;; esac
     # shellcheck disable=SC2046,SC2086 # lists of words
-    (cd "$out" && $(compiler clang "$1" "$2") $flags -I"$root" -I"$root/include" -I"$root/sys" \
+    (cd "$out" && $(compiler clang "$1" "$2") $flags -I"$root" -I"$root/include" \
         -c "$root/core/park_$kind.c" "$root/core/now.c" $file) || return 1
     bytes=$(python3 -B test/bench/parker.py "$out"/*.o) || return 1
     # shellcheck disable=SC2086 # three numbers
@@ -218,7 +218,7 @@ foreign() {
     features=
     [ "$1" != wasm32-unknown-unknown ] || features='-matomics -mbulk-memory'
     # shellcheck disable=SC2086 # lists of words
-    (cd "$out" && clang --target="$1" $features ${strict%-fPIC*} "$3" -I"$root" -I"$root/include" -I"$root/sys" \
+    (cd "$out" && clang --target="$1" $features ${strict%-fPIC*} "$3" -I"$root" -I"$root/include" \
         -c "$root/core/park_$2.c" "$root/core/waiters_$2.c" "$root/core/futex_$2.c" "$root/core/now.c" \
         ${4:+"$root/sys/$4.c"}) || return 1
     contract='valet_sys_futex_wait valet_sys_futex_wake valet_sys_now'

@@ -38,7 +38,7 @@ says() {
 
 program() {
     # shellcheck disable=SC2086 # a list of words
-    gcc -std=gnu11 -Wall -Wextra -Werror -g -O1 -Iinclude -I. -Isys test/debug/stopped.c $2 -lpthread -o "$dir/$1"
+    gcc -std=gnu11 -Wall -Wextra -Werror -g -O1 -Iinclude -I. test/debug/stopped.c $2 -lpthread -o "$dir/$1"
 }
 program futex "$futex/libvalet.a" || bad 'the program, futex kind'
 program token "$token/libvalet.a" || bad 'the program, token kind'

@@ -28,7 +28,7 @@ examples() {
     for page in test/doc/man/*.3; do
         sed -n '/^\.Bd -literal/,/^\.Ed/p' "$page" | sed '/^\./d' >"build/doc/$(basename "$page").h"
     done
-    gcc -std=c11 -O2 -Wall -Wextra -Wpedantic -Werror -pthread -I. -Iinclude -Isys -Ibuild/doc test/doc/examples.c \
+    gcc -std=c11 -O2 -Wall -Wextra -Wpedantic -Werror -pthread -I. -Iinclude -Ibuild/doc test/doc/examples.c \
         core/*_futex.c core/now.c sys/linux.c -o build/doc/examples && timeout 300 build/doc/examples
 }
 try 'the examples of the pages compile, and run' examples
@@ -41,7 +41,7 @@ try 'the porting guide names what a port adds' python3 test/doc/porting.py test/
 # tracer KIND: the explorer, which prints the steps as well. Its parts are built as in c11_test.sh.
 guest() {
     gcc -std=c11 -g -O1 -fsanitize=thread -ffreestanding -fno-inline -fno-omit-frame-pointer \
-        -fno-optimize-sibling-calls -fno-pie -fno-stack-protector -w -I. -Iinclude -Isys -c "$1" -o "$2" &&
+        -fno-optimize-sibling-calls -fno-pie -fno-stack-protector -w -I. -Iinclude -c "$1" -o "$2" &&
         objcopy --set-section-flags .bss=alloc,load,contents --rename-section .bss=guest --rename-section .data=guest "$2"
 }
 tracer() {
@@ -49,7 +49,7 @@ tracer() {
     number=1
     [ "$1" = futex ] || number=2
     for part in c11/explore c11/moves c11/memory c11/hooks c11/table doc/trace; do
-        gcc -std=gnu11 -g -O2 -Wall -Wextra -Werror -fno-pie -Iinclude -Isys -Itest/c11 "-DVALET_C11_KIND=$number" \
+        gcc -std=gnu11 -g -O2 -Wall -Wextra -Werror -fno-pie -Iinclude -Itest/c11 "-DVALET_C11_KIND=$number" \
             -c "test/$part.c" -o "$dir/$1/$(basename "$part").o" || return
     done
     for file in core/park_"$1".c core/waiters_"$1".c core/futex_"$1".c core/now.c \
@@ -97,13 +97,13 @@ plant 'another value' 'VALET_CHANGED is not given' include/valet.h 's/VALET_CHAN
 plant 'a status that one function has more' 'VALET_ERR_BUSY of valet_futex_wait' include/valet.h 's/ \*           VALET_CHANGED, the word was not expected/&\n *           VALET_ERR_BUSY, planted/' pages
 plant 'a value of a macro that is another' 'not in a header: #define VALET_STATE_BITS 5' include/valet.h 's/VALET_STATE_BITS 5/VALET_STATE_BITS 6/' pages
 plant 'a status that one function has less' 'no function answers VALET_ERR_BUSY' include/valet.h '/^ \*           VALET_ERR_BUSY, another/d' pages
-plant 'a struct that is another' 'not in a header: struct valet_token' sys/sys.h 's/uint64_t os\[16\]/uint64_t os[8]/' pages
+plant 'a struct that is another' 'not in a header: struct valet_token' include/valet_sys.h 's/uint64_t os\[16\]/uint64_t os[8]/' pages
 plant 'a function less' 'valet_now is in no header' include/valet.h '/^VALET_API uint64_t valet_now(void);/d' pages
 plant 'a function of the contract less in the page' 'valet_sys_token_fini(' test/doc/man/valet_sys.7 '/^.Fn valet_sys_token_fini/d' pages
 plant 'a parameter that is not explained' 'count of valet_futex_wake' test/doc/man/valet_futex.3 's/^.Fa count$/.Fa word/' pages
 plant 'a macro that mandoc does not know' 'Xy' test/doc/man/valet_park.3 's/^.Sh SEE ALSO/.Xy\n&/' mandocs
 plant 'a mistake in an example' 'valet_unpark' test/doc/man/valet_park.3 's/^ *valet_unpark(&parker);/valet_unpark(parker);/' examples
-plant 'a parameter that has no comment' 'count' sys/sys.h '/^ \* count     how many/d' doxygen test/doc/Doxyfile
+plant 'a parameter that has no comment' 'count' include/valet_sys.h '/^ \* count     how many/d' doxygen test/doc/Doxyfile
 
 porting() { # WHAT SAID FROM TO, in a copy of the guide
     sed "s|$3|$4|" test/doc/porting.md >"$dir/porting.md"

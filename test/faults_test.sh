@@ -22,7 +22,7 @@ compile() {
     [ "$2" = futex ] || futex=0
     shift 3
     gcc -std=gnu11 -g -O2 -Wall -Wextra -Werror -fno-stack-protector -pthread "-I$from" "-I$from/include" \
-        "-I$from/sys" -Itest/harness -DVALET_TEST_FUTEX_KIND=$futex -o "$output" "$@"
+        -Itest/harness -DVALET_TEST_FUTEX_KIND=$futex -o "$output" "$@"
 }
 
 # library TREE KIND SYSTEM OUTPUT: one object, with the code in a section that the tracer knows

@@ -11,7 +11,7 @@ good_word='PASS   ' bad_word='FAIL   '
 dir=build/figures
 rm -rf "$dir"
 mkdir -p "$dir"
-flags='-std=c11 -ffreestanding -fPIC -fvisibility=hidden -ffunction-sections -fno-stack-protector -fno-asynchronous-unwind-tables -I. -Iinclude -Isys'
+flags='-std=c11 -ffreestanding -fPIC -fvisibility=hidden -ffunction-sections -fno-stack-protector -fno-asynchronous-unwind-tables -I. -Iinclude'
 
 # compiler CPU NAME: $cc
 compiler() {

@@ -10,7 +10,7 @@ dir=build/freestanding
 rm -rf "$dir"
 mkdir -p "$dir"
 
-strict='-std=c11 -Wall -Wextra -Wpedantic -Wconversion -Wshadow -Werror -ffreestanding -fno-stack-protector -fPIC -fvisibility=hidden -ffunction-sections -fdata-sections -I. -Iinclude -Isys'
+strict='-std=c11 -Wall -Wextra -Wpedantic -Wconversion -Wshadow -Werror -ffreestanding -fno-stack-protector -fPIC -fvisibility=hidden -ffunction-sections -fdata-sections -I. -Iinclude'
 
 # compiler CPU NAME: its command
 compiler() {

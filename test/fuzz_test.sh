@@ -21,7 +21,7 @@ mkdir -p $dir/findings
 flags='-O1 -gline-tables-only -Wall -Wextra -Werror -fno-sanitize-recover=all'
 kernel='-fsanitize=fuzzer-no-link,address,undefined -Itest/fuzz/fake'
 green='-fsanitize=fuzzer-no-link,undefined -Itest/fuzz/green -iquote test/green -DGREEN'
-common='-Itest/fuzz -I. -Iinclude -Isys'
+common='-Itest/fuzz -I. -Iinclude'
 
 # name, whether of the token kind, file, more options
 systems() {

@@ -11,10 +11,10 @@ compiles() {
     header=$1
     shift
     printf '#include "%s"\n#include "%s"\ntypedef int unused;\n' "$header" "$header" |
-        "$@" -Wall -Wextra -Wpedantic -Werror -I. -Iinclude -Isys -fsyntax-only -
+        "$@" -Wall -Wextra -Wpedantic -Werror -I. -Iinclude -fsyntax-only -
 }
 
-for header in valet.h sys.h; do
+for header in valet.h valet_sys.h; do
     try "$header, gcc, C11" compiles "$header" gcc -std=c11 -x c
     try "$header, clang, C11" compiles "$header" clang -std=c11 -x c
     try "$header, g++, C++17" compiles "$header" g++ -std=c++17 -x c++

@@ -27,7 +27,7 @@ compile() {
     shift 3
     [ "$system" = linux ] || number=0
     [ "$cpu" = x86_64 ] || set -- -mno-outline-atomics "$@"
-    "$cpu-linux-gnu-gcc" -std=gnu11 -O2 -Wall -Wextra -Werror -static -pthread -I. -Iinclude -Isys -Itest/harness \
+    "$cpu-linux-gnu-gcc" -std=gnu11 -O2 -Wall -Wextra -Werror -static -pthread -I. -Iinclude -Itest/harness \
         -DVALET_TEST_THREADS=63 -DVALET_TEST_FUTEX_KIND=$number "-DVALET_TEST_OS_$system" -o "$output" "$@"
 }
 

@@ -21,7 +21,7 @@ object() {
     fi
     o=$build/objects/$key.o
     if [ ! -e "$o" ]; then
-        "$@" -I"$from" -I"$from/include" -I"$from/sys" "$from/$source" -o "$o.$$"
+        "$@" -I"$from" -I"$from/include" "$from/$source" -o "$o.$$"
         mv "$o.$$" "$o"
     fi
     echo "$o"

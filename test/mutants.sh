@@ -36,7 +36,7 @@ compile() {
     futex=1
     [ "$(kind_of "$build")" = futex ] || futex=0
     # shellcheck disable=SC2086 # a command and its options
-    $cc -std=gnu11 -g -w -pthread -I. -Iinclude -Isys -Itest/harness \
+    $cc -std=gnu11 -g -w -pthread -I. -Iinclude -Itest/harness \
         -DVALET_TEST_FUTEX_KIND=$futex "-DVALET_TEST_OS_${build#*-}" $output "$@"
 }
 

@@ -22,7 +22,7 @@ compile() {
     address) cc='clang -fsanitize=address,undefined -fno-sanitize-recover=all -fno-inline' ;;
     esac
     # shellcheck disable=SC2086 # a command and its options
-    $cc -std=gnu11 -g -O1 -w -pthread -I. -Iinclude -Isys "-I$top/test/harness" \
+    $cc -std=gnu11 -g -O1 -w -pthread -I. -Iinclude "-I$top/test/harness" \
         -DVALET_TEST_FUTEX_KIND=$number "-DVALET_TEST_OS_$2" "$top/test/$3_test.c" \
         "$top/test/harness/test.c" "$top/test/harness/hosted.c" core/park_$kind.c core/waiters_$kind.c \
         core/futex_$kind.c core/now.c "sys/$2.c" -o "$4"

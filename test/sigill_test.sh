@@ -59,7 +59,7 @@ compile() {
     shift
     # shellcheck disable=SC2086 # a list of words, maybe empty
     "${tools}gcc" $flags -O2 -Wall -Wextra -Werror -pthread -I"$tree" -I"$tree/include" \
-        -I"$tree/sys" "$@"
+        "$@"
 }
 
 # programs CPU KIND: what is the same for all systems, compiled once

@@ -44,16 +44,16 @@ END
     # shellcheck disable=SC2086 # a list of words
     try "cppcheck, $build" cppcheck --quiet --std=c11 --language=c --error-exitcode=1 --inline-suppr \
         --enable=warning,style,performance,portability --suppress=missingIncludeSystem \
-        --suppress=unusedStructMember -I. -Iinclude -Isys $library
+        --suppress=unusedStructMember -I. -Iinclude $library
 done
 
 # The systems that are not built here, as this machine's compiler sees them.
 for file in sys/*.c; do
     case $file in sys/linux.c | sys/posix.c) continue ;; esac
-    try "clang-tidy, $file" clang-tidy --quiet "$file" -- -std=c11 -ffreestanding -I. -Iinclude -Isys
+    try "clang-tidy, $file" clang-tidy --quiet "$file" -- -std=c11 -ffreestanding -I. -Iinclude
     try "cppcheck, $file" cppcheck --quiet --std=c11 --language=c --error-exitcode=1 --inline-suppr \
         --enable=warning,style,performance,portability --suppress=missingIncludeSystem \
-        --suppress=unusedStructMember -I. -Iinclude -Isys "$file"
+        --suppress=unusedStructMember -I. -Iinclude "$file"
 done
 
 # Each tool is shown one fault of its kind.

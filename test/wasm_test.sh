@@ -19,7 +19,7 @@ echo "        $runtime"
 # ---- builds
 
 threads='-matomics -mbulk-memory -mmutable-globals'
-strict='-std=c11 -O2 -Wall -Wextra -Werror -ffreestanding -Icore/.. -Iinclude -Isys'
+strict='-std=c11 -O2 -Wall -Wextra -Werror -ffreestanding -Icore/.. -Iinclude'
 core='core/now.c core/park_futex.c core/waiters_futex.c core/futex_futex.c'
 
 configure() { # DIRECTORY CROSS-FILE [OPTION...]

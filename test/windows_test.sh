@@ -57,7 +57,7 @@ program() {
     [ "$kind" = token ] || futex=1
     x86_64-w64-mingw32-gcc -std=c11 -O2 -Wall -Wextra -Werror -Wno-unused -ffreestanding \
         -fno-stack-protector -mno-stack-arg-probe -nostdlib -Wl,-e,start -Wl,--subsystem,console \
-        "$@" -I. -Iinclude -Isys -Itest/harness -Itest/windows -DVALET_TEST_FUTEX_KIND=$futex \
+        "$@" -I. -Iinclude -Itest/harness -Itest/windows -DVALET_TEST_FUTEX_KIND=$futex \
         -DVALET_TEST_OS_windows core/now.c "core/park_$kind.c" "core/waiters_$kind.c" \
         "core/futex_$kind.c" "$file" "$test" test/harness/test.c test/windows/arguments.c \
         test/windows/host.c "test/windows/control_$kind.c" -lntdll -o "$out"

@@ -4,7 +4,7 @@
  * aarch64, where the library has a clock of its own, nor into noclock_test.
  */
 #include "bare.h"
-#include "sys/sys.h"
+#include "valet_sys.h"
 
 uint64_t valet_sys_now(void)
 {

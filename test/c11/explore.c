@@ -15,7 +15,7 @@
 
 #include "model.h"
 #include "scenarios.h"
-#include "sys.h"
+#include "valet_sys.h"
 
 enum {
     STATES_MAX = 1000000, /* of one scenario; what is larger fails */

@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0 */
 /*
  * What the code under test calls: the functions that the compiler puts before each access
- * (-fsanitize=thread), and the system of sys.h. Before and after the threads, where `running` is
- * NOBODY, accesses are plain ones of a single thread.
+ * (-fsanitize=thread), and the system of valet_sys.h. Before and after the threads, where `running`
+ * is NOBODY, accesses are plain ones of a single thread.
  */
 #include <stdatomic.h>
 #include <string.h>
 
 #include "model.h"
-#include "sys.h"
+#include "valet_sys.h"
 
 #define HERE ((uintptr_t)__builtin_return_address(0))
 

@@ -87,7 +87,7 @@ struct operation {
     bool done;                /* a compare-exchange that took place */
 };
 
-/* The token of sys.h of one thread: a thread waits for one at a time. */
+/* The token of valet_sys.h of one thread: a thread waits for one at a time. */
 struct token {
     uintptr_t address; /* 0: none is live */
     bool posted;

@@ -7,7 +7,7 @@
 
 #include "model.h"
 #include "scenarios.h"
-#include "sys.h"
+#include "valet_sys.h"
 
 uint64_t modified(const struct operation *o, uint64_t old)
 {

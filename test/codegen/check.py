@@ -23,7 +23,7 @@ from sites import sites_of
 
 LEVELS = ["-O2", "-O3", "-Os"]
 FLAGS = ("-std=c11 -gdwarf-4 -fPIC -fvisibility=hidden -fno-stack-protector -ffunction-sections -fdata-sections"
-         " -I. -Iinclude -Isys").split()
+         " -I. -Iinclude").split()
 # Where the CPUs of a system are fewer than the library's.
 SYSTEMS = {"sys/cloudabi.c": ["x86_64", "aarch64"], "sys/sgx.c": ["x86_64"],
            "sys/windows.c": ["x86_64", "aarch64"], "sys/windows_keyed.c": ["x86_64", "aarch64"]}

@@ -6,7 +6,7 @@
     (gdb) valet-waiters OBJECT    the state; futex kind: its bits; token kind: the queue's threads
 
 OBJECT is any expression: the struct, a pointer to it or an address. Which kind of system is under the
-library is read from its symbols, those of sys/sys.h; where they are not (stripped, or inlined by
+library is read from its symbols, those of include/valet_sys.h; where they are not (stripped, or inlined by
 VALET_STATIC), `set valet-kind` to what `pkg-config --variable=kind valet` prints.
 
 The values are those at the head of core/park_*.c and core/waiters_*.c. What a word of the kind cannot

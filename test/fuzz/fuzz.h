@@ -10,8 +10,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "sys.h"
 #include "valet.h"
+#include "valet_sys.h"
 
 typedef __int128 wide; /* the oracle's integers: nothing here overflows them */
 

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0 */
-/* Each sentence of sys/sys.h about the token kind, on sys_token.c; and what only this kind does. */
+/* Each sentence of include/valet_sys.h about the token kind, on sys_token.c; and what only this
+ * kind does. */
 #include "control.h"
 #include "sched.h"
-#include "sys/sys.h"
 #include "test.h"
+#include "valet_sys.h"
 
 #define MS 1000000u
 

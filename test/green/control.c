@@ -2,8 +2,8 @@
 #include "control.h"
 
 #include "sched.h"
-#include "sys/sys.h"
 #include "test.h"
+#include "valet_sys.h"
 
 struct control control;
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0 */
 /*
- * The contract of sys/sys.h, futex kind, on a scheduler of one's own: an example to copy.
+ * The contract of include/valet_sys.h, futex kind, on a scheduler of one's own: an example to copy.
  *
  * It takes three things of the scheduler: a lock under which nobody else looks at what is here
  * (between CPUs that is a spin lock, with interrupts off), "block the calling thread and give up
@@ -10,7 +10,7 @@
 #include <stddef.h>
 
 #include "sched.h"
-#include "sys/sys.h" /* installed as <valet_sys.h> */
+#include "valet_sys.h" /* installed as <valet_sys.h> */
 
 struct sleeper { /* on the stack of the thread that sleeps */
     struct sleeper *next;

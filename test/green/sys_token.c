@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0 */
 /*
- * The contract of sys/sys.h, token kind, on a scheduler of one's own: an example to copy.
+ * The contract of include/valet_sys.h, token kind, on a scheduler of one's own: an example to copy.
  *
  * It takes three things of the scheduler: a lock under which nobody else looks at a token (between
  * CPUs that is a spin lock, with interrupts off), "block the calling thread and give up the lock"
@@ -8,7 +8,7 @@
  * that consumes it.
  */
 #include "sched.h"
-#include "sys/sys.h" /* installed as <valet_sys.h> */
+#include "valet_sys.h" /* installed as <valet_sys.h> */
 
 struct os_token {
     struct green *owner;

@@ -4,8 +4,8 @@
  * TEST_PROGRAM, and is built unchanged for each host:
  *
  *   hosted.c   threads of the C library: glibc, musl, also under QEMU user mode and sanitizers
- *   green      test/green: threads of a scheduler of our own, which supplies sys.h (-Dos=external)
- *   bare       test/bare: one thread per CPU of a machine without a system
+ *   green      test/green: threads of a scheduler of our own, which supplies valet_sys.h
+ * (-Dos=external) bare       test/bare: one thread per CPU of a machine without a system
  *
  * So programs use no libc. Threads are ordered by handshakes; test_sleep only lets time pass, for
  * deadlines and as "long enough that a bug would show". Every loop that waits calls test_yield.

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0 */
 /*
- * The contract of sys/sys.h itself, taken at its word: what an embedder's scheduler of either kind
- * may do, the core must survive; what the core may not do is a violation. And bare metal, which has
- * no kernel at all: only the clock that an integrator gives it.
+ * The contract of include/valet_sys.h itself, taken at its word: what an embedder's scheduler of
+ * either kind may do, the core must survive; what the core may not do is a violation. And bare
+ * metal, which has no kernel at all: only the clock that an integrator gives it.
  */
 #include "model.h"
 #include "valet.h"
@@ -61,7 +61,7 @@ static void futex_resume(struct model_call *c, enum model_event why)
 
 MODEL(external_futex) = {
     .name = "external_futex",
-    .sources = "sys/sys.h",
+    .sources = "include/valet_sys.h",
     .symbols = futex_symbols,
     .events = 1u << MODEL_SPURIOUS | 1u << MODEL_EARLY,
     .call = futex_call,
@@ -155,7 +155,7 @@ static void token_resume(struct model_call *c, enum model_event why)
 
 MODEL(external_token) = {
     .name = "external_token",
-    .sources = "sys/sys.h",
+    .sources = "include/valet_sys.h",
     .symbols = token_symbols,
     .state_size = MODEL_THREADS * sizeof(struct token),
     .call = token_call,

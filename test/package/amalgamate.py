@@ -42,7 +42,7 @@ def read(path):
 
 
 def find(name):
-    for path in (name, "include/" + name, "sys/" + name):
+    for path in (name, "include/" + name):
         if os.path.exists(os.path.join(root, path)):
             return path
     fail(f"no {name}")
@@ -178,8 +178,8 @@ def drop_unused(text):
             return "\n\n".join(chunks)
 
 
-done.add("sys/sys.h")
-parts = [("sys/sys.h", expand("sys/sys.h"))]
+done.add("include/valet_sys.h")
+parts = [("include/valet_sys.h", expand("include/valet_sys.h"))]
 for prefix, path in UNITS:
     parts.append((path, rename(expand(path), prefix)))
 

@@ -25,9 +25,9 @@ extern "C" {
  * These functions make system calls, and a kernel may destroy more than the registers that the
  * instruction of a trap names: on Linux all of SVE's, SME's and RISC-V's vector state. A compiler
  * expects as much of a call, by the ABI, but not of an instruction that it has put into a user's
- * vector loop, by VALET_STATIC or by link-time optimisation. So no caller inlines them, nor keeps in a
- * register what it sees that they leave alone: gcc does that (-fipa-ra) unless it is noipa, clang
- * never. Sources: torvalds/linux Documentation/arch/arm64/sve.rst section 3, sme.rst,
+ * vector loop, by VALET_STATIC or by link-time optimisation. So no caller inlines them, nor keeps
+ * in a register what it sees that they leave alone: gcc does that (-fipa-ra) unless it is noipa,
+ * clang never. Sources: torvalds/linux Documentation/arch/arm64/sve.rst section 3, sme.rst,
  * Documentation/arch/riscv/vector.rst section 3.
  */
 #if defined __has_attribute
