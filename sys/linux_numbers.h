@@ -2,7 +2,7 @@
 /*
  * Numbers of Linux system calls: musl's <bits/syscall.h> for this CPU where the build found it,
  * else these, from torvalds/linux arch/x86/entry/syscalls/syscall_64.tbl and
- * include/uapi/asm-generic/unistd.h. test/numbers_test.c holds the two equal.
+ * include/uapi/asm-generic/unistd.h. test/numbers/numbers_test.c holds the two equal.
  */
 #ifndef VALET_SYS_LINUX_NUMBERS_H
 #define VALET_SYS_LINUX_NUMBERS_H

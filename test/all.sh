@@ -100,7 +100,7 @@ suite() {
     name=$1
     dir=build/$2
     shift 2
-    group "$name" 1200 sh test/suite.sh "$dir" "$mode" "$@"
+    group "$name" 1200 sh test/lib/suite.sh "$dir" "$mode" "$@"
 }
 
 # beside STEPS: a function of steps that measure no time, run on the side; its counts are added by `together`
@@ -128,9 +128,9 @@ together() {
     lanes=
 }
 
-sh test/setup.sh || exit 1
+sh test/lib/setup.sh || exit 1
 
-. test/steps.sh
+. test/lib/steps.sh
 
 echo "$passed passed, $failed failed, $skipped skipped"
 [ "$failed" -eq 0 ]

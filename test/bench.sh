@@ -18,7 +18,7 @@ case $mode in
 all) sets='base peers' ;;
 quick) sets=base ;;
 show) exec python3 test/bench/run.py build/bench show ;;
---check) sh test/setup.sh && exec sh test/figures_test.sh ;;
+--check) sh test/lib/setup.sh && exec sh test/figures/figures.sh ;;
 *)
     echo "usage: bench.sh [quick|show|--check]" >&2
     exit 2
@@ -29,7 +29,7 @@ packages=gnuplot-nox
 [ "$mode" != all ] || packages="$packages cargo libabsl-dev libc++-14-dev libc++abi-14-dev
     libnsync-dev librust-parking-lot-dev rustc"
 # shellcheck disable=SC2086 # a list of words
-sh test/setup.sh $packages
+sh test/lib/setup.sh $packages
 
 bench=test/bench
 dir=$PWD/build/bench
@@ -116,7 +116,7 @@ for set in $sets; do
         peer valet glibc 'gcc -std=gnu11' valet.c -Iinclude -- "$lib"
         peer valet-sleep glibc 'gcc -std=gnu11' valet.c -Iinclude -- "$dir/valet-sleep/libvalet.a"
         peer valet-clock glibc 'gcc -std=gnu11' valet.c -Iinclude -DLIBC_CLOCK -- "$lib"
-        peer valet-unit glibc 'gcc -std=gnu11' valet.c "-I$dir/valet/test/package" -DONE_UNIT
+        peer valet-unit glibc 'gcc -std=gnu11' valet.c "-I$dir/valet/core" -DONE_UNIT
         peer valet-delegate glibc 'gcc -std=gnu11' valet.c -Iinclude -DDELEGATE -- "$lib"
         peer glibc-sem glibc 'gcc -std=gnu11' posix.c -DSEM
         peer glibc-cond glibc 'gcc -std=gnu11' posix.c

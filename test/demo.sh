@@ -4,7 +4,7 @@
 # static program without a C library, on three CPUs; compare with wc. Debian 12, x86_64.
 set -eu
 cd "$(dirname "$0")/.."
-sh test/setup.sh
+sh test/lib/setup.sh
 
 die() {
     echo "demo: $*" >&2

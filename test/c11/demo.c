@@ -2,7 +2,7 @@
 /*
  * The demo, test/demo/wc.c, as it is: thread 0 is its first thread, thread 1 the one worker that
  * it starts. The file has two lines of one byte. Its two flags need seq_cst, the only place in this
- * tree that does; c11_test.sh weakens each.
+ * tree that does; c11.sh weakens each.
  */
 #include "test/demo/wc.c"
 

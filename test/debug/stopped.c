@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0 */
 /*
- * For debug_test.sh: one thread parks, three wait, one after another, and once all of them are on
+ * For debug.sh: one thread parks, three wait, one after another, and once all of them are on
  * record main stops at `stopped`. As gdb numbers threads, 2 parks and 3, 4 and 5 wait.
  */
 #include <pthread.h>

@@ -4,7 +4,7 @@
 # what is wrong when it cannot; it does not hang; and this comparison finds two planted bugs.
 set -u
 cd "$(dirname "$0")/../.." || exit 1
-. test/count.sh
+. test/lib/count.sh
 dir=build/demo-test
 rm -rf "$dir"
 mkdir -p "$dir"

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT OR Apache-2.0
-"""Hold design.md to the code: its table of orders has each that a comment in core/ names, and no other; its
+"""Hold core/README.md to the code: its table of orders has each that a comment in core/ names, and no other; its
 scenarios, planted bugs, steps and files are there. usage: design.py, from the root
 """
 import glob
@@ -14,7 +14,7 @@ def read(path):
         return file.read()
 
 
-page = read("test/doc/design.md")
+page = read("core/README.md")
 faults = []
 
 named = set()
@@ -35,10 +35,10 @@ bugs = set(re.findall(r"^bug (\S+)$", read("test/c11/bugs") + read("test/model/b
 faults += [f"no planted bug: {name}" for name in re.findall(r"`([a-z]+(?:-[a-z0-9]+)+)`", page) if name not in bugs]
 scenarios = set(re.findall(r"\bS\((\w+),", read("test/c11/scenarios.h")))
 faults += [f"no scenario: {name}" for name in re.findall(r"`((?:park|wait|futex)_\w+)`", page) if name not in scenarios]
-steps = read("test/steps.sh")
-faults += [f"no step: {script}" for script in re.findall(r"`sh (test/\w+\.sh)`", page)
+steps = read("test/lib/steps.sh")
+faults += [f"no step: {script}" for script in re.findall(r"`sh (test/[\w/]+\.sh)`", page)
            if f" {script}" not in steps and script != "test/all.sh"]
-files = [os.path.join("test/doc", name) for name in re.findall(r"\]\(([^)#:]+)\)", page)] + re.findall(r"`(test/\w+\.c)`", page)
+files = [os.path.normpath(os.path.join("core", name)) for name in re.findall(r"\]\(([^)#:]+)\)", page)] + re.findall(r"`(test/[\w/]+\.c)`", page)
 faults += [f"no file: {name}" for name in files if not os.path.exists(name)]
 print("\n".join(faults) or f"{len(rows)} orders, {len(bugs)} planted bugs to choose from, {len(files)} files")
 sys.exit(bool(faults))

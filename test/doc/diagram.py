@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: MIT OR Apache-2.0
 """Diagrams of the state machines, from the tables at the heads of core/*.c.
 
-usage: diagram.py write         draw them into test/doc/
-       diagram.py check         are those in test/doc/ the ones that the tables give?
+usage: diagram.py write         draw them into core/
+       diagram.py check         are those in core/ the ones that the tables give?
        diagram.py dot FILE      the source of one, for Graphviz
        diagram.py seen NAME FILE
                                 the steps of core/NAME.c that trace.c saw, and printed into FILE: are they
@@ -160,7 +160,7 @@ if sys.argv[1:2] == ["dot"]:
     print(dot(sys.argv[2]))
 elif sys.argv[1:] in (["write"], ["check"]):
     for name in FILES:
-        path = os.path.join(root, "test/doc", name + ".svg")
+        path = os.path.join(root, "core", name + ".svg")
         if sys.argv[1] == "write":
             with open(path, "w", encoding="utf-8") as file:
                 file.write(draw(name))

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0 */
-/* Runs the examples of the pages, as doc_test.sh takes them out of there. */
+/* Runs the examples of the pages, as doc.sh takes them out of there. */
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>

@@ -10,7 +10,7 @@ import sys
 
 with open(sys.argv[1], encoding="utf-8") as file:
     page = file.read()
-with open("test/steps.sh", encoding="utf-8") as file:
+with open("test/lib/steps.sh", encoding="utf-8") as file:
     steps = file.read()
 faults = []
 _, system, cpu = re.split(r"^## ", page, flags=re.M)
@@ -28,7 +28,7 @@ for section, placeholder, name in ((system, "NAME", "illumos"), (cpu, "CPU", "ri
             with open(path, encoding="utf-8") as file:
                 if name not in file.read().lower():
                     faults.append(f"no row for {name}: {path}")
-    commands = re.findall(r"^sh (test/\w+\.sh)", section, re.M)
+    commands = re.findall(r"^sh (test/[\w/]+\.sh)", section, re.M)
     faults += [f"no step: {c}" for c in commands if f" {c}" not in steps and c != "test/all.sh"]
     for n in range(1, 5 if name == "illumos" else 4):
         if f"**{n}. " not in section:

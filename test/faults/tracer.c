@@ -16,7 +16,7 @@
  * for the library's machine code, this shows for the kernel itself. Nothing is timed: a thread is
  * waited for until the kernel says that it sleeps.
  *
- * The library's code is between two symbols of the linker (faults_test.sh puts it into a section of
+ * The library's code is between two symbols of the linker (faults.sh puts it into a section of
  * its own). Instructions of the C library are stepped over, not counted.
  *
  * Sources: ptrace(2), proc_pid_stat(5).

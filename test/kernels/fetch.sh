@@ -7,7 +7,7 @@
 set -eu
 [ ! -d "$1" ] || exit 0
 top=$(cd "$(dirname "$0")/../.." && pwd)
-. "$top/test/apt.sh"
+. "$top/test/lib/apt.sh"
 new=$1.new
 rm -rf "$new"
 mkdir -p "$new"

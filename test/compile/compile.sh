@@ -1,0 +1,300 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT OR Apache-2.0
+# Every system that this machine cannot run, on each of its CPUs: core/ and its file in sys/ compile
+# for the system's own target, link in its own object format, and leave undefined only the symbols in
+# the table below; no data, no thread-local storage, no constructor, position independent. The token
+# kind's futex table is the one exception.
+#
+# Usage: compile.sh [sizes]. With sizes: what one parker takes on each, and on the systems that can
+# run here; by clang -Os, without a poll, as lines of system, kind, CPU, and bytes of code, data and stack
+# (figures/parker.py).
+set -u
+cd "$(dirname "$0")/../.." || exit 1
+. test/lib/count.sh
+dir=build/compile
+ld64=$(command -v ld64.lld || echo ld64.lld-14) # Debian 12 has it under this name only
+
+# system, kind, target, CPUs, documented symbols as the object format spells them, sorted
+table='
+freebsd        futex unknown-freebsd   x86_64,aarch64,riscv64
+openbsd        futex unknown-openbsd   x86_64,aarch64,riscv64
+openbsd_libc   futex unknown-openbsd   x86_64,aarch64,riscv64 __errno clock_gettime futex
+netbsd         futex unknown-netbsd    x86_64,aarch64,riscv64
+netbsd_park    token unknown-netbsd    x86_64,aarch64,riscv64
+dragonfly      futex unknown-dragonfly x86_64
+illumos        token pc-solaris2.11    x86_64
+darwin         futex apple-macos11     x86_64,arm64           _clock_gettime_nsec_np
+darwin_os_sync futex apple-macos11     x86_64,arm64           ___error _clock_gettime_nsec_np _os_sync_wait_on_address _os_sync_wait_on_address_with_timeout _os_sync_wake_by_address_all _os_sync_wake_by_address_any
+fuchsia        futex unknown-fuchsia   x86_64,aarch64,riscv64 zx_clock_get_monotonic zx_futex_wait zx_futex_wake
+redox          futex unknown-redox     x86_64,aarch64,riscv64
+cloudabi       token unknown-cloudabi  x86_64,aarch64
+sgx            token unknown-none-elf  x86_64                 get_tcs_addr usercall
+'
+
+strict='-std=c11 -Wall -Wextra -Wpedantic -Wconversion -Wshadow -Wstrict-prototypes
+    -Wmissing-prototypes -Wcast-align -Wundef -Wvla -Werror -ffreestanding -fno-stack-protector -fPIC
+    -fvisibility=hidden -ffunction-sections -fdata-sections'
+
+# find SYSTEM: its row as kind, target, cpus, symbols. No process is started: this runs hundreds of times
+find() {
+    while read -r name kind target cpus symbols; do
+        [ "$name" != "$1" ] || return 0
+    done <<END
+$table
+END
+    return 1
+}
+
+# compiler CC SYSTEM CPU
+compiler() {
+    case $1 in
+    gcc) echo gcc ;; # only for x86_64 in ELF, where the host's is every system's
+    clang) echo "clang --target=$3-$target" ;;
+    esac
+    [ "$1-$2" != clang-cloudabi ] || echo -fno-sanitize=safe-stack # as sys/meson.build
+    [ "$1-$3" != clang-aarch64 ] || echo -mno-outline-atomics
+}
+
+elf() {
+    case $1 in
+    x86_64) echo elf_x86_64 ;;
+    aarch64) echo aarch64linux ;;
+    riscv64) echo elf64lriscv ;;
+    esac
+}
+
+# holds SYSTEM CPU DIRECTORY: the properties of the objects there, linked
+holds() {
+    find "$1" || return 1
+    linked=yes
+    case $target in
+    apple-*)
+        # ld64.lld 14 has no -r: the objects are looked at, and linked as a dylib.
+        have=$(llvm-nm "$3"/*.o | awk '
+            NF == 2 && $1 == "U" { used[$2] }
+            NF == 3 { defined[$3] }
+            END { for (s in used) if (!(s in defined)) print s }' | LC_ALL=C sort | xargs)
+        extra=$(llvm-size -A "$3"/*.o |
+            awk '/^__(data|bss|common|thread_|mod_init|init_offsets)/ && $2 != 0 { print $1 }')
+        # shellcheck disable=SC2046,SC2086 # lists of words
+        $ld64 -dylib -arch "$2" -platform_version macos 11 11 -undefined error -U dyld_stub_binder \
+            $([ -z "$symbols" ] || printf ' -U %s' $symbols) "$3"/*.o -o "$3/linked" || linked=no
+        ;;
+    *)
+        ld.lld -m "$(elf "$2")" -r "$3"/*.o -o "$3/linked" || linked=no
+        llvm-readelf -SsW "$3/linked" | sed 's/^ *\[ *[0-9]*\] //' >"$3/dump"
+        have=$(awk '$7 == "UND" && NF == 8 { print $8 }' "$3/dump" | LC_ALL=C sort | xargs)
+        # allocated sections that are not empty, and writable or thread-local
+        extra=$(awk -v kind="$kind" '$7 ~ /^[AWXTMS]*[WT]/ && $5 !~ /^0+$/ &&
+            (kind == "futex" || $1 != ".bss.table") { print $1 }' "$3/dump")
+        # Position independent: a shared object without text relocations.
+        ld.lld -m "$(elf "$2")" -shared -z text --unresolved-symbols=ignore-all "$3"/*.o -o "$3/so" ||
+            linked=no
+        ;;
+    esac
+    [ "$have" = "$symbols" ] || echo "undefined: '$have', not '$symbols'"
+    [ -z "$extra" ] || echo "sections: $extra"
+    [ "$linked" = yes ] && [ "$have" = "$symbols" ] && [ -z "$extra" ]
+}
+
+# build SYSTEM CPU COMPILER LEVEL DIRECTORY
+build() {
+    rm -rf "$5"
+    mkdir -p "$5"
+    find "$1" || return 1
+    # The files without names of their own go with the system's, as in the single file: starting the
+    # compiler is most of the cost here.
+    # shellcheck disable=SC2046,SC2086 # lists of words
+    (cd "$5" && set -- "$1" $(compiler "$3" "$1" "$2") $strict "$4" -I"$root" -I"$root/include" &&
+        system=$1 && shift && "$@" -c "$root/core/park_$kind.c" "$root/core/waiters_$kind.c" &&
+        "$@" -include "$root/core/now.c" -include "$root/core/futex_$kind.c" -c "$root/sys/$system.c")
+}
+
+check_one() {
+    build "$1" "$2" "$3" "$4" "$dir/$1-$2-$3$4" && holds "$1" "$2" "$dir/$1-$2-$3$4"
+}
+
+# OpenBSD: each record names a trap, there is one for each number, and no trap is without.
+check_records() {
+    so=$1/so
+    llvm-objcopy --dump-section .openbsd.syscalls="$dir/records" "$so" "$dir/copy" || return 1
+    numbers=
+    # shellcheck disable=SC2046 # a list of words
+    set -- $(od -An -v -tu4 "$dir/records")
+    while [ $# -ge 2 ]; do
+        llvm-objdump -d --start-address="$1" --stop-address=$(($1 + 2)) "$so" |
+            grep -qwE 'syscall|svc|ecall' || {
+            echo "record $2: no trap at $1"
+            return 1
+        }
+        numbers="$numbers $2"
+        shift 2
+    done
+    traps=$(llvm-objdump -d "$so" | grep -cwE 'syscall|svc|ecall')
+    [ "$traps-$numbers" = '2- 83 87' ] || {
+        echo "$traps traps, on record:$numbers"
+        return 1
+    }
+}
+
+# parker SYSTEM CPU: a line of the table of sizes
+parker() {
+    out=$dir/parker-$1-$2
+    rm -rf "$out"
+    mkdir -p "$out"
+    find "$1" || return 1
+    flags='-std=c11 -Os -ffreestanding -fno-stack-protector -ffunction-sections -fstack-usage'
+    case $target in
+    *-windows-*) ;;
+    *) flags="$flags -fPIC" ;;
+    esac
+    [ "$2" != wasm32 ] || flags="$flags -matomics -mbulk-memory"
+    file=$root/sys/$1.c
+    case $1 in external_*) file= ;; esac
+    # shellcheck disable=SC2046,SC2086 # lists of words
+    (cd "$out" && $(compiler clang "$1" "$2") $flags -I"$root" -I"$root/include" \
+        -c "$root/core/park_$kind.c" "$root/core/now.c" $file) || return 1
+    bytes=$(python3 -B test/figures/parker.py "$out"/*.o) || return 1
+    # shellcheck disable=SC2086 # three numbers
+    printf '%-16s %-5s %-8s %5d %5d %5d\n' "$1" "$kind" "$2" $bytes
+}
+
+root=$PWD
+if [ "${1-}" = sizes ]; then
+    # Systems that the tests run, and so are not in the table above; an embedder's own is what core/ takes.
+    table="linux futex unknown-linux-gnu x86_64,aarch64,riscv64
+posix token unknown-linux-gnu x86_64
+bare futex unknown-none-elf x86_64,aarch64,riscv64
+external_futex futex unknown-none-elf x86_64,aarch64,riscv64
+external_token token unknown-none-elf x86_64,aarch64,riscv64
+wasm futex unknown-unknown wasm32
+windows futex pc-windows-msvc x86_64,aarch64
+windows_keyed token pc-windows-msvc x86_64,aarch64
+$table"
+    if [ $# -eq 3 ]; then # one row, in its own process
+        parker "$2" "$3"
+        exit
+    fi
+    printf '%s\n' "$table" | awk 'NF >= 4 {n = split($4, cpu, ","); for (i = 1; i <= n; i++) print "sizes", $1, cpu[i]}' |
+        xargs -P 2 -n 3 sh test/compile/compile.sh | LC_ALL=C sort
+    exit
+fi
+if [ $# -eq 4 ]; then # one check of the list below, in its own process
+    try "$1 $2 $3 $4" check_one "$@"
+    exit
+fi
+
+mkdir -p "$dir"
+printf '%s\n' "$table" | while read -r system kind target cpus symbols; do
+    [ -n "$system" ] || continue
+    for cpu in $(echo "$cpus" | tr , ' '); do
+        for level in -Os -O2 -O3; do
+            echo "$system $cpu clang $level"
+        done
+        case $cpu-$target in
+        x86_64-apple-*) ;;
+        x86_64-*) echo "$system $cpu gcc -O2" ;;
+        esac
+    done
+done >"$dir/list"
+xargs -P 2 -n 4 sh test/compile/compile.sh <"$dir/list" >"$dir/results"
+cat "$dir/results"
+passed=$(grep -c '^ok ' "$dir/results")
+failed=$(($(wc -l <"$dir/list") - passed)) # also a check that said nothing
+
+for cpu in x86_64 aarch64 riscv64; do
+    for level in -Os -O3; do
+        try "openbsd $cpu clang $level: the records" check_records "$dir/openbsd-$cpu-clang$level"
+    done
+done
+
+# The object formats that the table has no row for: COFF and WebAssembly. The core with an embedder's own
+# system under it, where undefined is the contract and nothing else; and Windows, where it is ntdll's part.
+# foreign TARGET KIND LEVEL [SYSTEM SYMBOLS]
+foreign() {
+    out=$dir/foreign-$1-${4-$2}$3
+    rm -rf "$out"
+    mkdir -p "$out"
+    features=
+    [ "$1" != wasm32-unknown-unknown ] || features='-matomics -mbulk-memory'
+    # shellcheck disable=SC2086 # lists of words
+    (cd "$out" && clang --target="$1" $features ${strict%-fPIC*} "$3" -I"$root" -I"$root/include" \
+        -c "$root/core/park_$2.c" "$root/core/waiters_$2.c" "$root/core/futex_$2.c" "$root/core/now.c" \
+        ${4:+"$root/sys/$4.c"}) || return 1
+    contract='valet_sys_futex_wait valet_sys_futex_wake valet_sys_now'
+    [ "$2" = futex ] || contract='valet_sys_now valet_sys_token_fini valet_sys_token_init valet_sys_token_post valet_sys_token_wait'
+    contract=${5-$contract}
+    foreign_holds "$out" "$2" "$contract"
+}
+
+# foreign_holds DIRECTORY KIND CONTRACT: nothing else undefined, and no data
+foreign_holds() {
+    have=$(llvm-nm "$1"/*.o | awk '
+        NF == 2 && $1 == "U" && $2 !~ /^__(linear_memory|stack_pointer)$/ { used[$2] }
+        NF == 3 { defined[$3] }
+        END { for (s in used) if (!(s in defined)) print s }' | LC_ALL=C sort | xargs)
+    [ "$have" = "$3" ] || { echo "undefined: '$have', not '$3'" && return 1; }
+    # The table of the token kind's futex is its only data.
+    data=$(llvm-nm "$1"/*.o | awk -v kind="$2" 'NF == 3 && $2 ~ /^[bBdDcC]$/ && (kind == "futex" || $3 != "table")' | xargs)
+    [ -z "$data" ] || { echo "data: $data" && return 1; }
+}
+ntdll='RtlQueryPerformanceCounter RtlQueryPerformanceFrequency RtlWaitOnAddress RtlWakeAddressAll RtlWakeAddressSingle'
+for target in x86_64-pc-windows-gnu x86_64-pc-windows-msvc aarch64-pc-windows-msvc wasm32-unknown-unknown; do
+    for level in -Os -O2 -O3; do
+        for kind in futex token; do
+            try "core for $target, $kind kind, $level" foreign $target $kind $level
+        done
+        case $target in *-windows-*)
+            try "windows, $target, $level" foreign $target futex $level windows "$ntdll"
+            try "windows_keyed, $target, $level" foreign $target token $level windows_keyed \
+                'NtQueryPerformanceCounter NtReleaseKeyedEvent NtWaitForKeyedEvent'
+            ;;
+        esac
+    done
+done
+# foreign_not SEEN CODE: planted in Windows for arm64
+foreign_not() {
+    rm -rf "$dir/planted"
+    cp -r "$dir/foreign-aarch64-pc-windows-msvc-windows-O2" "$dir/planted"
+    printf '%s\n' "$2" >"$dir/plant.c"
+    clang --target=aarch64-pc-windows-msvc -O2 -ffreestanding -c "$dir/plant.c" -o "$dir/planted/plant.o"
+    said=$(foreign_holds "$dir/planted" futex "$ntdll")
+    case $?-$said in
+    1-*"$1"*) good "planted in windows for aarch64: $said" ;;
+    *) bad "planted in windows for aarch64, not seen: $1: $said" ;;
+    esac
+}
+foreign_not planted_symbol 'void planted_symbol(void); void f(void) { planted_symbol(); }'
+foreign_not 'data: ' 'int variable = 1;'
+
+# The check itself: each fault is planted in a copy, and must be seen for what it is.
+# plant SYSTEM CPU SEEN CODE
+plant() {
+    rm -rf "$dir/planted"
+    cp -r "$dir/$1-$2-clang-O2" "$dir/planted"
+    printf '%s\n' "$4" >"$dir/plant.c"
+    find "$1"
+    # shellcheck disable=SC2046 # a list of words
+    $(compiler clang "$1" "$2") -O2 -fPIC -ffreestanding -c "$dir/plant.c" -o "$dir/planted/plant.o"
+    said=$(holds "$1" "$2" "$dir/planted" 2>&1) && said="$said nothing wrong"
+    case $said in
+    *"$3"*) good "planted in $1 for $2: $3" ;;
+    *) bad "planted in $1 for $2, not seen: $3: $said" ;;
+    esac
+}
+for where in 'freebsd x86_64' 'cloudabi aarch64' 'darwin arm64'; do
+    # shellcheck disable=SC2086 # two words
+    set -- $where
+    plant "$@" 'nothing wrong' 'static int g(void) { return 1; } int f(void) { return g(); }'
+    plant "$@" 'planted_symbol' 'void planted_symbol(void); void f(void) { planted_symbol(); }'
+    plant "$@" 'data' 'int variable = 1;'
+    plant "$@" "$(case $1 in darwin) echo common ;; *) echo bss ;; esac)" 'int variable;'
+    plant "$@" "$(case $1 in darwin) echo thread_ ;; *) echo tdata ;; esac)" '_Thread_local int variable = 1;'
+    plant "$@" "$(case $1 in freebsd) echo ctors ;; *) echo init ;; esac)" '__attribute__((constructor)) void f(void) { __asm__ volatile(""); }'
+done
+# shellcheck disable=SC2016 # the dollar is assembly
+plant freebsd x86_64 'valet_now' '__asm__("movabs $valet_now, %rax");'
+plant netbsd riscv64 'valet_now' '__asm__(".8byte valet_now");'
+plant openbsd aarch64 'nothing wrong' '__asm__("svc #0");'
+try_not 'planted in openbsd for aarch64: a trap without a record' check_records "$dir/planted"
+counted compile

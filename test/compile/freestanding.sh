@@ -1,0 +1,125 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT OR Apache-2.0
+# Freestanding means: whatever the compiler, its level and the CPU, the linked library has no undefined
+# symbol, no data, no thread-local storage, no constructor, and is position independent. The token
+# kind's futex table is the one exception, and only where it is called.
+set -u
+cd "$(dirname "$0")/../.." || exit 1
+. test/lib/count.sh
+dir=build/freestanding
+rm -rf "$dir"
+mkdir -p "$dir"
+
+strict='-std=c11 -Wall -Wextra -Wpedantic -Wconversion -Wshadow -Werror -ffreestanding -fno-stack-protector -fPIC -fvisibility=hidden -ffunction-sections -fdata-sections -I. -Iinclude'
+
+# compiler CPU NAME: its command
+compiler() {
+    case $2-$1 in
+    gcc-x86_64) echo gcc ;;
+    gcc-*) echo "$1-linux-gnu-gcc" ;;
+    clang-*) echo "clang --target=$1-linux-gnu" ;;
+    esac
+}
+
+# variant CPU NAME: extra flags of a variant
+variant() {
+    case $2-$1 in
+    plain-aarch64 | lse-aarch64) echo "-mno-outline-atomics" ;;
+    integer-x86_64) echo "-mgeneral-regs-only -mno-red-zone" ;;
+    integer-aarch64) echo "-mgeneral-regs-only -mno-outline-atomics" ;;
+    integer-riscv64) echo "-march=rv64imac -mabi=lp64" ;;
+    esac
+    [ "$2" != lse ] || echo "-march=armv8.1-a"
+}
+
+linker() {
+    case $1 in
+    x86_64) echo elf_x86_64 ;;
+    aarch64) echo aarch64linux ;;
+    riscv64) echo elf64lriscv ;;
+    esac
+}
+
+sources() {
+    kind=${1#*-}
+    case $1 in
+    linux-* | bare-*) echo "sys/${1%-*}.c" ;;
+    esac
+    echo "core/park_$kind.c core/waiters_$kind.c core/futex_$kind.c core/now.c"
+}
+
+# what the embedder supplies
+contract() {
+    case $1 in
+    external-futex) echo 'valet_sys_futex_wait valet_sys_futex_wake valet_sys_now' ;;
+    external-token) echo 'valet_sys_now valet_sys_token_fini valet_sys_token_init valet_sys_token_post valet_sys_token_wait' ;;
+    esac
+}
+
+# holds FILE SYSTEM: the properties of one relocatable file with everything in it
+holds() {
+    undefined=$(llvm-nm -u "$1" | awk '{print $2}' | sort | tr '\n' ' ' | sed 's/ $//')
+    [ "$undefined" = "$(contract "$2")" ] || {
+        echo "undefined: '$undefined', not '$(contract "$2")'"
+        return 1
+    }
+    # alloc sections that are writable, thread-local or run at start
+    extra=$(llvm-readelf -SW "$1" | awk '$0 ~ / (WA|WAT|AWT) / {print $0}' | sed 's/^ *\[ *[0-9]*\] //' |
+        awk '$5 != "000000" {print $1}' | grep -v -x "$3" | tr '\n' ' ')
+    [ -z "$extra" ] || {
+        echo "writable sections: $extra"
+        return 1
+    }
+}
+
+check_one() {
+    cpu=$1 cc=$2 level=$3 kind=$4 system=$5
+    out=$dir/$cpu-$cc-$level-$kind-$system
+    mkdir -p "$out"
+    # shellcheck disable=SC2046,SC2086 # lists of words
+    (cd "$out" && $(compiler "$cpu" "$cc") $strict $level $(variant "$cpu" "$kind") \
+        -I../../.. -I../../../include \
+        -c $(sources "$system" | tr ' ' '\n' | sed 's|^|../../../|')) || return 1
+    ld.lld -m "$(linker "$cpu")" -r "$out"/*.o -o "$out/all" || return 1
+    table=none
+    [ "$system" != external-token ] || table=.bss.table
+    holds "$out/all" "$system" "$table" || return 1
+    # position independent: a shared object without text relocations
+    ld.lld -m "$(linker "$cpu")" -shared -z text --unresolved-symbols=ignore-all "$out"/*.o -o "$out/so" || return 1
+    # without the caller of the table there is no table
+    rm -f "$out"/futex_*.o
+    ld.lld -m "$(linker "$cpu")" -r "$out"/*.o -o "$out/rest" || return 1
+    holds "$out/rest" "$system" none
+}
+
+variants() {
+    [ "$1" = aarch64 ] && echo plain integer lse || echo plain integer
+}
+
+for cpu in x86_64 aarch64 riscv64; do
+    for cc in gcc clang; do
+        for system in linux-futex bare-futex external-futex external-token; do
+            for kind in $(variants $cpu); do
+                [ "$system-$kind" = linux-futex-lse ] || [ "$kind" != lse ] || continue
+                for level in -Os -O2 -O3; do
+                    [ "$kind" = plain ] || [ $level = -O2 ] || continue
+                    try "$cpu $cc $system $kind $level" check_one $cpu $cc $level "$kind" $system
+                done
+            done
+        done
+    done
+done
+
+# The check itself: each fault is planted in a copy, and must be seen.
+plant() {
+    printf '%s\n' "$2" >"$dir/plant.c"
+    gcc -O2 -fPIC -ffreestanding -c "$dir/plant.c" -o "$dir/plant.o"
+    ld.lld -m elf_x86_64 -r "$dir/plant.o" "$dir/x86_64-gcc--O2-plain-linux-futex/all" -o "$dir/planted"
+    try_not "planted: $1" holds "$dir/planted" linux-futex none
+}
+plant 'an undefined symbol' 'void memcpy_(void); void f(void) { memcpy_(); }'
+plant 'a variable' 'int variable = 1;'
+plant 'a zero variable' 'int variable;'
+plant 'thread-local storage' '_Thread_local int variable;'
+plant 'a constructor' '__attribute__((constructor)) void f(void) {}'
+counted freestanding

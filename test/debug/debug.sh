@@ -1,0 +1,143 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT OR Apache-2.0
+# Usage: debug.sh BUILD_FUTEX BUILD_TOKEN. What core/valet-gdb.py prints about the objects of a
+# stopped program, gdb in batch mode, on a build of each kind; and that it refuses what it cannot read.
+set -u
+futex=$(realpath "$1")
+token=$(realpath "$2")
+cd "$(dirname "$0")/../.." || exit 1
+. test/lib/count.sh
+dir=build/debug
+rm -rf "$dir"
+mkdir -p "$dir"
+
+# says NAME PROGRAM <PAIRS: lines of commands of gdb, each with what it prints below it, after "> ". All of
+# them go to one run that stops at `stopped`; addresses and numbers of threads are cut out.
+says() {
+    cat >"$dir/pairs"
+    set -- "$1" "$dir/$2" gdb -nx -batch -iex 'set auto-load off' -iex 'set debuginfod enabled off' \
+        -iex 'set startup-with-shell off' -ex 'source core/valet-gdb.py' -ex 'break stopped' -ex run
+    while read -r line; do
+        case $line in
+        '>'*) ;;
+        *) set -- "$@" -ex "$line" ;;
+        esac
+    done <"$dir/pairs"
+    name=$1 program=$2
+    shift 2
+    timeout -k 5 120 "$@" -ex kill "$program" </dev/null >"$dir/said" 2>&1
+    sed -n 's/0x[0-9a-f]\{3,\}/ADDRESS/g; s/LWP [0-9]*/LWP/; s/^ *//
+        /^parker\|^waiters\|^ADDRESS of\|^valet:/p' "$dir/said" >"$dir/seen"
+    sed -n 's/^> //p' "$dir/pairs" >"$dir/expected"
+    if cmp -s "$dir/expected" "$dir/seen"; then good "$name"; else
+        bad "$name"
+        diff "$dir/expected" "$dir/seen" | sed 's/^/        /'
+        tail -n 5 "$dir/said" | sed 's/^/        | /'
+    fi
+}
+
+program() {
+    # shellcheck disable=SC2086 # a list of words
+    gcc -std=gnu11 -Wall -Wextra -Werror -g -O1 -Iinclude -I. test/debug/stopped.c $2 -lpthread -o "$dir/$1"
+}
+program futex "$futex/libvalet.a" || bad 'the program, futex kind'
+program token "$token/libvalet.a" || bad 'the program, token kind'
+
+# The calls run alone: the thread that a wake is for stays where it stopped. (Not so below: a post may need
+# a lock that its stopped owner holds.)
+says 'futex kind: each state, what is no word, and planted errors of the script' futex <<'END'
+valet-parker parked
+> parker ADDRESS, futex kind: no token, one thread is parked
+valet-parker &token
+> parker ADDRESS, futex kind: a token, nobody parked
+valet-parker (long)&empty
+> parker ADDRESS, futex kind: no token, nobody parked
+valet-waiters waited
+> waiters ADDRESS, futex kind: state 19, WAITERS, threads may sleep (the kernel has the queue)
+valet-waiters &alone
+> waiters ADDRESS, futex kind: state 19, nobody waits
+valet-parker not_a_parker
+> valet: ADDRESS is not a parker's word, futex kind
+valet-waiters not_waiters
+> valet: ADDRESS is not a waiters word, futex kind
+valet-parker
+> valet: which object? Its struct, a pointer to it or its address
+set valet-kind token
+valet-parker parked
+> valet: ADDRESS is on no thread's stack: not a word of this kind and layout
+set valet-kind auto
+python PARKED = 2
+valet-parker parked
+> valet: ADDRESS is not a parker's word, futex kind
+python STATE = 15
+valet-waiters alone
+> valet: 0x13 is not a waiters word, futex kind
+python STATE, WAITERS, REST = 31, 64, 32
+valet-waiters waited
+> waiters ADDRESS, futex kind: state 19, REST, one of those who slept is awake and is to wake the others
+python PARKED, WAITERS, REST = 0xffffffff, 32, 64
+set scheduler-locking on
+call (void)valet_unpark(&parked)
+call (void)valet_store_and_delegate(&waited, 21)
+valet-parker parked
+> parker ADDRESS, futex kind: a token, nobody parked
+valet-waiters waited
+> waiters ADDRESS, futex kind: state 21, REST, one of those who slept is awake and is to wake the others
+END
+
+says 'token kind: each state, whose nodes are queued, what is no word, planted errors' token <<'END'
+valet-parker parked
+> parker ADDRESS, token kind: no token, parked: thread 2 (LWP, token)
+valet-parker &token
+> parker ADDRESS, token kind: a token, nobody parked
+valet-parker (long)&empty
+> parker ADDRESS, token kind: no token, nobody parked
+valet-waiters waited
+> waiters ADDRESS, token kind: state 19, 3 queued, newest first
+> ADDRESS of thread 5 (LWP, token)
+> ADDRESS of thread 4 (LWP, token)
+> ADDRESS of thread 3 (LWP, token)
+valet-waiters &alone
+> waiters ADDRESS, token kind: state 19, nobody waits
+valet-parker not_a_parker
+> valet: ADDRESS is on no thread's stack: not a word of this kind and layout
+valet-waiters not_waiters
+> valet: ADDRESS is on no thread's stack: not a word of this kind and layout
+set var waited.word |= 32
+valet-waiters waited
+> waiters ADDRESS, token kind: state 19, 3 queued, newest first, LOCK (a waiter is unlinking its node)
+> ADDRESS of thread 5 (LWP, token)
+> ADDRESS of thread 4 (LWP, token)
+> ADDRESS of thread 3 (LWP, token)
+set var waited.word &= ~32
+set valet-kind futex
+valet-parker parked
+> valet: ADDRESS is not a parker's word, futex kind
+set valet-kind auto
+python NODE_NEXT = 120
+valet-waiters waited
+> valet: struct node has another layout here: {'token': 0, 'next': 128}
+END
+
+# No debug information, and no symbol of the library: what is left is what the script knows.
+strip --strip-all --keep-symbol=stopped --keep-symbol=waited -o "$dir/stripped" "$dir/token"
+says 'token kind, stripped: the kind is asked for; from a thread that is parked' stripped <<'END'
+valet-waiters (long)&waited
+> valet: the program's symbols do not tell the kind: set valet-kind futex, or token
+set valet-kind token
+thread 2
+valet-waiters (long)&waited
+> waiters ADDRESS, token kind: state 19, 3 queued, newest first
+> ADDRESS of thread 5 (LWP, stripped)
+> ADDRESS of thread 4 (LWP, stripped)
+> ADDRESS of thread 3 (LWP, stripped)
+END
+
+mkdir -p "$dir/core"
+sed 's/^    struct node \*next; .*/    void *planted; struct node *next;/' core/waiters_token.c >"$dir/core/waiters_token.c"
+program planted "core/park_token.c $dir/core/waiters_token.c core/now.c sys/posix.c" || bad 'the program of another layout'
+says 'planted: a library with another node' planted <<'END'
+valet-waiters waited
+> valet: struct node has another layout here: {'token': 0, 'planted': 128, 'next': 136}
+END
+counted debug

@@ -1,0 +1,124 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT OR Apache-2.0
+# The README as a stranger follows it: every block of code in it is used, in the order in which it stands.
+# A block with a name ("```c first.c") is written to that file of a copy of the tree; the lines of an sh
+# block are run there, as printed, but for those of the form `sh test/...`, which must be steps of all.sh (or
+# all.sh itself, which must be what CI runs). Every file named is there.
+set -u
+cd "$(dirname "$0")/../.." || exit 1
+. test/lib/count.sh
+root=$PWD
+dir=$root/build/readme
+rm -rf "$dir"
+mkdir -p "$dir"
+
+# A block a file: NN.sh or, for one with a name, NN.file (the name in its first line)
+blocks() {
+    python3 - "$1" "$2" <<'END'
+import re, sys
+text = open(sys.argv[1]).read()
+fences = re.findall(r"^```(.*)\n((?:.*\n)*?)```$", text, re.M)
+if 2 * len(fences) != len(re.findall(r"^ *```", text, re.M)):
+    sys.exit("a fence that is not closed, or indented")
+if re.search(r"^    \S", re.sub(r"^```.*\n(?:.*\n)*?```$", "", text, flags=re.M), re.M):
+    sys.exit("an indented block: fence it, so that it is tested")
+for n, (info, body) in enumerate(fences):
+    language, _, name = info.partition(" ")
+    if language == "sh" and not name:
+        open(f"{sys.argv[2]}/{n:02}.sh", "w").write(body)
+    elif name:
+        open(f"{sys.argv[2]}/{n:02}.file", "w").write(name + "\n" + body)
+    else:
+        sys.exit(f"a block that no test uses: {info or 'no language'}")
+END
+}
+
+# command LINE: one line of an sh block
+command() {
+    line=${1%%  *\#*} # a remark
+    case $line in
+    'sh test/all.sh'*) grep -q 'exec sh test/all.sh$' .ci/run ;;
+    'sh test/'*) grep -q "^ *\(check\|group\) .* [0-9]* $line\( \|\$\)" test/lib/steps.sh ;;
+    *)
+        # Installed below DESTDIR, and found there.
+        (cd "$dir/tree" && DESTDIR=$dir/root PKG_CONFIG_SYSROOT_DIR=$dir/root \
+            PKG_CONFIG_PATH=$dir/root/usr/local/lib/$(gcc -print-multiarch)/pkgconfig sh -e -c "$line")
+        ;;
+    esac
+}
+
+# follow FILE: all blocks, as checks
+follow() {
+    rm -rf "$dir/blocks" "$dir/tree/external" # set up anew; the rest of the tree is slow to build
+    mkdir -p "$dir/blocks" "$dir/tree"
+    [ -e "$dir/tree/README.md" ] || git ls-files -z --cached --others --exclude-standard | xargs -0 tar -cf - | tar -xf - -C "$dir/tree"
+    try 'every block has a use' blocks "$1" "$dir/blocks"
+    for block in "$dir"/blocks/*; do
+        case $block in
+        *.file)
+            name=$(head -n 1 "$block")
+            mkdir -p "$(dirname "$dir/tree/$name")"
+            tail -n +2 "$block" >"$dir/tree/$name"
+            good "block: $name"
+            ;;
+        *.sh)
+            while IFS= read -r line; do
+                [ -z "$line" ] || try "as printed: $line" command "$line"
+            done <"$block"
+            ;;
+        esac
+    done
+}
+
+follow README.md
+lines=$(wc -l <"$dir/tree/first.c")
+if [ "$lines" -gt 0 ] && [ "$lines" -le 20 ]; then good "the first program has $lines lines"; else bad "$lines lines"; fi
+says() { [ "$("$dir/tree/first")" = 'parked, and woken' ]; }
+try 'the first program says what it should' says
+
+# The two projects of the README, around its first program
+by_meson() {
+    cp "$dir/tree/first.c" "$dir/tree/outside/" && mkdir -p "$dir/tree/outside/subprojects" &&
+        ln -sfn "$root" "$dir/tree/outside/subprojects/valet" &&
+        meson setup "$dir/by-meson" "$dir/tree/outside" && ninja -C "$dir/by-meson" && [ "$("$dir/by-meson/first")" = 'parked, and woken' ]
+}
+by_cmake() {
+    cmake -S "$dir/tree/outside" -B "$dir/by-cmake" "-DCMAKE_PREFIX_PATH=$dir/root/usr/local" &&
+        cmake --build "$dir/by-cmake" && [ "$("$dir/by-cmake/first")" = 'parked, and woken' ]
+}
+try 'the Meson project builds, and runs' by_meson
+try 'the CMake project builds, and runs' by_cmake
+
+for file in $(grep -o '](\([^)]*\))' README.md | tr -d '()]' | grep -v '^http' | sort -u); do
+    try "named and there: $file" test -e "$file"
+done
+# shellcheck disable=SC2016 # the backquotes are the README's
+grep -o '`sh test/[^`]*`' README.md | tr -d '`' | sed 's/ quick$//' | sort -u >"$dir/steps"
+while IFS= read -r line; do
+    try "a step: $line" command "$line"
+done <"$dir/steps"
+# shellcheck disable=SC2013 # words, not lines
+for script in $(grep -o 'test/[a-z_/]*\.sh' README.md | sort -u); do
+    try "named and there: $script" test -f "$script"
+done
+
+# The test itself: what must not pass.
+planted() { # WHAT FROM TO
+    sed "s|$2|$3|" README.md >"$dir/planted.md"
+    ! cmp -s README.md "$dir/planted.md" || {
+        bad "planted: $1: nothing changed"
+        return
+    }
+    # shellcheck disable=SC2030,SC2031 # a count of its own
+    said=$(follow "$dir/planted.md")
+    case $said in
+    *FAILED*) good "planted: $1: seen" ;;
+    *) bad "planted: $1: not seen" ;;
+    esac
+}
+planted 'a block without a language' '^```c first.c' '```'
+planted 'an indented block' '^```sh' '    sh test/demo.sh'
+planted 'a program that does not compile' 'puts(message)' 'puts(massage)'
+planted 'a command that is no step' 'sh test/demo.sh ' 'sh test/lib/setup.sh '
+planted 'an option that does not exist' '-Dexternal_kind=token' '-Dexternal_sort=token'
+counted readme

@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: MIT OR Apache-2.0 */
+/* Programs whose size and instructions figures.sh counts. PAIR: unpark and park; UNPARK:
+ * unpark only; WAIT: for a state that is there; SET: a state that nobody waits for; NOTHING: the
+ * loop alone. ROUNDS times, and as often again for each argument. */
+#include "valet.h"
+
+/* Not static: a compiler that can see nobody else would do without. */
+struct valet_parker parker;
+struct valet_waiters waiters;
+
+#ifdef SIZE
+void start(void);
+void start(void)
+{
+    valet_unpark(&parker);
+    valet_park(&parker);
+}
+#else
+int main(int argc, char **argv)
+{
+    (void)argv;
+    for (int i = 0; i < ROUNDS * argc; i++) {
+#if defined UNPARK || defined PAIR
+        valet_unpark(&parker);
+#endif
+#ifdef PAIR
+        valet_park(&parker);
+#endif
+#ifdef WAIT
+        valet_compare_and_wait(&waiters, 1);
+#endif
+#ifdef SET
+        valet_store_and_wake(&waiters, 1);
+#endif
+        __asm__ volatile("" ::: "memory");
+    }
+    return 0;
+}
+#endif

@@ -1,0 +1,177 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT OR Apache-2.0
+# The figures that the library is held to and that do not depend on time: bytes of code of one parker,
+# bytes of stack of a parked thread, both on every system and CPU, and instructions of the fast paths.
+# Each is printed beside its bound, with PASS or FAIL.
+set -u
+cd "$(dirname "$0")/../.." || exit 1
+. test/lib/count.sh
+# shellcheck disable=SC2034 # used there
+good_word='PASS   ' bad_word='FAIL   '
+dir=build/figures
+rm -rf "$dir"
+mkdir -p "$dir"
+flags='-std=c11 -ffreestanding -fPIC -fvisibility=hidden -ffunction-sections -fno-stack-protector -fno-asynchronous-unwind-tables -I. -Iinclude'
+
+# compiler CPU NAME: $cc
+compiler() {
+    case $2-$1 in
+    gcc-x86_64) cc=gcc ;;
+    gcc-*) cc=$1-linux-gnu-gcc ;;
+    *) cc="clang --target=$1-linux-gnu" ;;
+    esac
+    [ "$1" != aarch64 ] || cc="$cc -mno-outline-atomics"
+}
+
+# parker CPU COMPILER LEVEL BOUND [spin]: function sizes of a program that parks and unparks, whether it
+# polls (-Dspin=) or not
+parker() {
+    compiler "$1" "$2"
+    out=$dir/$1-$2$3${5:-}
+    mkdir -p "$out"
+    for file in core/park_futex.c core/now.c sys/linux.c; do
+        # shellcheck disable=SC2086 # lists of words
+        $cc $flags ${5:+-DVALET_SPIN=1} $3 -c $file -o "$out/$(basename $file .c).o" || return
+    done
+    # shellcheck disable=SC2086
+    $cc $flags $3 -DSIZE -c test/figures/figures.c -o "$out/start.o" || return
+    ld.lld --gc-sections -e start "$out"/*.o -o "$out/program" || return
+    size=$(llvm-nm -S --defined-only "$out/program" |
+        awk '$3 ~ /[tT]/ && $4 != "start" {print $2}' | while read -r hex; do echo $((0x$hex)); done |
+        awk '{sum += $1} END {print sum}')
+    bound "code of one parker, $1, $2 $3${5:+, that polls}" "$size" "$4"
+}
+
+parker x86_64 gcc -Os 320
+parker x86_64 gcc -O2 384
+parker x86_64 clang -Os 384
+parker x86_64 clang -O2 384
+parker aarch64 gcc -Os 544
+parker aarch64 gcc -O2 544
+parker aarch64 clang -Os 544
+parker aarch64 clang -O2 544
+parker riscv64 gcc -Os 384
+parker riscv64 gcc -O2 384
+parker riscv64 clang -Os 384
+parker riscv64 clang -O2 384
+parker x86_64 gcc -Os 512 spin
+parker x86_64 gcc -O2 576 spin
+parker x86_64 clang -Os 640 spin
+parker x86_64 clang -O2 640 spin
+parker aarch64 gcc -Os 832 spin
+parker aarch64 gcc -O2 832 spin
+parker aarch64 clang -Os 832 spin
+parker aarch64 clang -O2 832 spin
+parker riscv64 gcc -Os 640 spin
+parker riscv64 gcc -O2 640 spin
+parker riscv64 clang -Os 640 spin
+parker riscv64 clang -O2 640 spin
+
+# stack FLAGS FILE...: bytes of the deepest chain, by the compiler's own account. The public function,
+# park_slow and the backend's wait are one chain, and each call is a return address more.
+stack() {
+    options=$1
+    shift
+    for file; do
+        # shellcheck disable=SC2086
+        gcc $flags -O2 $options -fstack-usage -c "$file" -o "$dir/su-$(basename "$file" .c).o" || return
+    done
+    cat "$dir"/su-*.su | awk '
+        $1 ~ /:(valet_park|poll_then_park|park_slow|sleep_once|valet_sys_futex_wait)$/ {sum += $2; calls++}
+        END {print sum + 8 * calls}'
+    rm -f "$dir"/su-*
+}
+bound 'stack of a parked thread, x86_64, futex kind' "$(stack '' core/park_futex.c sys/linux.c)" 96
+bound '... that polls' "$(stack -DVALET_SPIN=1 core/park_futex.c sys/linux.c)" 96
+bound '... without a red zone' "$(stack -mno-red-zone core/park_futex.c sys/linux.c)" 112
+bound '... token kind, without the system'"'"'s own' "$(stack '' core/park_token.c)" 384
+
+# emulated_instructions_of_a_round CPU PROGRAM: qemu writes a line for each, and now and then one twice
+emulated_instructions_of_a_round() {
+    for n in '' 2; do
+        # shellcheck disable=SC2086 # a word or nothing
+        "qemu-$1" -singlestep -d exec,nochain -D "$2.trace" "$2" $n && grep -c '^Trace' "$2.trace"
+        rm -f "$2.trace"
+    done | awk '{n[NR] = $1} END {if (NR == 2) print int((n[2] - n[1]) / 1000 + 0.5)}'
+}
+
+# instructions CPU WHAT: through the call, by gcc -O2
+instructions() {
+    compiler "$1" gcc
+    run=$dir/run-$1-$2
+    # shellcheck disable=SC2086 # lists of words
+    $cc $flags -O2 -DVALET_SPIN=1 -c core/park_futex.c -o "$dir/park.o" &&
+        $cc $flags -O2 -c core/waiters_futex.c -o "$dir/waiters.o" && $cc $flags -O2 -c sys/linux.c -o "$dir/linux.o" &&
+        $cc -O2 -Iinclude "-D$2" -DROUNDS=1000 test/figures/figures.c \
+            "$dir/park.o" "$dir/waiters.o" "$dir/linux.o" -static -o "$run" || return
+    case $1 in
+    x86_64) instructions_of_a_round "$run" ;;
+    *) emulated_instructions_of_a_round "$1" "$run" ;;
+    esac
+}
+
+# fast_paths CPU BOUND...
+fast_paths() {
+    cpu=$1
+    shift
+    loop=$(instructions "$cpu" NOTHING)
+    for what in 'UNPARK unpark, nobody parked' 'PAIR unpark and park with a token' \
+        'WAIT wait for a state that is there' 'SET store and wake nobody'; do
+        bound "instructions, $cpu: ${what#* }" "$(($(instructions "$cpu" "${what%% *}") - loop))" "$1"
+        shift
+    done
+}
+fast_paths x86_64 11 22 13 9
+fast_paths aarch64 10 20 11 11
+fast_paths riscv64 11 22 14 11
+
+# What one parker takes on each system and CPU, as in test/figures/sizes.txt: each row is in both.
+sizes() { # MEASURED
+    awk 'NR == FNR {if (!/^#/) {most[$1, $3] = $0; left++} next}
+        {
+            split(most[$1, $3], m); left -= (m[1] != ""); delete most[$1, $3]
+            ok = m[1] != "" && $2 == m[2] && $4 > 0 && $4 <= m[4] && $5 <= m[5] && $6 <= m[6]
+            printf "%s one parker, %s, %s: %d bytes of code, %d of data, %d of stack (at most %d, %d, %d)\n",
+                ok ? "PASS" : "FAIL", $1, $3, $4, $5, $6, m[4], m[5], m[6]
+        }
+        END {printf "%s rows of test/figures/sizes.txt that were not measured: %d\n", left == 0 ? "PASS" : "FAIL", left}' \
+        test/figures/sizes.txt "$1" >"$dir/judged"
+    while read -r verdict what; do
+        if [ "$verdict" = PASS ]; then good "$what"; else bad "$what"; fi
+    done <"$dir/judged"
+}
+sh test/compile/compile.sh sizes >"$dir/sizes"
+sizes "$dir/sizes"
+
+# The test itself: a figure above its bound is seen.
+larger() (
+    failed=0
+    parker x86_64 gcc -Os 100
+    [ "$failed" -eq 0 ]
+)
+slower() (
+    failed=0
+    loop=$(instructions "$1" NOTHING)
+    bound 'instructions of unpark, nobody parked' "$(($(instructions "$1" PAIR) - loop))" "$2"
+    [ "$failed" -eq 0 ]
+)
+nothing() (
+    failed=0
+    bound 'code that does not compile' '' 384
+    [ "$failed" -eq 0 ]
+)
+try_not 'planted: a parker of more bytes than its bound' larger
+try_not 'planted: the instructions of two calls for those of one' slower x86_64 11
+try_not '... on aarch64' slower aarch64 10
+try_not 'planted: no figure' nothing
+not_all() (
+    failed=0
+    sed "$1" "$dir/sizes" >"$dir/others"
+    sizes "$dir/others"
+    [ "$failed" -eq 0 ]
+)
+try_not 'planted: a system that was not measured' not_all 1d
+try_not 'planted: ... and another twice in its place' not_all '1d; 2p'
+try_not 'planted: a word of data' not_all '1s/ 0 / 8 /'
+try_not 'planted: ten times the code' not_all '1s/   \([0-9]*\)     0/   \10     0/'
+counted figures

@@ -1,0 +1,214 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT OR Apache-2.0
+# Usage: model.sh [quick] [ROW]. Run the library's machine code for each system against the model of
+# its kernel, at every interleaving (model/model.h, model/table), then plant each of model/bugs and
+# see it found. quick: each row on its first CPU only, and at visible operations only. Objects go to
+# build/model, or to $MODEL_BUILD.
+set -eu
+test=$(cd "$(dirname "$0")/.." && pwd)
+root=$(dirname "$test")
+build=${MODEL_BUILD:-$root/build/model}
+export MODEL_BUILD="$build"
+
+# Compile $2 of the sources $1 by the command in the rest of the arguments. Prints the object's name.
+# An object that another image has is not made again; a planted bug in a header changes them all.
+object() {
+    from=$1 source=$2
+    shift 2
+    key=$(printf '%s' "$source $*" | cksum | tr ' ' -)
+    if [ "$from" != "$root" ] && { [ -e "$from/headers-differ" ] || ! cmp -s "$from/$source" "$root/$source"; }; then
+        key=$key-$(basename "$(dirname "$from")")
+    fi
+    o=$build/objects/$key.o
+    if [ ! -e "$o" ]; then
+        "$@" -I"$from" -I"$from/include" "$from/$source" -o "$o.$$"
+        mv "$o.$$" "$o"
+    fi
+    echo "$o"
+}
+
+# Build the image of the row in $name, $file, ... for $1, a CPU, from the sources $2, in $3.
+image() (
+    cpu=$1 tree=$2 out=$3
+    mkdir -p "$out"
+    case $cpu in
+    x86_64) machine=-mgeneral-regs-only ;;
+    aarch64) machine='-mgeneral-regs-only -mno-outline-atomics' ;;
+    aarch64_lse) machine='-mgeneral-regs-only -march=armv8.1-a' ;;
+    riscv64) machine='-march=rv64imac -mabi=lp64 -mno-relax' ;;
+    esac
+    target=${cpu%_lse}-$target prefix=
+    case $target in
+    aarch64-apple*) target=arm64-${target#aarch64-} prefix=_ ;;
+    *-apple*) prefix=_ ;;
+    esac
+    common="clang-14 -target $target $machine $cflags -c"
+    flags='-std=c11 -ffreestanding -O2 -g -fPIC -fno-stack-protector -fno-unwind-tables
+        -fno-asynchronous-unwind-tables -ffunction-sections'
+    sources="core/park_$kind.c core/waiters_$kind.c core/futex_$kind.c core/now.c"
+    [ "$file" = - ] || sources="$sources sys/$file"
+    set -- "$out/stubs.o"
+    for s in $sources; do
+        # shellcheck disable=SC2086 # lists of words, here and below
+        o=$(object "$tree" "$s" $common $flags)
+        set -- "$@" "$o"
+    done
+    # shellcheck disable=SC2086
+    o=$(object "$root" test/model/scenario.c $common $flags)
+    set -- "$@" "$o"
+    for s in check_enter check_leave check_expect check_clock $("$build/checker" --symbols "$model"); do
+        printf '.globl %s%s\n.p2align 4\n%s%s: .long 0\n' "$prefix" "$s" "$prefix" "$s"
+    done >"$out/stubs.s"
+    $common "$out/stubs.s" -o "$out/stubs.o"
+    if [ -n "$prefix" ]; then
+        ld64.lld-14 -arch "${target%%-*}" -platform_version macos 11.0 11.0 -e _check_enter \
+            -o "$out/image" "$@"
+    else
+        ld.lld-14 -static -e check_enter --image-base=0x100000 -z norelro -z max-page-size=4096 \
+            --build-id=none -o "$out/image" "$@"
+    fi
+)
+
+# Take a line of the table apart.
+row() {
+    name=$1 file=$2 kind=$3 model=$4 cpus=$5 target=$6
+    shift 6
+    cflags='' check=''
+    for o in "$@"; do
+        case $o in
+        factor=*) check="$check -c ${o#factor=}" ;;
+        except=*) check="$check -x ${o#except=}" ;;
+        deep) check="$check -d" ;;
+        parker) check="$check -o" ;;
+        no-clock) check="$check -n" ;;
+        no-kernel) check="$check -u" ;;
+        *) cflags="$cflags $o" ;;
+        esac
+    done
+}
+
+# Jobs: "honest", "check CPU LINE OF THE TABLE", "bug NAME ROW CPU SCENARIO print|- WORDS OF THE VERDICT". Each
+# prints lines of results that end in "ok" or begin with "FAILED".
+job_check() {
+    cpu=$1
+    shift
+    row "$@"
+    out=$build/$name-$cpu
+    if ! image "$cpu" "$root" "$out" >"$out.log" 2>&1; then
+        echo "FAILED $name/$cpu does not build:"
+        cat "$out.log"
+        return
+    fi
+    [ "$mode" = all ] || check="$check -q"
+    case $cpu in aarch64 | riscv64) check="$check -p" ;; esac
+    # shellcheck disable=SC2086
+    timeout 300 "$build/checker" $check -l -k "$kind" -M "$model" -r "$name/$cpu" "$out/image" 2>&1 ||
+        [ $? = 1 ] || echo "FAILED $name/$cpu did not come to an end"
+}
+
+# The model of Linux against the kernel of this machine; then the same with the model made wrong.
+job_honest() {
+    gcc -std=gnu11 -O2 -Wall -Wextra -Werror "$test/model/honest.c" "$test/model/kernel_linux.c" -lpthread \
+        -o "$build/honest"
+    if timeout 60 "$build/honest"; then
+        echo 'honest: the model of Linux answers as this kernel does  ok'
+    else
+        echo 'FAILED honest: the model of Linux does not answer as this kernel does'
+    fi
+    sed 's/count > 0 ? (uint64_t)count : 1/count > 0 ? (uint64_t)count : 0/' "$test/model/kernel_linux.c" \
+        >"$build/kernel_wrong.c"
+    gcc -std=gnu11 -I"$test/model" "$test/model/honest.c" "$build/kernel_wrong.c" -lpthread -o "$build/honest_wrong"
+    if timeout 60 "$build/honest_wrong" >"$build/honest.log"; then
+        echo 'FAILED honest: a wake of 0 that wakes nobody is not noticed'
+    else
+        echo 'honest: a wake of 0 that wakes nobody is noticed  ok'
+    fi
+}
+
+job_bug() {
+    bug=$1 wanted=$2 cpu=$3 scenario=$4 print=$5
+    shift 5
+    says=$*
+    out=$build/bug-$bug
+    mkdir -p "$out/tree"
+    cp -r "$root/core" "$root/sys" "$root/arch" "$root/include" "$out/tree/"
+    # shellcheck disable=SC2046
+    row $(grep -E "^$wanted .* ([a-z0-9_,]*,)?${cpu}[, ]" "$test/model/table" | head -n 1)
+    python3 "$test/lib/plant.py" "$test/model/bugs" "$bug" "$out/tree" >"$out.log" 2>&1 &&
+        planted=yes || planted=
+    for s in "$root"/*/*.h; do
+        t=$out/tree/${s#"$root"/}
+        [ ! -e "$t" ] || cmp -s "$s" "$t" || : >"$out/tree/headers-differ"
+    done
+    if ! { [ "$planted" ] && image "$cpu" "$out/tree" "$out" >>"$out.log" 2>&1; }; then
+        echo "FAILED bug $bug cannot be planted:"
+        cat "$out.log"
+        return
+    fi
+    # shellcheck disable=SC2086
+    timeout 300 "$build/checker" $check -q -f -l -s "$scenario" -k "$kind" -M "$model" -r "$name/$cpu" \
+        "$out/image" >"$out.log" 2>&1 || true
+    verdict=$(grep -e '^FAILED' "$out.log" || true)
+    case $verdict in
+    *"${says#-}"*) [ -n "$verdict" ] || verdict='not found' ;;
+    *) verdict='not found' ;;
+    esac
+    if [ "$verdict" = 'not found' ]; then
+        echo "FAILED bug $bug is not found in $scenario on $name/$cpu"
+        cat "$out.log"
+        return
+    fi
+    [ "$print" = - ] || grep -v -e ' ok$' -e '^FAILED' "$out.log"
+    echo "bug $bug: ${verdict#FAILED }  ok"
+}
+
+if [ "${1:-}" = job ]; then
+    mode=$2 job=$3
+    shift 3
+    "job_$job" "$@"
+    exit 0
+fi
+
+mode=all
+[ "${1:-}" != quick ] || { mode=quick && shift; }
+only=${1:-}
+for need in clang-14/clang-14 ld.lld-14/lld-14 ld64.lld-14/lld-14 llvm-symbolizer-14/llvm-14 \
+    gcc/gcc python3/python3 /usr/include/unicorn/unicorn.h/libunicorn-dev; do
+    command -v "${need%/*}" >/dev/null || [ -e "${need%/*}" ] ||
+        { echo "model: no ${need%/*}: install ${need##*/}" >&2 && exit 1; }
+done
+rm -rf "$build"
+mkdir -p "$build/out" "$build/objects"
+set --
+for s in "$test"/model/*.c; do
+    case $s in
+    */scenario.c | */honest.c) ;;
+    *) set -- "$@" "$s" ;;
+    esac
+done
+gcc -std=gnu11 -O2 -g -Wall -Wextra -Werror -I"$root/include" "$@" -lunicorn -o "$build/checker"
+
+{
+    [ "${only:-linux}" != linux ] || echo honest
+    grep -v -e '^#' -e '^$' "$test/model/table" | while read -r name file kind model cpus rest; do
+        [ -z "$only" ] || [ "$only" = "$name" ] || continue
+        [ "$mode" = all ] || cpus=${cpus%%,*}
+        case $mode-$rest in quick-*deep) continue ;; esac
+        for cpu in $(echo "$cpus" | tr , ' '); do
+            echo "check $cpu $name $file $kind $model $cpus $rest"
+        done
+    done
+    python3 "$test/lib/plant.py" --list "$test/model/bugs" | while read -r bug row rest; do
+        [ -z "$only" ] || [ "$only" = "$row" ] || continue
+        echo "bug $bug $row $rest"
+    done
+} | awk '{ printf "%03d %s\n", NR, $0 }' >"$build/jobs"
+# shellcheck disable=SC2016 # the inner shell's
+xargs -r -P 2 -L 1 sh -c 'n=$3 && mode=$2 && script=$1 && shift 3 &&
+    sh "$script" job "$mode" "$@" >"$MODEL_BUILD/out/$n" 2>&1' - "$test/model/model.sh" "$mode" <"$build/jobs"
+
+cat "$build"/out/*
+passed=$(cat "$build"/out/* | grep -c ' ok$' || true)
+failed=$(cat "$build"/out/* | grep -c '^FAILED' || true)
+echo "model: $passed passed, $failed failed"
+[ "$failed" -eq 0 ] && [ "$passed" -gt 0 ]

@@ -1,0 +1,124 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT OR Apache-2.0
+# Usage: one_file.sh BUILD. The single file: by `meson compile amalgamation`, and for every row of
+# sys/meson.build that compiles here (all but external by its own file): without a warning in gcc and
+# clang, by itself and inside a user's file, where it leaves no symbol. The instructions of its fast paths.
+# The suites on it are steps of their own (-Dsingle_file=true).
+set -u
+build=$1
+cd "$(dirname "$0")/../.." || exit 1
+. test/lib/count.sh
+dir=$PWD/build/amalgamation
+rm -rf "$dir"
+mkdir -p "$dir"
+strict='-std=c11 -O2 -Wall -Wextra -Wpedantic -Wconversion -Werror'
+
+# write SYSTEM KIND FILE CPUS TREE: $dir/SYSTEM/valet.c; with SPIN=1 one that polls
+write() {
+    mkdir -p "$dir/$1"
+    python3 "$5/core/amalgamate.py" "$5" "$1" "$2" "$3" "$4" "${SPIN:-0}" 0 "$dir/$1/valet.c" "$dir/$1/valet.h" "$dir/$1/d"
+}
+
+try 'meson compile amalgamation' meson compile -C "$build" amalgamation
+try 'valet.h lies beside it' cmp include/valet.h "$build/core/valet.h"
+fresh() {
+    SPIN=1 write linux futex linux.c x86_64,aarch64,riscv64,wasm32 . &&
+        tail -n +5 "$dir/linux/valet.c" >"$dir/1" && tail -n +5 "$build/core/valet.c" >"$dir/2" && cmp "$dir/1" "$dir/2"
+}
+try 'it is what the script writes' fresh
+
+# What a user's file is left with: its own function, and in these rows hooks that the integrator may
+# define, or traps of which the system wants one each.
+leaves() {
+    case $1 in
+    bare) echo 'valet_sys_now' ;;
+    windows_keyed) echo 'valet_sys_keyed_event' ;;
+    openbsd) echo 'valet_openbsd_clock_gettime valet_openbsd_futex' ;;
+    esac
+}
+
+# compiled SYSTEM COMPILER FLAGS...: by itself and in a user's file
+compiled() {
+    system=$1
+    shift
+    # shellcheck disable=SC2086 # lists of words
+    "$@" $strict -ffreestanding -c "$dir/$system/valet.c" -o "$dir/$system/valet.o" &&
+        "$@" $strict -D_POSIX_C_SOURCE=200809L -I"$dir/$system" -c test/one_file/user.c -o "$dir/$system/user.o" || return 1
+    left=$(nm --defined-only -g "$dir/$system/user.o" | awk '$3 != "user" {print $3}' | LC_ALL=C sort | xargs)
+    [ "$left" = "$(leaves "$system")" ] || echo "left: $left"
+    [ "$left" = "$(leaves "$system")" ]
+}
+
+# cross SYSTEM CPU: where the tree's own file compiles for that CPU, so does the single one
+cross() {
+    # shellcheck disable=SC2086
+    clang --target="$2-unknown-none-elf" $strict -ffreestanding -c "$dir/$1/valet.c" -o "$dir/$1/$2.o"
+}
+
+rows=$(sed -n "s/^ *'\([a-z_]*\)': \['\([a-z]*\)', '\([a-z_]*\.c\)'\],$/\1:\2:\3/p" sys/meson.build)
+rows="$rows external:futex:- external:token:-"
+count=0
+for row in $rows; do
+    count=$((count + 1))
+    system=${row%%:*} file=${row##*:} kind=${row#*:}
+    kind=${kind%:*}
+    try "$system, $kind kind, written" write "$system" "$kind" "$file" x86_64,aarch64,riscv64 .
+    for cc in gcc clang; do
+        try "$system, $kind kind, $cc" compiled "$system" $cc
+    done
+    [ "$file" != posix.c ] || continue # needs a libc of that CPU
+    for cpu in aarch64 riscv64; do
+        [ "$file" = - ] || clang --target=$cpu-unknown-none-elf -std=c11 -Werror -ffreestanding -fsyntax-only -I. -Iinclude \
+            "sys/$file" 2>/dev/null || continue
+        try "$system, $kind kind, $cpu" cross "$system" $cpu
+    done
+done
+files=$(find sys -name '*.c' | wc -l)
+if [ "$count" -eq $((files + 2)) ]; then good "rows: $count"; else bad "rows: $count, files of sys/: $files"; fi
+
+one_cpu() {
+    write linux futex linux.c aarch64 . && clang --target=aarch64-linux-gnu -std=c11 -ffreestanding -fsyntax-only "$dir/linux/valet.c" &&
+        ! gcc -std=c11 -fsyntax-only "$dir/linux/valet.c" 2>/dev/null
+}
+try 'for one CPU it is for no other' one_cpu
+
+polls() {
+    SPIN=1 write "$1" futex "$1.c" x86_64,aarch64,riscv64 . && grep -q poll_then_park "$dir/$1/valet.c" &&
+        compiled "$1" gcc && compiled "$1" clang && cross "$1" aarch64 && cross "$1" riscv64
+}
+try 'linux, that polls' polls linux
+try 'freebsd, that polls' polls freebsd
+
+# The fast paths
+instructions() { # COMPILER WHAT
+    "$1" -std=c11 -O2 -I"$dir/linux" "-D$2" test/one_file/count.c -static -o "$dir/run" && instructions_of_a_round "$dir/run"
+}
+SPIN=1 write linux futex linux.c x86_64 .
+for row in gcc:7:11 clang:7:9; do
+    cc=${row%%:*} bounds=${row#*:}
+    loop=$(instructions "$cc" NOTHING)
+    bound "$cc -O2, one translation unit: instructions of unpark" $(($(instructions "$cc" UNPARK) - loop)) "${bounds%:*}"
+    bound "... of unpark and park with a token" $(($(instructions "$cc" PAIR) - loop)) "${bounds#*:}"
+done
+
+# The test itself.
+planted() { # WHAT FILE SED CHECK...: the check must fail
+    what=$1 file=$2 edit=$3
+    shift 3
+    rm -rf "$dir/tree"
+    mkdir "$dir/tree"
+    cp -r core sys arch include "$dir/tree/"
+    sed -i "$edit" "$dir/tree/$file"
+    cmp -s "$file" "$dir/tree/$file" && bad "planted: $what: nothing changed"
+    try_not "planted: $what" "$@"
+}
+in_linux() { write linux futex linux.c x86_64 "$dir/tree" && compiled linux gcc; }
+planted 'a helper with linkage' core/waiters_futex.c 's/^static inline int compare_and_wait/int compare_and_wait(valet_word32 *word, unsigned expected, uint64_t deadline);\n&/; s/^static inline int compare_and_wait/int compare_and_wait/' in_linux
+planted 'a conversion' sys/linux.c 's/(long)expected, (long)until/(long)expected, (int)(long)until \& (deadline | 1)/' in_linux
+planted 'a name that is not taken apart' core/amalgamate.py 's/names = {n for n in names/& if n != "word_of"/; s/return ({n for n in names if not/return ({n for n in names if n != "word_of" and not/' in_linux
+slower() {
+    write linux futex linux.c x86_64 "$dir/tree" && [ $(($(instructions gcc UNPARK) - $(instructions gcc NOTHING))) -le 7 ]
+}
+planted 'an unpark that counts' core/park_futex.c 's/^    valet_word32 \*word = word_of(p);$/&\n    static unsigned long n[2]; n[0]++; n[1] += n[0]; __asm__("" ::: "memory");/' slower
+try_not 'planted: a CPU that is not there' write linux futex linux.c pdp11 .
+counted amalgamation

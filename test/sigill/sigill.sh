@@ -1,0 +1,245 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT OR Apache-2.0
+# Usage: sigill.sh [WORD]. The systems that this machine cannot run, in real parallelism: the
+# library's machine code for each, on each of its CPUs, with its traps overwritten by illegal
+# instructions and the other kernel played by the SIGILL handler (sigill/kernel.h). x86_64 runs
+# natively, the others by qemu-user. Each kernel ends 5 of 100 waits for no reason.
+#
+#   rounds    hand-offs of two threads, a tenth as many wake-alls of three; a kernel that refuses; a
+#             caller with full registers
+#   contract  the contract's own programs, and some of the stress tests
+#   bug       a fault of sigill/bugs is planted, and must be seen
+#
+# With WORD: only those lines of the list that contain it. Objects go to build/sigill, or to
+# $SIGILL_BUILD.
+set -u
+cd "$(dirname "$0")/../.." || exit 1
+. test/lib/count.sh
+dir=${SIGILL_BUILD:-build/sigill}
+
+# system, kind, kernel in sigill/, CPUs, and where a stub is inlined: a harmless call by it. -: the
+# compiler sees a function call.
+table='
+freebsd        futex freebsd   x86_64,aarch64,riscv64 valet_trap_bsd(232,4,(long)t,c,d,e,f)
+openbsd        futex openbsd   x86_64,aarch64,riscv64 -
+openbsd_libc   futex openbsd   x86_64,aarch64,riscv64 -
+netbsd         futex netbsd    x86_64,aarch64,riscv64 valet_trap_netbsd(427,3,(long)t,c,d,e,f,g)
+netbsd_park    token netbsd    x86_64,aarch64,riscv64 valet_trap_netbsd(427,3,(long)t,c,d,e,f,g)
+dragonfly      futex dragonfly x86_64                 valet_trap_bsd(232,4,(long)t,c,d,e,f)
+darwin         futex darwin    x86_64,aarch64         valet_trap_darwin(516,0x1000001,(long)t,c,d,e,f)
+darwin_os_sync futex darwin    x86_64,aarch64         -
+fuchsia        futex fuchsia   x86_64,aarch64,riscv64 -
+redox          futex redox     x86_64,aarch64,riscv64 valet_trap_linux(265,4,(long)t,c,d,e,f)
+cloudabi       token cloudabi  x86_64,aarch64         valet_trap_bsd(1,1,c,d,e,f,g)
+sgx            token sgx       x86_64                 -
+'
+
+# find SYSTEM: its row
+find() {
+    while read -r name kind kernel cpus call; do
+        [ "$name" != "$1" ] || return 0
+    done <<END
+$table
+END
+    return 1
+}
+
+# machine CPU: its tools, what its code needs of the compiler, what runs its programs
+machine() {
+    case $1 in
+    x86_64) tools='' flags='' run='' ;;
+    aarch64) tools=aarch64-linux-gnu- flags=-mno-outline-atomics run=qemu-aarch64 ;;
+    riscv64) tools=riscv64-linux-gnu- flags=-mno-relax run=qemu-riscv64 ;;
+    esac
+}
+
+# compile TREE OPTIONS...: with the headers of a copy of the library
+compile() {
+    tree=$1
+    shift
+    # shellcheck disable=SC2086 # a list of words, maybe empty
+    "${tools}gcc" $flags -O2 -Wall -Wextra -Werror -pthread -I"$tree" -I"$tree/include" \
+        "$@"
+}
+
+# programs CPU KIND: what is the same for all systems, compiled once
+programs() {
+    machine "$1"
+    futex=1 out=$dir/$1-$2
+    mkdir -p "$out"
+    [ "$2" = futex ] || futex=0
+    for source in harness/test harness/hosted contract/park_test contract/waiters_test contract/futex_test contract/stress_test \
+        sigill/handoff_test sigill/registers_test; do
+        compile . -std=gnu11 -Itest/harness "-DROUNDS=${SIGILL_ROUNDS:-100000}u" \
+            -DVALET_TEST_OS_sigill -DVALET_TEST_FUTEX_KIND=$futex -c "test/$source.c" \
+            -o "$out/${source##*/}.o" || return 1
+    done
+}
+
+# library SYSTEM CPU TREE OUT: one object, its code in a section of its own; the kernel's objects
+library() {
+    find "$1" && machine "$2" || return 1
+    rm -rf "$4"
+    mkdir -p "$4"
+    for source in core/park_$kind core/waiters_$kind core/futex_$kind core/now "sys/$1"; do
+        compile "$3" -std=c11 -ffreestanding -fno-stack-protector -ffunction-sections \
+            -c "$3/$source.c" -o "$4/part-${source#*/}.o" || return 1
+    done
+    [ "$call" = - ] || compile "$3" -std=c11 "-DCALL=$call" -c test/sigill/registers.c \
+        -o "$4/part-registers.o" || return 1
+    echo 'SECTIONS { valet_text : { *(.text .text.*) } }' >"$4/one.ld"
+    "${tools}ld" -r -T "$4/one.ld" "$4"/part-*.o -o "$4/library.o" || return 1
+    # this program has a libc of its own, which is another
+    "${tools}objcopy" --redefine-sym futex=openbsd_futex \
+        --redefine-sym clock_gettime=openbsd_clock_gettime "$4/library.o" || return 1
+    traps=$("${tools}objdump" -d -j valet_text --no-show-raw-insn "$4/library.o" |
+        grep -cE "$(printf '\t')(syscall|svc|ecall)")
+    for source in kernel machine "$kernel"; do
+        compile . -std=gnu11 "-DTRAPS=$traps" -c "test/sigill/$source.c" -o "$4/kernel-$source.o" ||
+            return 1
+    done
+}
+
+# execute SYSTEM CPU OUT PROGRAM SECONDS [WORD]: link it, and run all its tests or one
+execute() {
+    find "$1" && machine "$2" || return 1
+    [ -e "$3/$4" ] || compile . -static "$3/library.o" "$3"/kernel-*.o "$dir/$2-$kind/test.o" \
+        "$dir/$2-$kind/hosted.o" "$dir/$2-$kind/${4}_test.o" -o "$3/$4" || return 1
+    # shellcheck disable=SC2086 # a list of words, maybe empty
+    timeout -k 5 "$5" $run "$3/$4" ${6:+"$6"}
+    status=$?
+    [ "$status" -ne 124 ] || echo "no end within $5 s"
+    return "$status"
+}
+
+# summary: the figures of the hand-off program, in one line
+summary() {
+    awk '/^   rounds:/ { n = $2 }
+        /^   time:/ { ms = $2 }
+        /^   ended for no reason:/ {
+            printf "%s%d %s in %d ms, %d waits ended for no reason", sep, n, what[i++], ms, $5
+            sep = "; "
+        }
+        BEGIN { what[0] = "hand-offs"; what[1] = "wake-alls of three" }' "$1"
+}
+
+# job_rounds SYSTEM CPU
+job_rounds() {
+    out=$dir/$1-$2
+    library "$1" "$2" . "$out" || return 1
+    execute "$1" "$2" "$out" handoff 300 >"$out/said" || {
+        cat "$out/said" >&2
+        return 1
+    }
+    kept=
+    [ "$call" = - ] || { execute "$1" "$2" "$out" registers 60 >&2 && kept='; registers kept'; } ||
+        return 1
+    # these two, and all of them
+    [ "$(grep -c '^   rounds:' "$out/said")" = 2 ] && echo "$(summary "$out/said")$kept"
+}
+
+# job_contract SYSTEM CPU: QEMU is slow, so less there
+job_contract() {
+    find "$1"
+    [ -e "$dir/$1-$2/library.o" ] || library "$1" "$2" . "$dir/$1-$2" || return 1 # by job_rounds
+    if [ "$2" = x86_64 ]; then
+        list='park waiters stress:unpark_against stress:random stress:queue'
+    else
+        list='park waiters:asleep stress:unpark_against'
+    fi
+    for one in $list; do
+        execute "$1" "$2" "$dir/$1-$2" "${one%:*}" 200 "$(word "$one")" >&2 || return 1
+    done
+    # Kernels that do not tell "changed" from "woken" are let off the tests of exact results; the
+    # others give them when they have no whims, and core/futex_token.c gives them always.
+    case $1 in
+    freebsd | darwin*) futex='mutex count disturb far' ;;
+    *) futex='test' ;;
+    esac
+    percent=0
+    [ "$kind" = futex ] || percent=5
+    for one in $futex; do
+        SIGILL_PERCENT=$percent execute "$1" "$2" "$dir/$1-$2" futex 100 "$one" >&2 || return 1
+    done
+    echo "$list futex:$futex" | sed 's/:test$//'
+}
+
+# word PROGRAM:WORD
+word() {
+    case $1 in
+    *:*) echo "${1#*:}" ;;
+    esac
+}
+
+# job_bug NAME SYSTEM CPU PROGRAM - SAYS...
+job_bug() {
+    bug=$1 system=$2 cpu=$3 one=$4
+    shift 5
+    says=$*
+    out=$dir/bug-$bug
+    rm -rf "$out" && mkdir -p "$out/tree" && cp -r arch core include sys "$out/tree" &&
+        python3 test/lib/plant.py test/sigill/bugs "$bug" "$out/tree" &&
+        library "$system" "$cpu" "$out/tree" "$out/built" || return 1
+    # ten times as many whims, so that a few rounds suffice
+    if SIGILL_PERCENT=50 execute "$system" "$cpu" "$out/built" "${one%:*}" 15 "$(word "$one")" \
+        >"$out/said" 2>&1; then
+        echo 'not seen'
+        return 1
+    fi
+    [ "$says" = - ] || grep -F -e "$says" "$out/said" || { tail -n 5 "$out/said" && return 1; }
+    [ "$says" != - ] || tail -n 1 "$out/said"
+}
+
+# one KIND ARGUMENTS...: a line of the list. Prints its result.
+if [ "${1:-}" = one ]; then
+    shift
+    kind_of_job=$1
+    shift
+    case $kind_of_job in
+    bug) title="bug $1 in $2 $3:" ;;
+    *) title="$kind_of_job $1 $2:" ;;
+    esac
+    log=$dir/log/$(echo "$title" | tr -c 'A-Za-z0-9_\n' -)
+    if line=$("job_$kind_of_job" "$@" 2>"$log"); then
+        good "$title $line"
+    else
+        bad "$title $line"
+        tail -n 8 "$log" | sed 's/^/        /'
+    fi
+    exit
+fi
+
+for need in gcc aarch64-linux-gnu-gcc/gcc-aarch64-linux-gnu \
+    riscv64-linux-gnu-gcc/gcc-riscv64-linux-gnu qemu-aarch64/qemu-user qemu-riscv64/qemu-user \
+    python3; do
+    command -v "${need%/*}" >/dev/null || {
+        echo "sigill: no ${need%/*}: install ${need#*/}" >&2
+        exit 1
+    }
+done
+only=${1:-}
+rm -rf "$dir"
+mkdir -p "$dir/log"
+list() {
+    python3 test/lib/plant.py --list test/sigill/bugs | sed 's/^/bug /'
+    for kind_of_job in rounds contract; do
+        printf '%s\n' "$table" | while read -r name kind kernel cpus call; do
+            for cpu in $(echo "${cpus:-}" | tr , ' '); do
+                echo "$kind_of_job $name $cpu"
+            done
+        done
+    done
+}
+list | grep -F -e "$only" >"$dir/list"
+for cpu in x86_64 aarch64 riscv64; do
+    for kind in futex token; do
+        ! grep -q " $cpu" "$dir/list" || programs $cpu $kind ||
+            bad "the programs for $cpu, $kind kind"
+    done
+done
+# Two at a time: most of each is two threads of which one sleeps.
+xargs -P 2 -L 1 sh test/sigill/sigill.sh one <"$dir/list" >"$dir/results"
+cat "$dir/results"
+passed=$(grep -c '^ok ' "$dir/results")
+failed=$((failed + $(wc -l <"$dir/list") - passed)) # also a job that said nothing
+counted sigill

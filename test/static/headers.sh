@@ -1,0 +1,43 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT OR Apache-2.0
+# Every header compiles alone, that is, it includes what it uses; and twice, so its guard works. The
+# public ones also as C++. clang does the CPUs that gcc has no compiler for here.
+set -u
+cd "$(dirname "$0")/../.." || exit 1
+. test/lib/count.sh
+
+# compiles HEADER COMPILER...: the last line is something to compile where a header only has macros
+compiles() {
+    header=$1
+    shift
+    printf '#include "%s"\n#include "%s"\ntypedef int unused;\n' "$header" "$header" |
+        "$@" -Wall -Wextra -Wpedantic -Werror -I. -Iinclude -fsyntax-only -
+}
+
+for header in valet.h valet_sys.h; do
+    try "$header, gcc, C11" compiles "$header" gcc -std=c11 -x c
+    try "$header, clang, C11" compiles "$header" clang -std=c11 -x c
+    try "$header, g++, C++17" compiles "$header" g++ -std=c++17 -x c++
+    try "$header, clang++, C++17" compiles "$header" clang++ -std=c++17 -x c++
+done
+
+for header in core/*.h sys/*.h arch/arch.h; do
+    try "$header, gcc" compiles "$header" gcc -std=c11 -ffreestanding -x c
+    try "$header, clang" compiles "$header" clang -std=c11 -ffreestanding -x c
+done
+
+for header in arch/*.h; do
+    cpu=$(basename "$header" .h)
+    [ "$cpu" != arch ] || continue
+    for each in "$header" arch/arch.h; do
+        try "$each, clang, $cpu" compiles "$each" clang --target="$cpu-unknown-unknown" -std=c11 \
+            -ffreestanding -x c
+    done
+    case $cpu in
+    aarch64 | riscv64)
+        try "$header, gcc, $cpu" compiles "$header" "$cpu-linux-gnu-gcc" -std=c11 -ffreestanding -x c
+        ;;
+    esac
+done
+
+counted headers

@@ -1,0 +1,70 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT OR Apache-2.0
+# Usage: static.sh BUILD... What can be found without running: format, clang-tidy and cppcheck on
+# the library as each build compiles it, shellcheck, licences.
+set -u
+cd "$(dirname "$0")/../.." || exit 1
+. test/lib/count.sh
+
+# git where there is a checkout, else what lies here
+files() {
+    if git rev-parse --is-inside-work-tree >/dev/null 2>&1; then git ls-files; else
+        find . -type f -not -path './build*' -not -path './.git/*' | sed 's|^\./||'
+    fi
+}
+sources=$(files | grep -E '\.(c|h|cc|hpp)$')
+scripts=$(files | grep -E '\.sh$|^\.ci/run$')
+
+# shellcheck disable=SC2086 # a list of words
+try 'clang-format' clang-format --dry-run --Werror $sources
+# shellcheck disable=SC2086 # a list of words
+try 'shellcheck' shellcheck $scripts
+
+licence() {
+    missing=
+    for file in $(files | grep -E '\.(c|h|cc|hpp|S|ld|sh|py|js|mjs|txt|html)$|(^|/)meson.build$|^\.ci/run$' | grep -v meson_options); do
+        head -n 3 "$file" | grep -q 'SPDX-License-Identifier: MIT OR Apache-2.0' || missing="$missing $file"
+    done
+    [ -z "$missing" ] || echo "no SPDX line:$missing"
+    [ -z "$missing" ]
+}
+try 'a licence line in every file' licence
+
+for build; do
+    library=$(python3 - "$build" <<'END'
+import json, os, sys
+for entry in json.load(open(sys.argv[1] + "/compile_commands.json")):
+    path = os.path.relpath(os.path.join(entry["directory"], entry["file"]))
+    if path.startswith(("core/", "sys/")):
+        print(path)
+END
+    )
+    # shellcheck disable=SC2086 # a list of words
+    try "clang-tidy, $build" clang-tidy --quiet -p "$build" $library
+    # shellcheck disable=SC2086 # a list of words
+    try "cppcheck, $build" cppcheck --quiet --std=c11 --language=c --error-exitcode=1 --inline-suppr \
+        --enable=warning,style,performance,portability --suppress=missingIncludeSystem \
+        --suppress=unusedStructMember -I. -Iinclude $library
+done
+
+# The systems that are not built here, as this machine's compiler sees them.
+for file in sys/*.c; do
+    case $file in sys/linux.c | sys/posix.c) continue ;; esac
+    try "clang-tidy, $file" clang-tidy --quiet "$file" -- -std=c11 -ffreestanding -I. -Iinclude
+    try "cppcheck, $file" cppcheck --quiet --std=c11 --language=c --error-exitcode=1 --inline-suppr \
+        --enable=warning,style,performance,portability --suppress=missingIncludeSystem \
+        --suppress=unusedStructMember -I. -Iinclude "$file"
+done
+
+# Each tool is shown one fault of its kind.
+mkdir -p build/planted
+printf 'int f( int x ){return x;}\n' >build/planted/format.c
+try_not 'planted: a badly formatted line' clang-format --dry-run --Werror --style=file:.clang-format build/planted/format.c
+printf 'int f(int *x);\nint f(int *x)\n{\n    int y = *x;\n    if (x == 0)\n        return 1;\n    return y / (y - y);\n}\n' >build/planted/tidy.c
+try_not 'planted: a division by zero (clang-tidy)' clang-tidy --quiet --config-file=.clang-tidy build/planted/tidy.c --
+printf 'int f(void);\nint f(void)\n{\n    int a[2] = {1, 2};\n    return a[2];\n}\n' >build/planted/check.c
+try_not 'planted: an index out of range (cppcheck)' cppcheck --quiet --error-exitcode=1 build/planted/check.c
+# shellcheck disable=SC2016 # to be checked, not run
+printf '#!/bin/sh\nrm $1\n' >build/planted/shell.sh
+try_not 'planted: an unquoted word (shellcheck)' shellcheck build/planted/shell.sh
+counted static

@@ -1,0 +1,357 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT OR Apache-2.0
+# Windows, both ways: the suite under Wine, built by three compilers; what each program imports; arm64
+# compiled and linked; the demo; planted bugs.
+set -u
+cd "$(dirname "$0")/../.." || exit 1
+. test/lib/count.sh
+dir=build/windows-test
+run=test/windows/run.sh
+systems='windows windows_keyed'
+VALET_WINEPREFIX=$PWD/$dir/prefix
+export VALET_WINEPREFIX
+
+kind_of() {
+    case $1 in
+    windows) echo futex ;;
+    windows_keyed) echo token ;;
+    esac
+}
+
+# ---- builds
+
+cross() {
+    case $1 in
+    gcc) echo x86_64-windows ;;
+    clang) echo x86_64-clang-windows ;;
+    msvc) echo x86_64-msvc-windows ;;
+    arm64) echo aarch64-windows ;;
+    arm64-msvc) echo aarch64-msvc-windows ;;
+    esac
+}
+
+# configure COMPILER SYSTEM
+configure() {
+    targets=
+    case $1 in
+    arm64*) targets='test/park_test.exe test/windows/windows_test.exe' ;; # will not run: one of each kind
+    esac
+    # shellcheck disable=SC2086 # a list of words
+    meson setup "$dir/$1-$2" --cross-file "test/cross/$(cross "$1").txt" "-Dos=$2" -Doptimization=2 -Dwerror=true &&
+        ninja -C "$dir/$1-$2" -j2 $targets
+}
+
+builds() {
+    try "builds: $1, $2" configure "$1" "$2"
+}
+
+# program OUTPUT SYSTEM FILE TEST [COMPILER ARGUMENT...]: a test program by gcc, on that file in place of
+# sys/SYSTEM.c
+program() {
+    out=$1
+    kind=$(kind_of "$2")
+    file=$3
+    test=$4
+    shift 4
+    futex=0
+    [ "$kind" = token ] || futex=1
+    x86_64-w64-mingw32-gcc -std=c11 -O2 -Wall -Wextra -Werror -Wno-unused -ffreestanding \
+        -fno-stack-protector -mno-stack-arg-probe -nostdlib -Wl,-e,start -Wl,--subsystem,console \
+        "$@" -I. -Iinclude -Itest/harness -Itest/windows -DVALET_TEST_FUTEX_KIND=$futex \
+        -DVALET_TEST_OS_windows core/now.c "core/park_$kind.c" "core/waiters_$kind.c" \
+        "core/futex_$kind.c" "$file" "$test" test/harness/test.c test/windows/arguments.c \
+        test/windows/host.c "test/windows/control_$kind.c" -lntdll -o "$out"
+}
+
+# ---- runs
+
+# passes COMPILER SYSTEM PROGRAM [OPTION...] [WORD]
+passes() {
+    compiler=$1
+    system=$2
+    name=$3
+    shift 3
+    exe=$dir/$compiler-$system/test/${name}_test.exe
+    [ -f "$exe" ] || exe=$dir/$compiler-$system/test/windows/${name}_test.exe
+    log=$(mktemp "$dir/run.XXXXXX")
+    start=$(date +%s)
+    VALET_WINE_LIMIT=1200 sh "$run" "$exe" "$@" >"$log" 2>&1
+    status=$?
+    tests=$(sed -n 's/^\([1-9][0-9]*\) tests passed.*$/\1/p' "$log")
+    what="$compiler, $system: ${name}_test${*:+ $*}"
+    if [ "$status" -eq 0 ] && [ -n "$tests" ]; then
+        good "$what: $tests tests passed, $(($(date +%s) - start)) s"
+        grep -E '^   (10000 hand-offs|1000 waiters|timed parks|ended by|took|releases|waits that took)' "$log" |
+            sed 's/^ */        /'
+    else
+        bad "$what: status $status"
+        tail -n 20 "$log" | sed 's/^/        /'
+    fi
+}
+
+# plant FILE COPY OLD NEW: the old text must be there once
+plant() {
+    OLD=$3 NEW=$4 python3 - "$1" "$2" <<'END'
+import os, sys
+text = open(sys.argv[1]).read()
+if text.count(os.environ["OLD"]) != 1:
+    sys.exit("the text to replace must occur once: " + os.environ["OLD"])
+open(sys.argv[2], "w").write(text.replace(os.environ["OLD"], os.environ["NEW"]))
+END
+}
+
+# caught NAME SYSTEM FILE TEST OPTIONS EXPECTED OLD NEW: planted in that FILE of sys/; the TEST, which the
+# library has passed, must fail with this text; or, where it hangs, not end well.
+caught() {
+    planted=$(mktemp -d "$dir/plant.XXXXXX")
+    mkdir "$planted/sys"
+    cp "sys/$2.c" sys/windows.h "$planted/sys"
+    output=$({ plant "sys/$3" "$planted/sys/$3" "$7" "$8" &&
+        program "$planted/test.exe" "$2" "$planted/sys/$2.c" "test/$4.c" "-I$planted"; } 2>&1) || {
+        bad "planted in $3: $1: $output"
+        return
+    }
+    limit=200
+    [ "$6" != hangs ] || limit=12
+    # shellcheck disable=SC2086 # a list of words
+    VALET_WINE_LIMIT=$limit sh "$run" "$planted/test.exe" $5 >"$planted/said" 2>&1
+    status=$?
+    seen=$(sed -n 's/^.*\(FAILED: .*\)$/\1/p' "$planted/said" | head -n 1)
+    [ $status -ne 124 ] || seen=hangs
+    case $6-$status-$seen in
+    *-1-"FAILED: $6"* | hangs-124-* | hangs-1-FAILED*) good "planted in $3: $1: $seen" ;;
+    *) bad "planted in $3: $1: not caught: status $status, $(tail -n 3 "$planted/said")" ;;
+    esac
+}
+
+# fails NAME STATUS TEXT SECONDS: a bad program ends with this status, and says this
+fails() {
+    program "$dir/bad-$1.exe" windows sys/windows.c test/harness/bad_test.c "-DBAD=bad_$1" || return
+    VALET_WINE_LIMIT=$4 sh "$run" "$dir/bad-$1.exe" >"$dir/bad-$1.txt" 2>&1
+    status=$?
+    echo "status $status" >>"$dir/bad-$1.txt"
+    cat "$dir/bad-$1.txt"
+    [ "$status" -eq "$2" ] && grep -q "$3" "$dir/bad-$1.txt"
+}
+
+# imports ARCHITECTURE EXE...: nothing but ntdll; says what of it
+imports() {
+    architecture=$1
+    shift
+    for exe; do
+        llvm-readobj --coff-imports "$exe" >"$dir/imports" || return
+        list=$(sed -n 's/^ *Name: //p' "$dir/imports" | tr '[:upper:]' '[:lower:]' | sort -u | xargs)
+        functions=$(sed -n 's/^ *Symbol: \([A-Za-z_0-9]*\).*$/\1/p' "$dir/imports" | LC_ALL=C sort | xargs)
+        echo "$(basename "$exe"): $list: $functions"
+        [ "$list" = ntdll.dll ] && [ -n "$functions" ] && grep -q "^Arch: $architecture$" "$dir/imports" ||
+            return
+    done
+}
+
+# ---- the demo
+
+# demo ARGUMENT...: its output goes to a file. Wine's own programs, which the first program starts, inherit
+# it: a pipe would stay open for as long as they run.
+demo() {
+    VALET_WINE_LIMIT=${limit:-200} sh "$run" "$@" >"$dir/output" 2>&1
+}
+
+# same SYSTEM FILE OPTION...
+same() {
+    exe=$dir/demo-$1/wc.exe
+    file=$2
+    shift 2
+    expected=$(LC_ALL=C wc "$file")
+    demo "$exe" "$@" "$file"
+    status=$?
+    actual=$(cat "$dir/output")
+    [ "status 0: $expected" = "status $status: $actual" ] || {
+        printf 'wc:   %s\ndemo: %s\nstatus %s\n' "$expected" "$actual" "$status"
+        return 1
+    }
+}
+
+# complains MESSAGE ARGUMENT...
+complains() {
+    message=$1
+    shift
+    demo "$dir/demo-windows/wc.exe" "$@"
+    actual="status $?: $(cat "$dir/output")"
+    [ "$actual" = "status 1: $message" ] || {
+        echo "$actual"
+        return 1
+    }
+}
+
+# A line of one of the lists below
+case ${1-} in
+builds | passes)
+    output=$("$@")
+    printf '%s\n' "$output"
+    exit
+    ;;
+esac
+
+# in_parallel LIST: its lines, two at a time
+in_parallel() {
+    xargs -P 2 -L 1 sh test/windows/windows.sh <"$1" >"$1.results" 2>&1
+    cat "$1.results"
+    n=$(grep -c '^ok ' "$1.results")
+    passed=$((passed + n))
+    failed=$((failed + $(wc -l <"$1") - n)) # also a line that said nothing
+}
+
+for tool in wine:wine wineserver:wine x86_64-w64-mingw32-gcc:gcc-mingw-w64-x86-64 clang:clang lld-link:lld \
+    llvm-readobj:llvm; do
+    command -v "${tool%:*}" >/dev/null || bad "needs the package ${tool#*:}"
+done
+[ "$failed" -eq 0 ] || counted windows
+
+[ ! -d "$dir/prefix" ] || sh "$run" --end >/dev/null 2>&1
+rm -rf "$dir"
+mkdir -p "$dir"
+trap 'sh "$run" --end >/dev/null 2>&1' EXIT
+trap 'exit 1' HUP INT TERM
+echo "        $(WINEDEBUG=-all wine --version)"
+
+for compiler in gcc clang msvc arm64 arm64-msvc; do
+    for system in $systems; do
+        echo "builds $compiler $system"
+    done
+done >"$dir/builds"
+in_parallel "$dir/builds"
+try 'a prefix of our own' sh "$run" --begin
+
+# ---- what the programs ask for
+
+for compiler in gcc clang msvc arm64 arm64-msvc; do
+    case $compiler in
+    arm64*) architecture=aarch64 ;;
+    *) architecture=x86_64 ;;
+    esac
+    for system in $systems; do
+        try "imports ntdll alone: every program of $compiler, $system" imports $architecture \
+            "$dir/$compiler-$system"/test/*.exe "$dir/$compiler-$system"/test/windows/*.exe
+    done
+done
+for system in $systems; do
+    try "the demo builds: $system" sh test/demo/windows.sh "$system" "$dir/demo-$system"
+    try 'it imports ntdll alone' imports x86_64 "$dir/demo-$system/wc.exe"
+    printf '%s\n' "$output" | sed 's/^/        /'
+done
+try_not 'another library is seen' imports x86_64 /usr/lib/x86_64-linux-gnu/wine/x86_64-windows/notepad.exe
+
+# ---- the suite
+
+# The longest first.
+{
+    echo passes gcc windows_keyed keyed test_200000_
+    for system in windows_keyed windows; do
+        for name in stress windows waiters park futex time; do
+            echo passes gcc $system $name
+        done
+        for name in stress park; do
+            echo passes gcc $system $name -few -early
+        done
+        for compiler in clang msvc; do
+            for name in stress waiters park futex; do
+                echo passes $compiler $system $name -few
+            done
+        done
+    done
+    echo passes gcc windows_keyed stress -few -xp
+    echo passes gcc windows_keyed keyed -xp test_20000_
+    echo passes gcc windows_keyed keyed -early test_20000_
+    for compiler in gcc clang msvc; do
+        echo passes $compiler windows address
+        echo passes $compiler windows_keyed keyed test_a_
+    done
+} >"$dir/runs"
+in_parallel "$dir/runs"
+
+# ---- what fails must be seen
+
+try 'the runner sees a failed check' fails check 1 'FAILED: 1 + 1 == 3: 2 is not 3' 200
+try '... on another thread' fails check_on_another_thread 1 'FAILED: 1 + 1 == 3: 2 is not 3' 200
+try '... a trap' fails trap 1 'FAILED: no trap' 200
+try '... a late write' fails late_write 1 'FAILED: a fault' 200
+try '... a thread that is never woken' fails hang 124 'status 124' 12
+
+number=0
+in_background() {
+    number=$((number + 1))
+    (
+        output=$(caught "$@")
+        printf '%s\n' "$output"
+    ) >>"$dir/caught" 2>&1 &
+    [ $((number % 2)) -eq 1 ] || wait
+}
+in_background 'times are dates' windows windows.h windows/time_test '' 'timeout_of(1000, 1001) == -1' \
+    'return -(int64_t)' 'return (int64_t)'
+in_background 'timeouts are rounded down' windows windows.h windows/time_test '' 'timeout_of(1000, 1001) == -1' \
+    'left / 100 + (left % 100 != 0)' 'left / 100'
+in_background 'nanoseconds in place of hundreds' windows windows.h windows/time_test '' 'timeout_of(1000, 1100) == -1' \
+    'left / 100 + (left % 100 != 0)' 'left'
+in_background 'ticks overflow' windows windows.h windows/time_test '' 'ns_of(12345678901234567, 10000000) ==' \
+    't / f * 1000000000u + t % f * 1000000000u / f' 't * 1000000000u / f'
+
+in_background 'the clock of the wait is trusted' windows windows.c windows/windows_test '-early test_a_timed' \
+    'valet_now() >= deadline' 'valet_sys_now() < deadline ? VALET_OK : VALET_TIMEDOUT' 'VALET_TIMEDOUT'
+in_background 'no look at the word' windows windows.c contract/futex_test as_expected '' \
+    '(valet_word32 *)word, memory_order_relaxed) != expected' '(valet_word32 *)word, memory_order_relaxed) != expected && 0'
+in_background 'half of the word is compared' windows windows.c windows/address_test '' hangs \
+    'sizeof expected, timeout' 'sizeof expected / 2, timeout'
+in_background 'more than the word is compared' windows windows.c windows/address_test '' 'valet_futex_wait(' \
+    'sizeof expected, timeout' '2 * sizeof expected, timeout'
+in_background 'one is woken for all' windows windows.c windows/windows_test test_a_thousand hangs \
+    'RtlWakeAddressAll(word)' 'RtlWakeAddressSingle(word)'
+in_background 'nobody is woken for one' windows windows.c contract/park_test test_ping hangs \
+    'RtlWakeAddressSingle(word);' ';'
+
+in_background 'the clock of the wait is trusted' windows_keyed windows_keyed.c windows/windows_test \
+    '-early test_a_timed' 'valet_now() >= deadline' \
+    'if (r != STATUS_TIMEOUT)
+            return VALET_ERR_SYSTEM' 'if (r != STATUS_TIMEOUT || !(seen & POSTED))
+            return r == STATUS_TIMEOUT ? VALET_TIMEDOUT : VALET_ERR_SYSTEM'
+in_background 'a release that was told as a timeout is awaited again' windows_keyed windows_keyed.c \
+    windows/keyed_test '-xp test_a_handle' hangs 'if (seen & LEFT)' 'if (0)'
+in_background 'a timeout forgets its release' windows_keyed windows_keyed.c windows/keyed_test test_a_handle hangs \
+    'if (seen & LEFT)' 'if (seen & POSTED)'
+in_background 'any status is a release' windows_keyed windows_keyed.c windows/keyed_test test_a_refused hangs \
+    'return r == STATUS_SUCCESS || (seen & LEFT) ?' 'return r == STATUS_SUCCESS || (seen | 1) ?'
+in_background 'the handle is not used by both' windows_keyed windows_keyed.c windows/keyed_test test_a_handle hangs \
+    'NtReleaseKeyedEvent(valet_sys_keyed_event(), key' 'NtReleaseKeyedEvent(NULL, key'
+in_background 'another key' windows_keyed windows_keyed.c contract/park_test test_ping hangs \
+    'NtReleaseKeyedEvent(valet_sys_keyed_event(), key' 'NtReleaseKeyedEvent(valet_sys_keyed_event(), (const char *)key + 2'
+wait
+cat "$dir/caught"
+n=$(grep -c '^ok ' "$dir/caught")
+passed=$((passed + n))
+failed=$((failed + number - n))
+
+# ---- the demo
+
+: >"$dir/empty"
+printf 'a\001\001\001b \200\200c\200\200 \001 \177\n\240\t\v\f\rd\0e' >"$dir/control"
+head -c 4500 test/demo/wc.c >"$dir/text" # not a multiple of any chunk below
+python3 -c 'import random, sys
+random.seed(1)
+sys.stdout.buffer.write(random.randbytes(10000000))' >"$dir/binary"
+for system in $systems; do
+    for file in empty control text; do
+        try "the demo, $system: $file, 4 workers, chunks of 7" same "$system" "$dir/$file" -w 4 -c 7
+    done
+    try "the demo, $system: 10 MB, 4 workers" same "$system" "$dir/binary" -w 4
+    try "the demo, $system: 10 MB, 8 workers, chunks of 1000" same "$system" "$dir/binary" -w 8 -c 1000
+done
+try 'the demo: no file' complains "wc: $dir/none: no such file or directory" "$dir/none"
+try 'the demo: a directory' complains "wc: $dir: is a directory" "$dir"
+try 'the demo, a lost unpark: builds' sh test/demo/windows.sh windows "$dir/demo-lost" -DDEMO_PLANTED_BUG=2
+lost() {
+    limit=12 demo "$dir/demo-lost/wc.exe" -w 1 -c 1 "$dir/text"
+    [ $? -eq 124 ]
+}
+try 'planted: a lost unpark hangs the demo' lost
+try '... and without it, the same' same windows "$dir/text" -w 1 -c 1
+
+counted windows
