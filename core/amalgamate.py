@@ -188,7 +188,7 @@ text = drop_unused(text)
 
 # The system's functions are the file's own, but where somebody else defines or replaces them.
 for name in set(re.findall(r"^(?:int|void|uint64_t) (valet_sys_\w+)\([^;{]*\)\n\{", text, re.M)):
-    text = re.sub(rf"^((?:int|void|uint64_t) {name}\()", r"static \1", text, flags=re.M)
+    text = re.sub(rf"^((?:VALET_SYS_CALL )?(?:int|void|uint64_t) {name}\()", r"static \1", text, flags=re.M)
 
 # A trap may serve one CPU's other traps only (Darwin's on x86_64 is a BSD one).
 text = text.replace("static inline long valet_trap_", "__attribute__((unused)) static inline long valet_trap_")

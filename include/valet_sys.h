@@ -43,7 +43,7 @@ extern "C" {
  * Both kinds: monotonic ns, never 0. A system without a clock always returns 0; its waits answer
  * VALET_ERR_UNSUPPORTED to every deadline but VALET_FOREVER and 0. Called from any context.
  */
-uint64_t valet_sys_now(void) VALET_SYS_CALL;
+VALET_SYS_CALL uint64_t valet_sys_now(void);
 
 /* ---- futex kind ------------------------------------------------------------------------------ */
 
@@ -63,7 +63,7 @@ uint64_t valet_sys_now(void) VALET_SYS_CALL;
  * word      other threads change it with atomic operations: where the system itself reads it, it
  *           does so with an atomic load; relaxed suffices, the core has its own ordering
  */
-int valet_sys_futex_wait(uint32_t *word, uint32_t expected, uint64_t deadline) VALET_SYS_CALL;
+VALET_SYS_CALL int valet_sys_futex_wait(uint32_t *word, uint32_t expected, uint64_t deadline);
 
 /*
  * Wake threads that wait on word.
@@ -78,7 +78,7 @@ int valet_sys_futex_wait(uint32_t *word, uint32_t expected, uint64_t deadline) V
  * order     a thread whose wait this ends, whatever that wait answers, sees the word no older than
  *           the caller's change: any lock that both sides take gives that. Nothing more is needed
  */
-void valet_sys_futex_wake(uint32_t *word, uint32_t count) VALET_SYS_CALL;
+VALET_SYS_CALL void valet_sys_futex_wake(uint32_t *word, uint32_t count);
 
 /* ---- token kind ------------------------------------------------------------------------------ */
 
@@ -92,7 +92,7 @@ struct valet_token {
 };
 
 /* returns VALET_OK, or VALET_ERR_SYSTEM: no room for a semaphore */
-int valet_sys_token_init(struct valet_token *t) VALET_SYS_CALL;
+VALET_SYS_CALL int valet_sys_token_init(struct valet_token *t);
 
 /*
  * Block until the post or the deadline. A post before the wait is kept.
@@ -105,7 +105,7 @@ int valet_sys_token_init(struct valet_token *t) VALET_SYS_CALL;
  *           deadline and however often it is refused: the poster is about to touch the frame
  * order     acquire on VALET_OK: pairs with the post
  */
-int valet_sys_token_wait(struct valet_token *t, uint64_t deadline) VALET_SYS_CALL;
+VALET_SYS_CALL int valet_sys_token_wait(struct valet_token *t, uint64_t deadline);
 
 /*
  * Wake the owner. Once per init, by any thread. Copy what the kernel call needs first: as soon as
@@ -113,10 +113,10 @@ int valet_sys_token_wait(struct valet_token *t, uint64_t deadline) VALET_SYS_CAL
  *
  * order     release: pairs with the wait that consumes it
  */
-void valet_sys_token_post(struct valet_token *t) VALET_SYS_CALL;
+VALET_SYS_CALL void valet_sys_token_post(struct valet_token *t);
 
 /* Release what init acquired. A post, if there was one, has been consumed. */
-void valet_sys_token_fini(struct valet_token *t) VALET_SYS_CALL;
+VALET_SYS_CALL void valet_sys_token_fini(struct valet_token *t);
 
 #ifdef __cplusplus
 }

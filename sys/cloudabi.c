@@ -90,10 +90,15 @@ static cloudabi_lock_t *lock_of(struct valet_token *t)
     return &((struct os_token *)(void *)t)->lock;
 }
 
-uint64_t valet_sys_now(void)
+static uint64_t clock_ns(void)
 {
     long r = valet_trap_bsd(SYS_clock_time_get, CLOUDABI_CLOCK_MONOTONIC, 0, 0, 0, 0, 0);
     return r > 0 ? (uint64_t)r : 0; /* cannot fail */
+}
+
+uint64_t valet_sys_now(void)
+{
+    return clock_ns();
 }
 
 /* The type of the one event, or -1 if the kernel refused. */
@@ -129,7 +134,7 @@ int valet_sys_token_wait(struct valet_token *t, uint64_t deadline)
             return VALET_OK;
         }
         if (type == CLOUDABI_EVENTTYPE_CLOCK && deadline != VALET_FOREVER) {
-            if (valet_sys_now() >= deadline)
+            if (clock_ns() >= deadline)
                 return VALET_TIMEDOUT;
             continue;
         }

@@ -35,9 +35,14 @@ _Static_assert(sizeof(long) == 8, "the 64-bit ABI");
 
 uint64_t clock_gettime_nsec_np(int clock);
 
-uint64_t valet_sys_now(void)
+static uint64_t clock_ns(void)
 {
     return clock_gettime_nsec_np(CLOCK_UPTIME_RAW); /* 0: an unknown clock; this one is known */
+}
+
+uint64_t valet_sys_now(void)
+{
+    return clock_ns();
 }
 
 /*
@@ -67,7 +72,7 @@ int valet_sys_futex_wait(uint32_t *word, uint32_t expected, uint64_t deadline)
 {
     uint32_t timeout_us = 0;
     if (deadline != VALET_FOREVER) {
-        uint64_t now = valet_sys_now();
+        uint64_t now = clock_ns();
         if (now == 0)
             return VALET_ERR_UNSUPPORTED;
         uint64_t left = valet_deadline_left(now, deadline);
@@ -83,7 +88,7 @@ int valet_sys_futex_wait(uint32_t *word, uint32_t expected, uint64_t deadline)
     if (r >= 0 || r == -EINTR)
         return VALET_OK;
     if (r == -ETIMEDOUT && timeout_us != 0) /* the sleep, as it was cut, is over */
-        return valet_sys_now() < deadline ? VALET_OK : VALET_TIMEDOUT;
+        return clock_ns() < deadline ? VALET_OK : VALET_TIMEDOUT;
     /* EFAULT: the word is not mapped. EDOM: somebody waits on it with another opcode. ENOMEM: the
      * kernel has no room for a waiter. EINVAL, ENOSYS, anything else: no such call here. */
     return VALET_ERR_SYSTEM;

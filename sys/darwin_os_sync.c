@@ -32,16 +32,21 @@ int os_sync_wake_by_address_all(void *word, size_t size, uint32_t flags);
 uint64_t clock_gettime_nsec_np(int clock);
 int *__error(void);
 
-uint64_t valet_sys_now(void)
+static uint64_t clock_ns(void)
 {
     return clock_gettime_nsec_np(CLOCK_UPTIME_RAW); /* 0: an unknown clock; this one is known */
+}
+
+uint64_t valet_sys_now(void)
+{
+    return clock_ns();
 }
 
 int valet_sys_futex_wait(uint32_t *word, uint32_t expected, uint64_t deadline)
 {
     uint64_t left = LONGEST_NS;
     if (deadline != VALET_FOREVER) {
-        uint64_t now = valet_sys_now();
+        uint64_t now = clock_ns();
         if (now == 0)
             return VALET_ERR_UNSUPPORTED;
         left = valet_deadline_left(now, deadline);
@@ -64,7 +69,7 @@ int valet_sys_futex_wait(uint32_t *word, uint32_t expected, uint64_t deadline)
     if (e == 0 || e == EINTR || e == EFAULT || e == ENOMEM)
         return VALET_OK;
     if (e == ETIMEDOUT && deadline != VALET_FOREVER) /* the sleep, as it was cut, is over */
-        return valet_sys_now() < deadline ? VALET_OK : VALET_TIMEDOUT;
+        return clock_ns() < deadline ? VALET_OK : VALET_TIMEDOUT;
     /* EINVAL: somebody waits on the word by other means. Anything else is not for these arguments.
      */
     return VALET_ERR_SYSTEM;

@@ -29,7 +29,7 @@ struct timespec {
 
 _Static_assert(sizeof(struct timespec) == 16 && sizeof(long) == 8, "the 64-bit ABI");
 
-uint64_t valet_sys_now(void)
+static uint64_t clock_ns(void)
 {
     struct timespec t = {0, 0};
     if (valet_trap_bsd(SYS_clock_gettime, CLOCK_MONOTONIC, (long)&t, 0, 0, 0, 0) != 0)
@@ -37,11 +37,16 @@ uint64_t valet_sys_now(void)
     return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
 }
 
+uint64_t valet_sys_now(void)
+{
+    return clock_ns();
+}
+
 int valet_sys_futex_wait(uint32_t *word, uint32_t expected, uint64_t deadline)
 {
     long timeout_us = LONGEST_US;
     if (deadline != VALET_FOREVER) {
-        uint64_t now = valet_sys_now();
+        uint64_t now = clock_ns();
         if (now == 0)
             return VALET_ERR_UNSUPPORTED;
         uint64_t left = valet_deadline_left(now, deadline);
@@ -59,7 +64,7 @@ int valet_sys_futex_wait(uint32_t *word, uint32_t expected, uint64_t deadline)
     if (r == -EBUSY) /* the word differed */
         return VALET_CHANGED;
     if (r == -EWOULDBLOCK) /* this sleep is over */
-        return deadline == VALET_FOREVER || valet_sys_now() < deadline ? VALET_OK : VALET_TIMEDOUT;
+        return deadline == VALET_FOREVER || clock_ns() < deadline ? VALET_OK : VALET_TIMEDOUT;
     /* EFAULT, EINVAL: the word is not mapped, or not writable. ENOSYS, anything else: no such call.
      */
     return VALET_ERR_SYSTEM;

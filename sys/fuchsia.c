@@ -20,9 +20,14 @@ int32_t zx_futex_wait(const uint32_t *word, uint32_t expected, uint32_t new_owne
 int32_t zx_futex_wake(const uint32_t *word, uint32_t count);
 int64_t zx_clock_get_monotonic(void);
 
-uint64_t valet_sys_now(void)
+static uint64_t clock_ns(void)
 {
     return (uint64_t)zx_clock_get_monotonic(); /* since the start of the machine: positive */
+}
+
+uint64_t valet_sys_now(void)
+{
+    return clock_ns();
 }
 
 int valet_sys_futex_wait(uint32_t *word, uint32_t expected, uint64_t deadline)
@@ -34,7 +39,7 @@ int valet_sys_futex_wait(uint32_t *word, uint32_t expected, uint64_t deadline)
     if (r == ZX_ERR_BAD_STATE) /* the word differed */
         return VALET_CHANGED;
     if (r == ZX_ERR_TIMED_OUT && until != ZX_TIME_INFINITE) /* a job's timer slack may be early */
-        return valet_sys_now() < deadline ? VALET_OK : VALET_TIMEDOUT;
+        return clock_ns() < deadline ? VALET_OK : VALET_TIMEDOUT;
     /* INVALID_ARGS: the word is not mapped or not aligned; anything else is not documented. */
     return VALET_ERR_SYSTEM;
 }

@@ -60,12 +60,17 @@ static int call(long number, long a, long b, long c)
     return (int)valet_trap_bsd(number, a, b, c, 0, 0, 0);
 }
 
-uint64_t valet_sys_now(void)
+static uint64_t clock_ns(void)
 {
     struct timespec t = {0, 0};
     if (call(SYS_clock_gettime, CLOCK_HIGHRES, (long)&t, 0) != 0)
         return 0; /* cannot fail */
     return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
+}
+
+uint64_t valet_sys_now(void)
+{
+    return clock_ns();
 }
 
 int valet_sys_token_init(struct valet_token *t)
@@ -84,7 +89,7 @@ int valet_sys_token_wait(struct valet_token *t, uint64_t deadline)
         struct timespec left; /* made anew each time: the kernel leaves the remaining time in it */
         long timeout = 0;
         if (deadline != VALET_FOREVER) {
-            uint64_t now = valet_sys_now();
+            uint64_t now = clock_ns();
             if (now == 0)
                 return VALET_ERR_UNSUPPORTED;
             uint64_t ns = valet_deadline_left(now, deadline);

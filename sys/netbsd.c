@@ -30,12 +30,17 @@ struct timespec {
 
 _Static_assert(sizeof(struct timespec) == 16 && sizeof(long) == 8, "the 64-bit ABI");
 
-uint64_t valet_sys_now(void)
+static uint64_t clock_ns(void)
 {
     struct timespec t = {0, 0};
     if (valet_trap_netbsd(SYS___clock_gettime50, CLOCK_MONOTONIC, (long)&t, 0, 0, 0, 0, 0) != 0)
         return 0; /* cannot fail */
     return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
+}
+
+uint64_t valet_sys_now(void)
+{
+    return clock_ns();
 }
 
 /*
@@ -65,7 +70,7 @@ int valet_sys_futex_wait(uint32_t *word, uint32_t expected, uint64_t deadline)
     if (r == -EAGAIN) /* the word differed; or it cannot be read, and whoever asks again spins */
         return is_mapped(word) ? VALET_CHANGED : VALET_ERR_SYSTEM;
     if (r == -ETIMEDOUT && deadline != VALET_FOREVER) /* after INT_MAX ticks (248 days) at most */
-        return valet_sys_now() < deadline ? VALET_OK : VALET_TIMEDOUT;
+        return clock_ns() < deadline ? VALET_OK : VALET_TIMEDOUT;
     /* EINVAL: not for these arguments. ENOMEM, ENFILE: the kernel has no room for a futex. ENOSYS,
      * anything else: no such call here (before 10). */
     return VALET_ERR_SYSTEM;

@@ -45,12 +45,17 @@ static struct os_token *os_token(struct valet_token *t)
     return (struct os_token *)(void *)t;
 }
 
-uint64_t valet_sys_now(void)
+static uint64_t clock_ns(void)
 {
     struct timespec t = {0, 0};
     if (valet_trap_netbsd(SYS___clock_gettime50, CLOCK_MONOTONIC, (long)&t, 0, 0, 0, 0, 0) != 0)
         return 0; /* cannot fail */
     return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
+}
+
+uint64_t valet_sys_now(void)
+{
+    return clock_ns();
 }
 
 int valet_sys_token_init(struct valet_token *t)
@@ -89,8 +94,7 @@ int valet_sys_token_wait(struct valet_token *t, uint64_t deadline)
         if (r != -ETIMEDOUT || deadline == VALET_FOREVER)
             return VALET_ERR_SYSTEM;
         /* The kernel sleeps for INT_MAX clock ticks (248 days) at most. */
-        if (valet_sys_now() >= deadline &&
-            !atomic_load_explicit(&token->posted, memory_order_acquire))
+        if (clock_ns() >= deadline && !atomic_load_explicit(&token->posted, memory_order_acquire))
             return VALET_TIMEDOUT;
     }
     return VALET_OK;

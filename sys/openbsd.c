@@ -16,7 +16,7 @@
 VALET_TRAP_OPENBSD(valet_openbsd_futex, 83);
 VALET_TRAP_OPENBSD(valet_openbsd_clock_gettime, 87);
 
-uint64_t valet_sys_now(void)
+static uint64_t clock_ns(void)
 {
     struct timespec t;
     if (valet_openbsd_clock_gettime(CLOCK_MONOTONIC, (long)&t, 0, 0, 0, 0) != 0)
@@ -24,12 +24,17 @@ uint64_t valet_sys_now(void)
     return ns_of(&t);
 }
 
+uint64_t valet_sys_now(void)
+{
+    return clock_ns();
+}
+
 int valet_sys_futex_wait(uint32_t *word, uint32_t expected, uint64_t deadline)
 {
     struct timespec t;
     long timeout = 0;
     if (deadline != VALET_FOREVER) {
-        uint64_t now = valet_sys_now();
+        uint64_t now = clock_ns();
         if (now == 0)
             return VALET_ERR_UNSUPPORTED;
         if (!timeout_of(now, deadline, &t))
@@ -40,7 +45,8 @@ int valet_sys_futex_wait(uint32_t *word, uint32_t expected, uint64_t deadline)
                                  timeout, 0, 0);
     /* Old kernels (seen in 6.5) return the errno as if it were the result, newer ones (7.4) as an
      * error. Nothing else is ever positive here. */
-    return status_of((int)(r < 0 ? -r : r), deadline);
+    int status = status_of((int)(r < 0 ? -r : r), deadline);
+    return status == VALET_TIMEDOUT && clock_ns() < deadline ? VALET_OK : status;
 }
 
 void valet_sys_futex_wake(uint32_t *word, uint32_t count)

@@ -50,7 +50,8 @@ static inline bool timeout_of(uint64_t now, uint64_t deadline, struct timespec *
     return left != 0;
 }
 
-/* The outcome of a wait that ended with this errno, or 0. */
+/* The outcome of a wait that ended with this errno, or 0. VALET_TIMEDOUT: of the sleep, as it was
+ * cut. */
 static inline int status_of(int error, uint64_t deadline)
 {
     /* 0: woken. EINTR, ECANCELED: a signal handler ran, without and with SA_RESTART. */
@@ -58,8 +59,8 @@ static inline int status_of(int error, uint64_t deadline)
         return VALET_OK;
     if (error == EAGAIN) /* the word differed */
         return VALET_CHANGED;
-    if (error == ETIMEDOUT && deadline != VALET_FOREVER) /* the sleep, as it was cut, is over */
-        return valet_sys_now() < deadline ? VALET_OK : VALET_TIMEDOUT;
+    if (error == ETIMEDOUT && deadline != VALET_FOREVER)
+        return VALET_TIMEDOUT;
     /* EFAULT: the word is not mapped. ENOSYS: before 6.4. EINVAL: not for these arguments. EPERM:
      * the stack is not MAP_STACK memory. Anything else, too, will be the same next time. */
     return VALET_ERR_SYSTEM;

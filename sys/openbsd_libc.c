@@ -14,7 +14,7 @@ int futex(volatile uint32_t *word, int op, int value, const struct timespec *tim
 int clock_gettime(int clock, struct timespec *t);
 int *__errno(void);
 
-uint64_t valet_sys_now(void)
+static uint64_t clock_ns(void)
 {
     struct timespec t;
     if (clock_gettime(CLOCK_MONOTONIC, &t) != 0)
@@ -22,11 +22,16 @@ uint64_t valet_sys_now(void)
     return ns_of(&t);
 }
 
+uint64_t valet_sys_now(void)
+{
+    return clock_ns();
+}
+
 int valet_sys_futex_wait(uint32_t *word, uint32_t expected, uint64_t deadline)
 {
     struct timespec t, *timeout = NULL;
     if (deadline != VALET_FOREVER) {
-        uint64_t now = valet_sys_now();
+        uint64_t now = clock_ns();
         if (now == 0)
             return VALET_ERR_UNSUPPORTED;
         if (!timeout_of(now, deadline, &t))
@@ -38,7 +43,8 @@ int valet_sys_futex_wait(uint32_t *word, uint32_t expected, uint64_t deadline)
     if (r < 0) /* in old releases the errno is the result itself */
         r = *__errno();
     *__errno() = kept; /* errno is the user's: parking does not change it */
-    return status_of(r, deadline);
+    int status = status_of(r, deadline);
+    return status == VALET_TIMEDOUT && clock_ns() < deadline ? VALET_OK : status;
 }
 
 void valet_sys_futex_wake(uint32_t *word, uint32_t count)

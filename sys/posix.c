@@ -114,7 +114,7 @@ static int sleep_until(struct os_token *token, uint64_t deadline)
 int valet_sys_token_wait(struct valet_token *t, uint64_t deadline)
 {
     struct os_token *token = os_token(t);
-    if (deadline != VALET_FOREVER && valet_sys_now() == 0)
+    if (deadline != VALET_FOREVER && clock_ns(CLOCK_MONOTONIC) == 0)
         return VALET_ERR_UNSUPPORTED;
     if (pthread_mutex_lock(&token->mutex) != 0) /* a plain mutex that is ours: cannot fail */
         return VALET_ERR_SYSTEM;

@@ -32,12 +32,17 @@ _Static_assert(sizeof(struct TimeSpec) == 16 && offsetof(struct TimeSpec, tv_nse
                    sizeof(long) == 8,
                "the 64-bit ABI");
 
-uint64_t valet_sys_now(void)
+static uint64_t clock_ns(void)
 {
     struct TimeSpec t = {0, 0};
     if (valet_trap_linux(SYS_CLOCK_GETTIME, CLOCK_MONOTONIC, (long)&t, 0, 0, 0, 0) != 0)
         return 0; /* cannot fail */
     return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
+}
+
+uint64_t valet_sys_now(void)
+{
+    return clock_ns();
 }
 
 int valet_sys_futex_wait(uint32_t *word, uint32_t expected, uint64_t deadline)
@@ -59,7 +64,7 @@ int valet_sys_futex_wait(uint32_t *word, uint32_t expected, uint64_t deadline)
     if (r == -EAGAIN) /* the word differed */
         return VALET_CHANGED;
     if (r == -ETIMEDOUT && deadline != VALET_FOREVER) /* or woken, before January 2026 */
-        return valet_sys_now() < deadline ? VALET_OK : VALET_TIMEDOUT;
+        return clock_ns() < deadline ? VALET_OK : VALET_TIMEDOUT;
     /* EFAULT: the word is not mapped. EINVAL: it is not aligned. ENOSYS, anything else: no such
      * call. */
     return VALET_ERR_SYSTEM;

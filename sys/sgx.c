@@ -57,9 +57,14 @@ static struct os_token *os_token(struct valet_token *t)
     return (struct os_token *)(void *)t;
 }
 
-uint64_t valet_sys_now(void)
+static uint64_t clock_ns(void)
 {
     return usercall(USERCALL_INSECURE_TIME, 0, 0, 0, 0, 0).first;
+}
+
+uint64_t valet_sys_now(void)
+{
+    return clock_ns();
 }
 
 int valet_sys_token_init(struct valet_token *t)
@@ -77,7 +82,7 @@ int valet_sys_token_wait(struct valet_token *t, uint64_t deadline)
     while (!atomic_load_explicit(&token->posted, memory_order_acquire)) {
         uint64_t timeout_ns = WAIT_INDEFINITE;
         if (deadline != VALET_FOREVER) {
-            uint64_t now = valet_sys_now();
+            uint64_t now = clock_ns();
             if (now == 0)
                 return VALET_ERR_UNSUPPORTED;
             timeout_ns =

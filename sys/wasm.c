@@ -35,9 +35,14 @@
 IMPORT("now") uint64_t valet_wasm_now(void);
 IMPORT("may_block") int32_t valet_wasm_may_block(void);
 
-uint64_t valet_sys_now(void)
+static uint64_t clock_ns(void)
 {
     return valet_wasm_now();
+}
+
+uint64_t valet_sys_now(void)
+{
+    return clock_ns();
 }
 
 /* This thread may not wait; but does it have to? */
@@ -102,7 +107,7 @@ int valet_sys_futex_wait(uint32_t *word, uint32_t expected, uint64_t deadline)
     for (;;) {
         int64_t timeout = -1;
         if (deadline != VALET_FOREVER) {
-            uint64_t now = valet_sys_now();
+            uint64_t now = clock_ns();
             if (now >= deadline) /* a deadline of 0 has come also where there is no clock */
                 return VALET_TIMEDOUT;
             if (now == 0)

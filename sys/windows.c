@@ -24,13 +24,18 @@ void RtlWakeAddressAll(const void *word);
 uint8_t RtlQueryPerformanceCounter(int64_t *ticks);
 uint8_t RtlQueryPerformanceFrequency(int64_t *frequency);
 
-uint64_t valet_sys_now(void)
+static uint64_t clock_ns(void)
 {
     int64_t ticks, frequency;
     /* Neither can fail. The frequency is constant, and both are mostly read in user mode. */
     RtlQueryPerformanceCounter(&ticks);
     RtlQueryPerformanceFrequency(&frequency);
     return ns_of(ticks, frequency);
+}
+
+uint64_t valet_sys_now(void)
+{
+    return clock_ns();
 }
 
 int valet_sys_futex_wait(uint32_t *word, uint32_t expected, uint64_t deadline)
@@ -40,7 +45,7 @@ int valet_sys_futex_wait(uint32_t *word, uint32_t expected, uint64_t deadline)
         return VALET_CHANGED;
     int64_t left, *timeout = NULL;
     if (deadline != VALET_FOREVER) {
-        left = timeout_of(valet_sys_now(), deadline);
+        left = timeout_of(clock_ns(), deadline);
         if (left == 0)
             return VALET_TIMEDOUT;
         timeout = &left;
@@ -49,7 +54,7 @@ int valet_sys_futex_wait(uint32_t *word, uint32_t expected, uint64_t deadline)
     if (r == STATUS_SUCCESS) /* woken, for no reason, or the word differed by then */
         return VALET_OK;
     if (r == STATUS_TIMEOUT && timeout != NULL) /* of another clock than ours: maybe early */
-        return valet_sys_now() < deadline ? VALET_OK : VALET_TIMEDOUT;
+        return clock_ns() < deadline ? VALET_OK : VALET_TIMEDOUT;
     /* INVALID_PARAMETER is for sizes; nothing else is known. */
     return VALET_ERR_SYSTEM;
 }

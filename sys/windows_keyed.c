@@ -70,12 +70,17 @@ __attribute__((weak)) void *valet_sys_keyed_event(void)
     return NULL;
 }
 
-uint64_t valet_sys_now(void)
+static uint64_t clock_ns(void)
 {
     int64_t ticks, frequency;
     /* Cannot fail. XP's ntdll has no other name for it: RtlQueryPerformanceCounter is younger. */
     NtQueryPerformanceCounter(&ticks, &frequency);
     return ns_of(ticks, frequency);
+}
+
+uint64_t valet_sys_now(void)
+{
+    return clock_ns();
 }
 
 static int32_t meet_poster(const void *key, const int64_t *timeout)
@@ -104,7 +109,7 @@ static int wait_timed(struct os_token *token, uint64_t deadline)
             return VALET_OK;
         int64_t timeout = -AGAIN_100NS;
         if (deadline != VALET_FOREVER && !(seen & POSTED)) {
-            timeout = timeout_of(valet_sys_now(), deadline);
+            timeout = timeout_of(clock_ns(), deadline);
             if (timeout == 0)
                 return VALET_TIMEDOUT;
         }

@@ -14,6 +14,7 @@ import sys
 
 root, pages = sys.argv[1:]
 faults = []
+MARKS = {"VALET_API", "VALET_SYS_CALL"}  # of a declaration: nothing to explain
 
 
 def squeeze(text):
@@ -25,7 +26,7 @@ def header(path):
     with open(os.path.join(root, path), encoding="utf-8") as file:
         text = file.read()
     functions = {}
-    for match in re.finditer(r"(/\*(?:(?!\*/).)*\*/\n)?(?:VALET_API )?((?:int|void|bool|unsigned|uint64_t)) (valet_\w+)\(([^)]*)\);",
+    for match in re.finditer(r"(/\*(?:(?!\*/).)*\*/\n)?(?:VALET_API |VALET_SYS_CALL )?((?:int|void|bool|unsigned|uint64_t)) (valet_\w+)\(([^)]*)\);",
                              text, re.S):
         comment, result, name, parameters = match.groups()
         functions[name] = (result, [squeeze(p) for p in parameters.split(",")],
@@ -34,7 +35,7 @@ def header(path):
     code = squeeze(text)
     constants = dict(re.findall(r"^\s+(VALET_\w+) =\s+(-?\d+),?", text, re.M))
     for name in re.findall(r"^#define (VALET_\w+)", text, re.M):
-        if not name.endswith("_H") and name != "VALET_API":
+        if not name.endswith("_H") and name not in MARKS:
             constants[name] = None
     names = re.findall(r"\bvalet_\w+(?=\()", re.sub(r"#.*", "", text))
     if set(names) != set(functions):
@@ -59,7 +60,7 @@ for path in sorted(glob.glob(os.path.join(pages, "*.[37]"))):
         lines = file.read()
     synopsis, body = re.search(r"^\.Sh SYNOPSIS\n(.*?)(^\.Sh DESCRIPTION\n.*)", lines, re.S | re.M).groups()
     constant = set(re.findall(r"\bVALET_[A-Z_]+\b", lines.split("\n.Sh NAME", 1)[1]))
-    for name in sorted(constant - set(constants) - {"VALET_API"}):
+    for name in sorted(constant - set(constants) - MARKS):
         faults.append(f"{page}: {name} is in no header")
     explained |= constant
     for result, name, parameters in re.findall(r"^\.Ft (.*)\n\.Fn (\w+) (.*)$", synopsis, re.M):

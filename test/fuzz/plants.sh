@@ -23,10 +23,10 @@ plant 'microseconds, their low 32 bits' units darwin sys/darwin.c \
     'left_us < UINT32_MAX ? (uint32_t)left_us : UINT32_MAX' '(uint32_t)left_us'
 plant 'microseconds, early by less than one' units darwin sys/darwin.c \
     ' + (left % 1000 != 0)' ''
-plant 'a timer that is early, believed' units openbsd sys/openbsd.h \
-    'return valet_sys_now() < deadline ? VALET_OK : VALET_TIMEDOUT;' 'return VALET_TIMEDOUT;'
+plant 'a timer that is early, believed' units openbsd sys/openbsd.c \
+    'status == VALET_TIMEDOUT && clock_ns() < deadline ? VALET_OK : status' 'status'
 plant 'a sleep that was cut, called over' units darwin_os_sync sys/darwin_os_sync.c \
-    'return valet_sys_now() < deadline ? VALET_OK : VALET_TIMEDOUT;' 'return VALET_TIMEDOUT;'
+    'return clock_ns() < deadline ? VALET_OK : VALET_TIMEDOUT;' 'return VALET_TIMEDOUT;'
 plant 'a negative time' units fuchsia sys/fuchsia.c \
     'deadline < (uint64_t)ZX_TIME_INFINITE ? (int64_t)deadline : ZX_TIME_INFINITE' '(int64_t)deadline'
 plant 'a time beyond signed ns' units redox sys/redox.c \
@@ -54,7 +54,7 @@ plant 'ETIMEDOUT without a timeout' answers linux sys/linux.c 'r == -ETIMEDOUT &
 plant 'every error a timeout' answers fuchsia sys/fuchsia.c 'r == ZX_ERR_TIMED_OUT && ' ''
 plant 'any positive answer a wake-up' answers redox sys/redox.c 'r == 0 ||' 'r >= 0 ||'
 plant 'a timeout believed without the clock' answers dragonfly sys/dragonfly.c \
-    'deadline == VALET_FOREVER || valet_sys_now() < deadline ? VALET_OK : VALET_TIMEDOUT' \
+    'deadline == VALET_FOREVER || clock_ns() < deadline ? VALET_OK : VALET_TIMEDOUT' \
     'deadline == VALET_FOREVER ? VALET_OK : VALET_TIMEDOUT'
 plant 'a clock that failed, taken for 0' answers openbsd sys/openbsd.c \
     'if (now == 0)
