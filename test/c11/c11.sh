@@ -138,7 +138,7 @@ while read -r name kind scenario _ says; do
     label=$(printf '%-46s' "$name")
     tree || exit 1
     file=$(sed -n "/^bug $name\$/,/^in /s/^in //p" test/c11/bugs)
-    if python3 test/lib/plant.py test/c11/bugs "$name" "$dir/tree" && changed "$kind" "$file"; then
+    if python3 test/lib/plant.py --bug test/c11/bugs "$name" "$dir/tree" && changed "$kind" "$file"; then
         must_find "$label" "$scenario" "$says"
     else
         bad "$label  cannot be planted"

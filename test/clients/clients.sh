@@ -103,7 +103,7 @@ while read -r name language _ says; do
     tree=$dir/planted
     rm -rf "$tree"
     cp -r test/clients "$tree"
-    if ! python3 test/lib/plant.py test/clients/bugs "$name" "$tree" >"$dir/log" 2>&1; then
+    if ! python3 test/lib/plant.py --bug test/clients/bugs "$name" "$tree" >"$dir/log" 2>&1; then
         bad "$name: $(cat "$dir/log")"
         continue
     fi

@@ -1,48 +1,72 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT OR Apache-2.0
-"""plant.py --list BUGS: one line a bug: name, row, CPU, scenario, print or -, words of the verdict.
-plant.py BUGS NAME TREE: plant it in a copy of the sources; fails unless each text is there once."""
+"""Plant a fault.
+
+plant.py FILE OLD NEW [OLD NEW]...: in FILE each text OLD, which must occur once, becomes NEW.
+plant.py --bug BUGS NAME TREE: the edits of that bug, in a copy of the sources.
+plant.py --list BUGS: one line a bug: name, row, CPU, scenario, print or -, words of the verdict.
+
+White space in OLD matches any other: a fault outlives a reformatting of what it is planted in.
+"""
+import re
 import sys
 
 
-def read(path):
+def plant(path, edits):
+    with open(path, encoding="utf-8") as file:
+        text = file.read()
+    for old, new in edits:
+        words = r"\s+".join(map(re.escape, old.split()))
+        found = re.findall(words, text)
+        if not words or len(found) != 1:
+            sys.exit(f"{path}: {len(found)} times, not once:\n{old}")
+        text = re.sub(words, lambda _, new=new: new, text)
+    with open(path, "w", encoding="utf-8") as file:
+        file.write(text)
+
+
+def bugs_of(path):
+    """Name: what its lines say, and its edits: a file, lines of the old text, lines of the new."""
     bugs, bug, file, group = {}, None, None, None
-    for number, line in enumerate(open(path), 1):
-        line = line.rstrip("\n")
-        key, _, rest = line.partition(" ")
-        if line[:1] in ("-", "+"):
-            if group is None or (line[0] == "-" and group[1]):
-                group = ([], [])
-                bug["edits"].append((file, group))
-            group[line[0] == "+"].append(line[1:])
-            continue
-        group = None
-        if line == "" or line[0] == "#":
-            continue
-        if key == "bug":
-            bug = bugs[rest] = {"edits": [], "print": "-"}
-        elif key == "in":
-            file = rest
-        elif key == "print":
-            bug["print"] = "print"
-        elif key in ("row", "says"):
-            bug[key] = rest
-        else:
-            sys.exit(f"{path}:{number}: {line}")
+    with open(path, encoding="utf-8") as lines:
+        for number, line in enumerate(lines, 1):
+            line = line.rstrip("\n")
+            key, _, rest = line.partition(" ")
+            if line[:1] in ("-", "+"):
+                if group is None or (line[0] == "-" and group[1]):
+                    group = ([], [])
+                    bug["edits"].append((file, group))
+                group[line[0] == "+"].append(line[1:])
+                continue
+            group = None
+            if line == "" or line[0] == "#":
+                continue
+            if key == "bug":
+                bug = bugs[rest] = {"edits": [], "print": "-"}
+            elif key == "in":
+                file = rest
+            elif key == "print":
+                bug["print"] = "print"
+            elif key in ("row", "says"):
+                bug[key] = rest
+            else:
+                sys.exit(f"{path}:{number}: {line}")
     return bugs
 
 
-def plant(bug, tree):
-    for file, (old, new) in bug["edits"]:
-        path = f"{tree}/{file}"
-        text, old, new = open(path).read(), "\n".join(old), "\n".join(new)
-        if text.count(old) != 1:
-            sys.exit(f"{file}: {text.count(old)} times, not once:\n{old}")
-        open(path, "w").write(text.replace(old, new))
+def main():
+    match sys.argv[1:]:
+        case ["--list", path]:
+            for name, bug in bugs_of(path).items():
+                print(name, bug["row"], bug["print"], bug["says"])
+        case ["--bug", path, name, tree]:
+            for file, (old, new) in bugs_of(path)[name]["edits"]:
+                plant(f"{tree}/{file}", [("\n".join(old), "\n".join(new))])
+        case [path, *edits] if edits and len(edits) % 2 == 0:
+            plant(path, list(zip(edits[::2], edits[1::2])))
+        case _:
+            sys.exit(__doc__)
 
 
-if sys.argv[1] == "--list":
-    for name, bug in read(sys.argv[2]).items():
-        print(name, bug["row"], bug["print"], bug["says"])
-else:
-    plant(read(sys.argv[1])[sys.argv[2]], sys.argv[3])
+if __name__ == "__main__":
+    main()

@@ -134,7 +134,7 @@ job_bug() {
     cp -r "$root/core" "$root/sys" "$root/arch" "$root/include" "$out/tree/"
     # shellcheck disable=SC2046
     row $(grep -E "^$wanted .* ([a-z0-9_,]*,)?${cpu}[, ]" "$test/model/table" | head -n 1)
-    python3 "$test/lib/plant.py" "$test/model/bugs" "$bug" "$out/tree" >"$out.log" 2>&1 &&
+    python3 "$test/lib/plant.py" --bug "$test/model/bugs" "$bug" "$out/tree" >"$out.log" 2>&1 &&
         planted=yes || planted=
     for s in "$root"/*/*.h; do
         t=$out/tree/${s#"$root"/}

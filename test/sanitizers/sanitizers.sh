@@ -100,7 +100,7 @@ while read -r bug tool system program only _ says; do
     rm -rf "$dir/tree"
     mkdir -p "$dir/tree"
     cp -r arch core include sys "$dir/tree/"
-    if python3 test/lib/plant.py test/sanitizers/bugs "$bug" "$dir/tree" &&
+    if python3 test/lib/plant.py --bug test/sanitizers/bugs "$bug" "$dir/tree" &&
         (cd "$dir/tree" && compile "$tool" "$system" "$program" "$dir/$bug"); then
         run "$tool" "$dir/$bug" "$only" >"$dir/$bug.log" 2>&1
         status=$?

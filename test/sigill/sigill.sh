@@ -178,7 +178,7 @@ job_bug() {
     says=$*
     out=$dir/bug-$bug
     rm -rf "$out" && mkdir -p "$out/tree" && cp -r arch core include sys "$out/tree" &&
-        python3 test/lib/plant.py test/sigill/bugs "$bug" "$out/tree" &&
+        python3 test/lib/plant.py --bug test/sigill/bugs "$bug" "$out/tree" &&
         library "$system" "$cpu" "$out/tree" "$out/built" || return 1
     # ten times as many whims, so that a few rounds suffice
     if SIGILL_PERCENT=50 execute "$system" "$cpu" "$out/built" "${one%:*}" 15 "$(word "$one")" \
