@@ -202,20 +202,22 @@ done
 
 # ---- planted bugs ----------------------------------------------------------------------------------
 
-# plant NAME WORD FILE TEXT REPLACEMENT [TIMES]: in a file of the tree, or of valet; the checks of that
-# word must fail or hang. Built one after the other; the runs go on side by side.
+# plant NAME WORD FILE [OLD NEW]...: in a file of the tree, or of valet; the checks of that word must fail
+# or hang. Built one after the other; the runs go on side by side.
 planted=0
 planted_object() {
-    case $3 in
+    name=$3
+    shift 3
+    case $name in
     core/*)
-        python3 "$glue/replace.py" "$3" "$out.d/futex_futex.c" "$4" "$5" 1 &&
+        cp "$name" "$out.d/futex_futex.c" && python3 test/lib/plant.py "$out.d/futex_futex.c" "$@" &&
             valet_object "$out.d/valet.o" "$out.d/futex_futex.c"
         ;;
     *)
-        file=$dir/valet/src/$3
-        object=obj/src/${3%.c}.lo
+        file=$dir/valet/src/$name
+        object=obj/src/${name%.c}.lo
         cp "$file" "$out.kept"
-        python3 "$glue/replace.py" "$out.kept" "$file" "$4" "$5" "${6-1}" &&
+        python3 test/lib/plant.py "$file" "$@" &&
             (cd "$dir/valet" && $compile "$object" && cp "$object" "$out.d/")
         made=$?
         cp "$out.kept" "$file"
@@ -251,7 +253,9 @@ plant 'the cancellation signal does not leave the wait' 'in sem wait' thread/val
 plant 'it leaves a handler as well' 'during a handler' thread/valet_cancel.c ' || frame - sp > WAIT_STACK' ''
 plant 'a cancelled thread keeps the wake' 'before the thread' thread/valet_cancel.c 'valet_futex_wake((uint32_t *)addr, 1);' ''
 plant 'handlers are not counted' EINTR thread/valet_restore.c '"incl ' '"cmpl %1, '
-plant 'timed waits on shared words by valet' pshared thread/valet_wait.c 'if (!priv)' 'if (0)' 2
+plant 'timed waits on shared words by valet' pshared thread/valet_wait.c \
+    'if (!priv) return __shared_timedwait(' 'if (0) return __shared_timedwait(' \
+    'if (!priv) return __shared_timedwait_cp(' 'if (0) return __shared_timedwait_cp('
 wait
 number=0
 while [ "$number" -lt "$planted" ]; do

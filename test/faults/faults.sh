@@ -100,14 +100,7 @@ plant() {
     tree=$dir/plant$number
     mkdir -p "$tree"
     cp -r arch core include sys "$tree"
-    if ! python3 - "$tree/$3" "$4" "$5" <<'END'; then
-import sys
-path, old, new = sys.argv[1:]
-text = open(path).read()
-if text.count(old) != 1:
-    sys.exit(f"{text.count(old)} times in {path}: {old}")
-open(path, "w").write(text.replace(old, new))
-END
+    if ! python3 test/lib/plant.py "$tree/$3" "$4" "$5"; then
         bad "planted: $1: no longer applies"
         return
     fi

@@ -130,14 +130,7 @@ plant() {
     cp -r core sys include "$tree"
     cp $dir/objects/*.o "$tree/objects"
     rm "$tree"/objects/target_*
-    OLD=$5 NEW=$6 python3 - "$tree/$4" <<'END' || { bad "planted, $1: no longer applies" && return; }
-import os, re, sys
-text = open(sys.argv[1]).read()
-old = r"\s+".join(map(re.escape, os.environ["OLD"].split())) # outlives a reformatting
-if len(re.findall(old, text)) != 1:
-    sys.exit(1)
-open(sys.argv[1], "w").write(re.sub(old, lambda m: os.environ["NEW"], text))
-END
+    python3 test/lib/plant.py "$tree/$4" "$5" "$6" || { bad "planted, $1: no longer applies" && return; }
     if ! { compile_system "$3" "$tree/objects/$3.o" "$tree" &&
         { [ "$4" != core/deadline.h ] || compile_target "$2" "$tree/objects/target_$2.o" "$tree"; } &&
         link "$2" "$tree/target" "$tree/objects"; } >"$tree/log" 2>&1; then

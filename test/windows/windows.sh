@@ -89,24 +89,13 @@ passes() {
     fi
 }
 
-# plant FILE COPY OLD NEW: the old text must be there once
-plant() {
-    OLD=$3 NEW=$4 python3 - "$1" "$2" <<'END'
-import os, sys
-text = open(sys.argv[1]).read()
-if text.count(os.environ["OLD"]) != 1:
-    sys.exit("the text to replace must occur once: " + os.environ["OLD"])
-open(sys.argv[2], "w").write(text.replace(os.environ["OLD"], os.environ["NEW"]))
-END
-}
-
 # caught NAME SYSTEM FILE TEST OPTIONS EXPECTED OLD NEW: planted in that FILE of sys/; the TEST, which the
 # library has passed, must fail with this text; or, where it hangs, not end well.
 caught() {
     planted=$(mktemp -d "$dir/plant.XXXXXX")
     mkdir "$planted/sys"
     cp "sys/$2.c" sys/windows.h "$planted/sys"
-    output=$({ plant "sys/$3" "$planted/sys/$3" "$7" "$8" &&
+    output=$({ python3 test/lib/plant.py "$planted/sys/$3" "$7" "$8" &&
         program "$planted/test.exe" "$2" "$planted/sys/$2.c" "test/$4.c" "-I$planted"; } 2>&1) || {
         bad "planted in $3: $1: $output"
         return
