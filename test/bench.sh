@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MIT OR Apache-2.0
 # Usage: bench.sh [quick|show|--check]. Measure valet beside what a user would pick instead, and beside two
 # floors written by hand. Prints its tables, and leaves below build/bench what is named at the head of
-# bench/run.py: the tables, the picture, and what the README shows of them.
+# bench/run.py: the tables, two pictures, and what test/bench keeps of them.
 #
 #   (none)    all peers, nine rounds; ten minutes on a machine that does nothing else
 #   quick     only the floors, valet and glibc, three rounds; two minutes: to see that it works
@@ -25,8 +25,8 @@ show) exec python3 test/bench/run.py build/bench show ;;
     ;;
 esac
 
-packages=gnuplot-nox
-[ "$mode" != all ] || packages="$packages cargo libabsl-dev libc++-14-dev libc++abi-14-dev
+packages=
+[ "$mode" != all ] || packages="cargo libabsl-dev libc++-14-dev libc++abi-14-dev
     libnsync-dev librust-parking-lot-dev rustc"
 # shellcheck disable=SC2086 # a list of words
 sh test/lib/setup.sh $packages

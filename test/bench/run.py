@@ -3,8 +3,8 @@
 
     DIR/results.json   every number of every round; `show` prints these again
     DIR/table.txt      the tables, as printed; table.md: in Markdown
-    DIR/bench.svg      the picture
-    DIR/readme.md      what the README shows of it
+    DIR/shown/         what test/bench keeps of a run, to be copied there: shown.json, and what
+                       bench/shown.py makes of it: two pictures, and the table of its page
 
 Each measurement is made once a round by every program, in an order that is drawn anew, so that what
 the machine does meanwhile falls on all of them. A cell is the median of the rounds and, after an x,
@@ -356,18 +356,44 @@ def tables(results):
     return lines
 
 
-def readme(results):
-    """What the README shows: one table, one picture."""
-    lines = table(results, "", [
-        ("unpark and park, nobody waits: ns", "fast", "pair", NONE), ("instructions", "instructions", "pair", NONE),
-        ("hand-off and back, us: two CPUs", "handoff 2cpu", "us", RAW), ("one CPU", "handoff 1cpu", "us", RAW),
-        ("replies of 10 us", "handoff 10us", "us", RAW),
-        ("wake 512: us until the last has returned", "wakeall 512", "total", RAW),
-        ("CPU us of the waker", "wakeall 512", "cpu", NONE),
-        ("code, bytes", "size", "code", NONE), ("stack", "size", "stack", NONE)])
-    return ["![Hand-off and wake-all, valet beside its peers](test/bench/bench.svg)", "", *lines[3:], "",
-            f"{results['machine']}; medians of {ROUNDS} rounds; x is the median of the ratios to the futex pair by hand "
-            "in the same round. All measurements: `sh test/bench.sh`."]
+SHOWN = [
+    ("unpark and park, nobody waits: ns", "fast", "pair", NONE), ("instructions", "instructions", "pair", NONE),
+    ("hand-off and back, us: two CPUs", "handoff 2cpu", "us", RAW), ("one CPU", "handoff 1cpu", "us", RAW),
+    ("replies of 10 us", "handoff 10us", "us", RAW),
+    ("wake 512: us until the last has returned", "wakeall 512", "total", RAW),
+    ("CPU us of the waker", "wakeall 512", "cpu", NONE),
+    ("code, bytes", "size", "code", NONE), ("stack", "size", "stack", NONE)]
+WAKEALL = ("raw", "valet", "valet-delegate", "glibc-cond", "libstdc++-atomic", "nsync", "absl", "rust-std", "parking_lot")
+
+
+def shown(results):
+    """One table, and what is drawn: medians with three digits."""
+    def number(name, p, metric):
+        value = median(results, name, p, metric)
+        return None if value is None else json.loads(show(value))
+    rows = [[LABELS[p], *(cell(results, name, p, metric, floors) for _, name, metric, floors in SHOWN)] for p in LABELS]
+    handoff = {p: {n: number("handoff " + n, p, "us") for n in ("2cpu", "1cpu")} for p in LABELS}
+    handoff = {p: {n: v for n, v in values.items() if v is not None} for p, values in handoff.items()}
+    wakeall = {p: {metric: [number(f"wakeall {n}", p, metric) for n in COUNTS] for metric in ("total", "cpu")}
+               for p in WAKEALL if median(results, "wakeall 1", p, "total") is not None}
+    return {"machine": results["machine"], "rounds": ROUNDS, "columns": [heading for heading, *_ in SHOWN],
+            "table": [row for row in rows if any(row[1:])],
+            "handoff": {p: values for p, values in handoff.items() if "2cpu" in values},
+            "counts": COUNTS, "wakeall": wakeall}
+
+
+def one_a_line(data):
+    """JSON whose longer values have one entry a line, for those who read a difference."""
+    lines = []
+    for key, value in data.items():
+        if isinstance(value, dict):
+            inside = [f"{json.dumps(k)}: {json.dumps(v)}" for k, v in value.items()]
+        else:
+            inside = [json.dumps(v) for v in value] if key == "table" else []
+        left, right = "{}" if isinstance(value, dict) else "[]"
+        text = left + "\n  " + ",\n  ".join(inside) + "\n " + right if inside else json.dumps(value)
+        lines.append(f" {json.dumps(key)}: {text}")
+    return "{\n" + ",\n".join(lines) + "\n}"
 
 
 def aligned(lines):
@@ -385,63 +411,6 @@ def aligned(lines):
         block = []
         out.append(line)
     return out[:-1]
-
-
-def data(name, rows):
-    """A file of rows for gnuplot."""
-    path = os.path.join(directory, name)
-    with open(path, "w") as f:
-        for first, values in rows:
-            f.write((f'"{first}" ' if isinstance(first, str) else f"{first} ") + " ".join("NaN" if v is None else str(v) for v in values) + "\n")
-    return path
-
-
-def picture(results):
-    """Hand-off of two running threads on two CPUs and on one, as bars; wake-all over the number of waiters."""
-    handoff = data("handoff.dat", (row for row in (
-        (p, [median(results, "handoff " + n, p, "us") for n in ("2cpu", "1cpu")]) for p in LABELS) if any(row[1])))
-    shown = [p for p in ("raw", "valet", "valet-delegate", "glibc-cond", "libstdc++-atomic", "nsync", "absl", "rust-std",
-                         "parking_lot") if median(results, "wakeall 1", p, "total") is not None]
-    total, waker = (data(f"wakeall-{metric}.dat", ((n, [median(results, f"wakeall {n}", p, metric) for p in shown])
-                                                   for n in COUNTS)) for metric in ("total", "cpu"))
-
-    def curves(path):
-        return ", ".join(f"'{path}' using 1:{i + 2} with linespoints lw {3 if 'valet' in p else 1} "
-                         f"title '{p}'" for i, p in enumerate(shown))
-    script = f"""
-        set terminal svg size 1100,760 background '#ffffff' noenhanced
-        set output '{os.path.join(directory, "bench.svg")}'
-        set multiplot
-        set grid ytics
-        set logscale y
-        set origin 0,0.5
-        set size 1,0.5
-        set title 'Hand-off and back between two threads, us'
-        set style data histograms
-        set style fill solid 0.7
-        set yrange [0.05:*]
-        set xtics rotate by -30
-        plot '{handoff}' using 2:xtic(1) title 'on two CPUs', '' using 3 title 'on one CPU'
-        set origin 0,0
-        set size 0.5,0.5
-        set logscale x
-        set yrange [1:*]
-        set xtics norotate
-        set xtics ({", ".join(map(str, COUNTS))})
-        set key left top
-        set title 'Wake-all of 1 to {COUNTS[-1]} waiters: us until the last has returned'
-        plot {curves(total)}
-        set origin 0.5,0
-        set title '... us of CPU time of the waker'
-        plot {curves(waker)}
-        unset multiplot
-    """
-    subprocess.run(["gnuplot"], input=script, text=True, check=True)
-    path = os.path.join(directory, "bench.svg")
-    with open(path, encoding="utf-8") as f:
-        svg = f.read()
-    with open(path, "w", encoding="utf-8") as f:
-        f.write(svg.replace("<svg", "<!-- SPDX-License-Identifier: MIT OR Apache-2.0 -->\n<svg", 1))
 
 
 def write(name, lines):
@@ -467,10 +436,11 @@ else:
 lines = tables(results)
 write("table.md", lines)
 write("table.txt", aligned(lines))
-write("readme.md", readme(results))
 print("\n".join(aligned(lines)), flush=True)
-picture(results)
-print(f"\nThe README's part, to paste: {os.path.relpath(directory)}/readme.md; its picture: bench.svg beside it, "
-      "for test/bench/")
+os.makedirs(os.path.join(directory, "shown"), exist_ok=True)
+write("shown/shown.json", [one_a_line(shown(results))])
+subprocess.run([sys.executable, os.path.join(os.path.dirname(__file__), "shown.py"),
+                os.path.join(directory, "shown/shown.json"), os.path.join(directory, "shown")], check=True)
+print(f"\nWhat test/bench keeps of a run is in {os.path.relpath(directory)}/shown; test/bench/README.md says what to do with it.")
 if failures:
     sys.exit("bench: failed, and left out: " + ", ".join(sorted(failures)))
