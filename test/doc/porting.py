@@ -13,7 +13,7 @@ with open(sys.argv[1], encoding="utf-8") as file:
 with open("test/lib/steps.sh", encoding="utf-8") as file:
     steps = file.read()
 faults = []
-_, system, cpu = re.split(r"^## ", page, flags=re.M)
+_, system, cpu, _ = re.split(r"^## ", page, flags=re.M)
 for section, placeholder, name in ((system, "NAME", "illumos"), (cpu, "CPU", "riscv64")):
     body = re.sub(r"^```.*?^```", "", section, flags=re.S | re.M)
     paths = [p for p in re.findall(r"`([\w./-]+)`", body) if "/" in p or p == "meson_options.txt"]
