@@ -76,21 +76,36 @@ if [ "$lines" -gt 0 ] && [ "$lines" -le 20 ]; then good "the first program has $
 says() { [ "$("$dir/tree/first")" = 'parked, and woken' ]; }
 try 'the first program says what it should' says
 
-# The two projects of the README, around its first program
+# Projects outside that say what the README says, around its first program
+outside() { # DIRECTORY FILE: the project's, from stdin
+    mkdir -p "$1" && cat >"$1/$2" && cp "$dir/tree/first.c" "$1/"
+}
 by_meson() {
-    cp "$dir/tree/first.c" "$dir/tree/outside/" && mkdir -p "$dir/tree/outside/subprojects" &&
-        ln -sfn "$root" "$dir/tree/outside/subprojects/valet" &&
-        meson setup "$dir/by-meson" "$dir/tree/outside" && ninja -C "$dir/by-meson" && [ "$("$dir/by-meson/first")" = 'parked, and woken' ]
+    outside "$dir/meson" meson.build <<'END' && mkdir -p "$dir/meson/subprojects" && ln -sfn "$root" "$dir/meson/subprojects/valet" &&
+project('outside', 'c')
+executable('first', 'first.c', dependencies: [dependency('valet'), dependency('threads')])
+END
+        meson setup "$dir/by-meson" "$dir/meson" && ninja -C "$dir/by-meson" && [ "$("$dir/by-meson/first")" = 'parked, and woken' ]
 }
 by_cmake() {
-    cmake -S "$dir/tree/outside" -B "$dir/by-cmake" "-DCMAKE_PREFIX_PATH=$dir/root/usr/local" &&
+    outside "$dir/cmake" CMakeLists.txt <<'END' &&
+cmake_minimum_required(VERSION 3.16)
+project(outside C)
+find_package(valet REQUIRED)
+add_executable(first first.c)
+target_link_libraries(first PRIVATE valet::valet)
+END
+        cmake -S "$dir/cmake" -B "$dir/by-cmake" "-DCMAKE_PREFIX_PATH=$dir/root/usr/local" &&
         cmake --build "$dir/by-cmake" && [ "$("$dir/by-cmake/first")" = 'parked, and woken' ]
 }
 try 'the Meson project builds, and runs' by_meson
 try 'the CMake project builds, and runs' by_cmake
 
 for file in $(grep -o '](\([^)]*\))' README.md | tr -d '()]' | grep -v '^http' | sort -u); do
-    try "named and there: $file" test -e "$file"
+    case $file in
+    '#'*) try "a heading: $file" grep -qi "^## ${file#?}\$" README.md ;;
+    *) try "named and there: $file" test -e "$file" ;;
+    esac
 done
 # shellcheck disable=SC2016 # the backquotes are the README's
 grep -o '`sh test/[^`]*`' README.md | tr -d '`' | sed 's/ quick$//' | sort -u >"$dir/steps"
