@@ -3,7 +3,8 @@
 # The README as a stranger follows it: every block of code in it is used, in the order in which it stands.
 # A block with a name ("```c first.c") is written to that file of a copy of the tree; the lines of an sh
 # block are run there, as printed, but for those of the form `sh test/...`, which must be steps of all.sh (or
-# all.sh itself, which must be what CI runs). Every file named is there.
+# all.sh itself, which must be what CI runs). Every file named is there. What it states and another file or a
+# command states as well is the same (test/doc/readme.py).
 set -u
 cd "$(dirname "$0")/../.." || exit 1
 . test/lib/count.sh
@@ -76,6 +77,8 @@ if [ "$lines" -gt 0 ] && [ "$lines" -le 20 ]; then good "the first program has $
 says() { [ "$("$dir/tree/first")" = 'parked, and woken' ]; }
 try 'the first program says what it should' says
 
+try 'mman finds valet(7) where it was installed' mman -M "$dir/root/usr/local/share/man" -O width=72 valet
+
 # Projects outside that say what the README says, around its first program
 outside() { # DIRECTORY FILE: the project's, from stdin
     mkdir -p "$1" && cat >"$1/$2" && cp "$dir/tree/first.c" "$1/"
@@ -100,6 +103,34 @@ END
 }
 try 'the Meson project builds, and runs' by_meson
 try 'the CMake project builds, and runs' by_cmake
+for words in "dependency('valet')" 'find_package(valet REQUIRED)' 'valet::valet'; do
+    try "so says the README: $words" grep -qF "\`$words\`" README.md
+done
+
+# What it states and others state as well
+mkdir -p "$dir/shown"
+states() { # WHAT [FILE]
+    python3 -B test/doc/readme.py "${page:-README.md}" "$@"
+}
+try 'at most 220 lines' states lines
+try 'the table of systems is that of sys/meson.build' states systems
+case $(gcc -dumpversion)-$(clang -dumpversion) in
+12-14.*)
+    printed() { sh test/figures/figures.sh README >"$dir/figures"; }
+    try 'figures are printed' printed
+    try 'the table of figures has what is printed' states figures "$dir/figures"
+    ;;
+*)
+    echo "(not compared: figures by gcc $(gcc -dumpversion) and clang $(clang -dumpversion))"
+    : >"$dir/figures"
+    ;;
+esac
+try 'what the last run showed' python3 test/bench/shown.py test/bench/shown.json "$dir/shown"
+for picture in handoff.svg wakeall.svg; do
+    try "drawn from that run: $picture" cmp "$dir/shown/$picture" test/bench/$picture
+done
+page=test/bench/README.md
+try 'the table of that run' states benchmark "$dir/shown/table.md"
 
 for file in $(grep -o '](\([^)]*\))' README.md | tr -d '()]' | grep -v '^http' | sort -u); do
     case $file in
@@ -136,4 +167,31 @@ planted 'an indented block' '^```sh' '    sh test/demo.sh'
 planted 'a program that does not compile' 'puts(message)' 'puts(massage)'
 planted 'a command that is no step' 'sh test/demo.sh ' 'sh test/lib/setup.sh '
 planted 'an option that does not exist' '-Dexternal_kind=token' '-Dexternal_sort=token'
+misstated() { # NAME SAID SED WHAT [FILE]: in a copy
+    name=$1 said=$2
+    sed "$3" README.md >"$dir/misstated.md"
+    shift 3
+    page=$dir/misstated.md
+    if cmp -s README.md "$page"; then
+        bad "planted: $name: nothing changed"
+    elif states "$@" >"$dir/said" 2>&1; then
+        bad "planted: $name: not seen"
+    elif grep -qF "$said" "$dir/said"; then
+        good "planted: $name: $said"
+    else
+        bad "planted: $name: seen: $(cat "$dir/said")"
+    fi
+}
+misstated 'a page too long' 'lines, of 220' 's/^## .*/&\n\n\n/' lines
+misstated 'a row less' 'illumos: None in the page' '/^. .illumos/d' systems
+misstated 'a row of no system' 'plan9: futex in the page' 's/^| .redox./| plan9/' systems
+misstated 'another kind' 'sgx: futex in the page, token in sys' 's/^\(. .sgx.*\) token /\1 futex /' systems
+if [ -s "$dir/figures" ]; then
+    misstated 'another figure' 'code of one parker, riscv64, gcc -O2: not 999' 's/ 346, 364,/ 346, 999,/' figures "$dir/figures"
+    misstated 'a figure less' 'not in the page: instructions, riscv64: unpark and park' 's/ 9, 20 |/ |/' figures "$dir/figures"
+fi
+sed '0,/11[.]3/s//9.9/' test/bench/shown.json >"$dir/shown.json"
+python3 test/bench/shown.py "$dir/shown.json" "$dir/shown"
+page=test/bench/README.md
+try_not 'planted: another number in the table of the run' states benchmark "$dir/shown/table.md"
 counted readme

@@ -2,13 +2,14 @@
 # SPDX-License-Identifier: MIT OR Apache-2.0
 # The figures that the library is held to and that do not depend on time: bytes of code of one parker,
 # bytes of stack of a parked thread, both on every system and CPU, and instructions of the fast paths.
-# Each is printed beside its bound, with PASS or FAIL.
+# Each is printed beside its bound, with PASS or FAIL. Usage: figures.sh [README]; README: only those that
+# the README has, for test/doc/readme.sh.
 set -u
 cd "$(dirname "$0")/../.." || exit 1
 . test/lib/count.sh
 # shellcheck disable=SC2034 # used there
 good_word='PASS   ' bad_word='FAIL   '
-dir=build/figures
+dir=build/figures${1:+-$1}
 rm -rf "$dir"
 mkdir -p "$dir"
 flags='-std=c11 -ffreestanding -fPIC -fvisibility=hidden -ffunction-sections -fno-stack-protector -fno-asynchronous-unwind-tables -I. -Iinclude'
@@ -124,6 +125,7 @@ fast_paths() {
 fast_paths x86_64 11 22 13 9
 fast_paths aarch64 10 20 11 11
 fast_paths riscv64 11 22 14 11
+[ "${1:-}" != README ] || counted figures
 
 # What one parker takes on each system and CPU, as in test/figures/sizes.txt: each row is in both.
 sizes() { # MEASURED

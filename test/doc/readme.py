@@ -1,0 +1,84 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT OR Apache-2.0
+"""What the README states and a file or a command says as well. usage: readme.py README WHAT [FILE], from the root
+
+    lines            it has at most 220
+    systems          its table has each row of sys/meson.build, of that kind, and each choice of -Dos=
+    figures PRINTED  its table of figures has what test/figures/figures.sh printed, and all of it
+    benchmark TABLE  TABLE, which test/bench/shown.py makes, stands in the page as it is
+"""
+import re
+import sys
+
+page, what, *files = sys.argv[1:]
+with open(page, encoding="utf-8") as file:
+    text = file.read()
+faults = []
+
+
+def read(path):
+    with open(path, encoding="utf-8") as f:
+        return f.read()
+
+
+def rows(heading):
+    """Rows of the table whose first row begins so, as lists of cells, without the rule"""
+    found = re.search(r"^\| *" + re.escape(heading) + r".*\n((?:\|.*\n)+)", text, re.M)
+    if not found:
+        sys.exit(f"no table that begins: {heading}")
+    return [[c.strip() for c in row.strip("| ").split(" | ")] for row in found[1].splitlines()[1:]]
+
+
+def lines():
+    count = len(text.splitlines())
+    if count > 220:
+        faults.append(f"{count} lines, of 220")
+
+
+def systems():
+    there = dict(re.findall(r"^  '(\w+)': \[(?:'(\w+)'|get_option)", read("sys/meson.build"), re.M))
+    choices = re.search(r"^option\('os'.*?choices: \[(.*?)\]", read("meson_options.txt"), re.M | re.S)[1]
+    said = {row[0].strip("`"): row[2] for row in rows("`-Dos=`")}
+    for name in sorted(there.keys() | said.keys() | set(re.findall(r"'(\w+)'", choices)) - {"auto"}):
+        if said.get(name) != (there[name] or "either" if name in there else None):
+            faults.append(f"{name}: {said.get(name)} in the page, {there.get(name)} in sys/meson.build")
+    if len(there) < 15:
+        faults.append(f"only {len(there)} rows in sys/meson.build")
+
+
+# A row of the table of figures, by its beginning: what figures.sh calls each of the numbers in a cell
+FIGURES = {
+    "bytes of code": [f"code of one parker, CPU, {c}" for c in ("gcc -Os", "gcc -O2", "clang -Os", "clang -O2")],
+    "... with the poll": [f"code of one parker, CPU, {c}, that polls" for c in ("gcc -Os", "gcc -O2", "clang -Os", "clang -O2")],
+    "instructions": ["instructions, CPU: unpark, nobody parked", "instructions, CPU: unpark and park with a token"],
+    "... wait": ["instructions, CPU: wait for a state that is there", "instructions, CPU: store and wake nobody"],
+    "bytes of stack": ["stack of a parked thread, CPU, futex kind", "... that polls", "... without a red zone",
+                       "... token kind, without the system's own"],
+}
+
+
+def figures():
+    printed = dict(re.findall(r"^\S+ +(.*): (\d+) \(at most \d+\)$", read(files[0]), re.M))
+    for label, *cells in rows("one parker"):
+        names = [v for k, v in FIGURES.items() if label.startswith(k)]
+        if len(names) != 1:
+            faults.append(f"no figure is called: {label}")
+            continue
+        for cpu, cell in zip(("x86_64", "aarch64", "riscv64"), cells):
+            numbers = re.findall(r"\d+", cell)
+            if numbers and len(numbers) != len(names[0]):
+                faults.append(f"{label}, {cpu}: {len(numbers)} numbers for {len(names[0])} figures")
+            for number, name in zip(numbers, (n.replace("CPU", cpu) for n in names[0])):
+                if printed.pop(name, None) != number:
+                    faults.append(f"{name}: not {number}")
+    faults.extend(f"not in the page: {name}: {number}" for name, number in printed.items())
+
+
+def benchmark():
+    if read(files[0]) not in text:
+        faults.append("another table")
+
+
+{"lines": lines, "systems": systems, "figures": figures, "benchmark": benchmark}[what]()
+print("\n".join(faults))
+sys.exit(bool(faults))
