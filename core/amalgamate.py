@@ -198,7 +198,7 @@ text = re.sub(r"#ifdef __cplusplus\n.*?#endif\n\n?", "", text, flags=re.S)
 text = re.sub(r"\n{3,}", "\n\n", text)
 
 note = ""
-if kind == "token":
+if kind == "sema":
     note = """ Then
  * valet_futex_wait and _wake have a table in each such file: use them from one file only."""
 

@@ -3,7 +3,7 @@
 
     (gdb) source core/valet-gdb.py
     (gdb) valet-parker OBJECT     its state, and whether a thread is parked
-    (gdb) valet-waiters OBJECT    the state; futex kind: its bits; token kind: the queue's threads
+    (gdb) valet-waiters OBJECT    the state; futex kind: its bits; sema kind: the queue's threads
 
 OBJECT is any expression: the struct, a pointer to it or an address. Which kind of system is under the
 library is read from its symbols, those of include/valet_sys.h; where they are not (stripped, or inlined by
@@ -14,22 +14,22 @@ hold, and a struct of another layout than the one below, is an error, never a gu
 """
 import gdb
 
-# core/park_futex.c; core/park_token.c has an address in place of PARKED
+# core/park_futex.c; core/park_sema.c has an address in place of PARKED
 EMPTY, NOTIFIED, PARKED = 0, 1, 0xFFFFFFFF
-# core/waiters_futex.c, core/waiters_token.c
+# core/waiters_futex.c, core/waiters_sema.c
 STATE = 31
 WAITERS, REST = 32, 64
 LOCK = 32
-# struct node of core/waiters_token.c
+# struct node of core/waiters_sema.c
 NODE_ALIGNMENT, NODE_NEXT = 64, 128
 
 
 class Kind(gdb.Parameter):
-    """Kind of system under valet: auto (by its symbols), futex or token."""
+    """Kind of system under valet: auto (by its symbols), futex or sema."""
     set_doc = show_doc = __doc__
 
     def __init__(self):
-        super().__init__("valet-kind", gdb.COMMAND_DATA, gdb.PARAM_ENUM, ["auto", "futex", "token"])
+        super().__init__("valet-kind", gdb.COMMAND_DATA, gdb.PARAM_ENUM, ["auto", "futex", "sema"])
         self.value = "auto"
 
     def get_show_string(self, value):
@@ -50,10 +50,10 @@ def is_there(symbol):
 def kind():
     if KIND.value != "auto":
         return KIND.value
-    found = [k for k, symbol in (("futex", "valet_sys_futex_wait"), ("token", "valet_sys_token_wait"))
+    found = [k for k, symbol in (("futex", "valet_sys_futex_wait"), ("sema", "valet_sys_sema_wait"))
              if is_there(symbol)]
     if len(found) != 1:
-        raise gdb.GdbError("valet: the program's symbols do not tell the kind: set valet-kind futex, or token")
+        raise gdb.GdbError("valet: the program's symbols do not tell the kind: set valet-kind futex, or sema")
     return found[0]
 
 
@@ -109,7 +109,7 @@ def check_layout():
     except gdb.error:
         return
     fields = {field.name: field.bitpos // 8 for field in node.fields()}
-    if fields != {"token": 0, "next": NODE_NEXT}:
+    if fields != {"sema": 0, "next": NODE_NEXT}:
         raise gdb.GdbError(f"valet: struct node has another layout here: {fields}")
 
 
@@ -126,7 +126,7 @@ class Parker(gdb.Command):
             meaning = "no token, nobody parked"
         elif word == NOTIFIED:
             meaning = "a token, nobody parked"
-        elif of_kind == "token":
+        elif of_kind == "sema":
             meaning = f"no token, parked: {thread_name(word)}"
         elif word == PARKED:
             meaning = "no token, one thread is parked"
@@ -159,7 +159,7 @@ class Waiters(gdb.Command):
         return [f"state {word & STATE}, {meaning}"]
 
     @staticmethod
-    def token(address):
+    def sema(address):
         check_layout()
         word = pointer(address)
         node, queue = word & ~(NODE_ALIGNMENT - 1), []

@@ -4,7 +4,7 @@
  *
  *   futex   the first 32 bits (little-endian: the low half), since that is what a kernel compares;
  *           the rest is never touched, but by a parker that polls: an atomic word of its own
- *   token   the whole word, since it holds an address
+ *   sema    the whole word, since it holds an address
  *
  * Each machine lists the values of its word at its head. One width everywhere means that no two
  * accesses to a word are of different sizes, which neither C11 nor the processors order.

@@ -10,7 +10,7 @@
  * never early by that clock. Objects hold no pointer to themselves: they may be moved while no
  * thread uses them, and need no destruction.
  *
- * "Futex kind" and "token kind" are the two kinds of system under the library; the README's table
+ * "Futex kind" and "sema kind" are the two kinds of system under the library; the README's table
  * says which one each system is. They differ for the user only where a comment below says so.
  */
 #ifndef VALET_H
@@ -105,7 +105,7 @@ VALET_API int valet_park_for(struct valet_parker *p, uint64_t timeout_ns);
  * p         parker; may be freed by the thread that this wakes while the call is still going on
  * order     what was written before is visible to the park that takes the token
  * context   futex kind: anywhere, also in a signal or interrupt handler; never blocks.
- *           token kind: threads only; it may wait until the parked thread has reached its kernel
+ *           sema kind: threads only; it may wait until the parked thread has reached its kernel
  *           call, or for a short lock
  * cost      one atomic exchange when nobody is parked, else one system call more
  * source    as valet_park
@@ -183,7 +183,7 @@ VALET_API int valet_compare_and_wait_until(struct valet_waiters *w, unsigned exp
  * order     release: pairs with the acquire of those who see the state
  * context   as valet_unpark
  * cost      one atomic operation when nobody has waited since the last one; else one system call
- *           more (futex kind) or one for each thread (token kind)
+ *           more (futex kind) or one for each thread (sema kind)
  * source    as valet_park
  */
 VALET_API void valet_store_and_wake(struct valet_waiters *w, unsigned state);
@@ -199,7 +199,7 @@ VALET_API void valet_store_and_wake(struct valet_waiters *w, unsigned state);
  * order     as valet_store_and_wake
  * context   as valet_unpark
  * cost      one atomic operation when nobody has waited since the last one; else one system call
- *           more, whatever the number of waiters. Of the waiters one makes one call more. Token
+ *           more, whatever the number of waiters. Of the waiters one makes one call more. Sema
  *           kind: this is valet_store_and_wake
  * source    as valet_park
  */
@@ -222,7 +222,7 @@ VALET_API void valet_store_and_delegate(struct valet_waiters *w, unsigned state)
  *           mapped, where the kernel tells (the README names the one that does not)
  * order     none: load the word with acquire yourself
  * context   threads only
- * source    futex(2) and its like; where there is none, the table of core/futex_token.c
+ * source    futex(2) and its like; where there is none, the table of core/futex_sema.c
  */
 VALET_API int valet_futex_wait(uint32_t *word, uint32_t expected, uint64_t deadline);
 

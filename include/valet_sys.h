@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0 */
 /*
  * The contract between the library and a system. Installed as <valet_sys.h>: a runtime with a
- * scheduler of its own builds valet with -Dos=external, chooses -Dexternal_kind=futex or token,
+ * scheduler of its own builds valet with -Dos=external, chooses -Dexternal_kind=futex or sema,
  * and defines these functions itself.
  *
  * A system is of one of two kinds and supplies valet_sys_now and the functions of its kind:
  *
  *   futex   the kernel compares a 32-bit word and queues the thread in one step
- *   token   the kernel can only wake one thread that is known
+ *   sema    the kernel can only wake one thread that is known
  *
  * Results are those of enum valet_status. Deadlines are absolute, ns of valet_sys_now();
  * VALET_FOREVER means none. The core never passes a deadline of 0 except from valet_futex_wait.
@@ -80,19 +80,19 @@ VALET_SYS_CALL int valet_sys_futex_wait(uint32_t *word, uint32_t expected, uint6
  */
 VALET_SYS_CALL void valet_sys_futex_wake(uint32_t *word, uint32_t count);
 
-/* ---- token kind ------------------------------------------------------------------------------ */
+/* ---- sema kind ------------------------------------------------------------------------------- */
 
 /*
  * A binary semaphore in the stack frame of the thread that waits, which owns it: init, wait and
  * fini are the owner's, post is one other thread's. Init comes first and fini last, whatever they
- * returned but for a failed init; a token that failed to initialise is not used.
+ * returned but for a failed init; one that failed to initialise is not used.
  */
-struct valet_token {
+struct valet_sema {
     uint64_t os[16]; /* the system's; each checks that its own struct fits, in size and alignment */
 };
 
 /* returns VALET_OK, or VALET_ERR_SYSTEM: no room for a semaphore */
-VALET_SYS_CALL int valet_sys_token_init(struct valet_token *t);
+VALET_SYS_CALL int valet_sys_sema_init(struct valet_sema *s);
 
 /*
  * Block until the post or the deadline. A post before the wait is kept.
@@ -105,7 +105,7 @@ VALET_SYS_CALL int valet_sys_token_init(struct valet_token *t);
  *           deadline and however often it is refused: the poster is about to touch the frame
  * order     acquire on VALET_OK: pairs with the post
  */
-VALET_SYS_CALL int valet_sys_token_wait(struct valet_token *t, uint64_t deadline);
+VALET_SYS_CALL int valet_sys_sema_wait(struct valet_sema *s, uint64_t deadline);
 
 /*
  * Wake the owner. Once per init, by any thread. Copy what the kernel call needs first: as soon as
@@ -113,10 +113,10 @@ VALET_SYS_CALL int valet_sys_token_wait(struct valet_token *t, uint64_t deadline
  *
  * order     release: pairs with the wait that consumes it
  */
-VALET_SYS_CALL void valet_sys_token_post(struct valet_token *t);
+VALET_SYS_CALL void valet_sys_sema_post(struct valet_sema *s);
 
 /* Release what init acquired. A post, if there was one, has been consumed. */
-VALET_SYS_CALL void valet_sys_token_fini(struct valet_token *t);
+VALET_SYS_CALL void valet_sys_sema_fini(struct valet_sema *s);
 
 #ifdef __cplusplus
 }

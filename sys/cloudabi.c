@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0 */
 /*
- * CloudABI: a lock in the token, token kind, all through poll.
+ * CloudABI: a lock in the semaphore, sema kind, all through poll.
  *
  *   word                      meaning                      next, and by whom
  *   UNPOSTED                  locked by nobody (id 0)      POSTED by the poster; UNPOSTED and
@@ -13,7 +13,7 @@
  *
  * Only the owner of a lock may unlock it, by its id, and we have no place to keep ours, and need
  * none: a poll for a free lock makes the kernel write the word, id and all. The compare-exchange to
- * POSTED, or else the unlock, is the last touch of the token.
+ * POSTED, or else the unlock, is the last touch of the semaphore.
  *
  * Not a condition variable: libemulator follows a null pointer when a signal comes for waiters who
  * have timed out but do not have their lock again yet.
@@ -75,19 +75,19 @@ _Static_assert(sizeof(struct event) == 32 && offsetof(struct event, error) == 8 
                    offsetof(struct event, type) == 10,
                "cloudabi64_event_t");
 
-struct os_token {
+struct os_sema {
     cloudabi_lock_t lock;
 };
 
-_Static_assert(sizeof(struct os_token) <= sizeof(struct valet_token), "the token is too small");
-_Static_assert(_Alignof(struct os_token) <= _Alignof(struct valet_token), "... or not aligned");
+_Static_assert(sizeof(struct os_sema) <= sizeof(struct valet_sema), "the semaphore is too small");
+_Static_assert(_Alignof(struct os_sema) <= _Alignof(struct valet_sema), "... or not aligned");
 
 #define POSTED   CLOUDABI_LOCK_UNLOCKED
 #define UNPOSTED CLOUDABI_LOCK_WRLOCKED /* by nobody: the id is 0 */
 
-static cloudabi_lock_t *lock_of(struct valet_token *t)
+static cloudabi_lock_t *lock_of(struct valet_sema *s)
 {
-    return &((struct os_token *)(void *)t)->lock;
+    return &((struct os_sema *)(void *)s)->lock;
 }
 
 static uint64_t clock_ns(void)
@@ -118,19 +118,19 @@ static int poll_lock(cloudabi_lock_t *lock, uint64_t deadline)
     return out.type;
 }
 
-int valet_sys_token_init(struct valet_token *t)
+int valet_sys_sema_init(struct valet_sema *s)
 {
-    atomic_init(lock_of(t), UNPOSTED);
+    atomic_init(lock_of(s), UNPOSTED);
     return VALET_OK;
 }
 
-int valet_sys_token_wait(struct valet_token *t, uint64_t deadline)
+int valet_sys_sema_wait(struct valet_sema *s, uint64_t deadline)
 {
     for (;;) {
-        int type = poll_lock(lock_of(t), deadline);
+        int type = poll_lock(lock_of(s), deadline);
         if (type == CLOUDABI_EVENTTYPE_LOCK_WRLOCK) {
             /* acquire: the kernel has read what the post left, and we read what it wrote */
-            atomic_load_explicit(lock_of(t), memory_order_acquire);
+            atomic_load_explicit(lock_of(s), memory_order_acquire);
             return VALET_OK;
         }
         if (type == CLOUDABI_EVENTTYPE_CLOCK && deadline != VALET_FOREVER) {
@@ -138,14 +138,14 @@ int valet_sys_token_wait(struct valet_token *t, uint64_t deadline)
                 return VALET_TIMEDOUT;
             continue;
         }
-        return atomic_load_explicit(lock_of(t), memory_order_acquire) == POSTED ? VALET_OK
+        return atomic_load_explicit(lock_of(s), memory_order_acquire) == POSTED ? VALET_OK
                                                                                 : VALET_ERR_SYSTEM;
     }
 }
 
-void valet_sys_token_post(struct valet_token *t)
+void valet_sys_sema_post(struct valet_sema *s)
 {
-    cloudabi_lock_t *lock = lock_of(t), mine = 0;
+    cloudabi_lock_t *lock = lock_of(s), mine = 0;
     uint32_t seen = UNPOSTED;
     /* The owner is not in the kernel: this is the last touch. */
     if (atomic_compare_exchange_strong_explicit(lock, &seen, POSTED, memory_order_release,
@@ -161,7 +161,7 @@ void valet_sys_token_post(struct valet_token *t)
         valet_trap_bsd(SYS_lock_unlock, (long)lock, CLOUDABI_SCOPE_PRIVATE, 0, 0, 0, 0);
 }
 
-void valet_sys_token_fini(struct valet_token *t)
+void valet_sys_sema_fini(struct valet_sema *s)
 {
-    (void)t;
+    (void)s;
 }

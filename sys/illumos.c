@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0 */
 /*
- * illumos: lwp_park(2), token kind.
+ * illumos: lwp_park(2), sema kind.
  *
  * The kernel keeps one unpark for a thread that is not parked. That mark belongs to the thread, not
- * to our token: libc uses it too, a poster that is late leaves one behind, and every end of a park,
- * be it by a signal, takes it away. So the truth is a flag in the token; the mark only ends a park
- * early. libc's own parks look again as well.
+ * to our semaphore: libc uses it too, a poster that is late leaves one behind, and every end of a
+ * park, be it by a signal, takes it away. So the truth is a flag in the semaphore; the mark only
+ * ends a park early. libc's own parks look again as well.
  *
  * Subcode 0 parks only while a flag in a page that libc shares with the kernel says so; 4 sets the
  * flag first, and needs no libc. The calls are private to libc, and have been as they are since
@@ -40,17 +40,17 @@ struct timespec {
 
 _Static_assert(sizeof(struct timespec) == 16 && sizeof(long) == 8, "the 64-bit ABI");
 
-struct os_token {
+struct os_sema {
     int lwp; /* the owner's, for the poster */
     atomic_bool posted;
 };
 
-_Static_assert(sizeof(struct os_token) <= sizeof(struct valet_token), "the token is too small");
-_Static_assert(_Alignof(struct os_token) <= _Alignof(struct valet_token), "... or not aligned");
+_Static_assert(sizeof(struct os_sema) <= sizeof(struct valet_sema), "the semaphore is too small");
+_Static_assert(_Alignof(struct os_sema) <= _Alignof(struct valet_sema), "... or not aligned");
 
-static struct os_token *os_token(struct valet_token *t)
+static struct os_sema *os_sema(struct valet_sema *s)
 {
-    return (struct os_token *)(void *)t;
+    return (struct os_sema *)(void *)s;
 }
 
 /* The convention is FreeBSD's, but what these calls return is an int: the upper half is anything.
@@ -73,19 +73,19 @@ uint64_t valet_sys_now(void)
     return clock_ns();
 }
 
-int valet_sys_token_init(struct valet_token *t)
+int valet_sys_sema_init(struct valet_sema *s)
 {
-    struct os_token *token = os_token(t);
-    token->lwp = call(SYS_lwp_self, 0, 0, 0);
-    atomic_init(&token->posted, false);
-    return token->lwp > 0 ? VALET_OK : VALET_ERR_SYSTEM; /* cannot fail */
+    struct os_sema *sema = os_sema(s);
+    sema->lwp = call(SYS_lwp_self, 0, 0, 0);
+    atomic_init(&sema->posted, false);
+    return sema->lwp > 0 ? VALET_OK : VALET_ERR_SYSTEM; /* cannot fail */
 }
 
-int valet_sys_token_wait(struct valet_token *t, uint64_t deadline)
+int valet_sys_sema_wait(struct valet_sema *s, uint64_t deadline)
 {
-    struct os_token *token = os_token(t);
+    struct os_sema *sema = os_sema(s);
     /* acquire: pairs with POSTED */
-    while (!atomic_load_explicit(&token->posted, memory_order_acquire)) {
+    while (!atomic_load_explicit(&sema->posted, memory_order_acquire)) {
         struct timespec left; /* made anew each time: the kernel leaves the remaining time in it */
         long timeout = 0;
         if (deadline != VALET_FOREVER) {
@@ -113,16 +113,16 @@ int valet_sys_token_wait(struct valet_token *t, uint64_t deadline)
     return VALET_OK;
 }
 
-void valet_sys_token_post(struct valet_token *t)
+void valet_sys_sema_post(struct valet_sema *s)
 {
-    struct os_token *token = os_token(t);
-    long lwp = token->lwp; /* from the next line on the owner may return, and its frame is gone */
-    atomic_store_explicit(&token->posted, true, memory_order_release); /* POSTED */
+    struct os_sema *sema = os_sema(s);
+    long lwp = sema->lwp; /* from the next line on the owner may return, and its frame is gone */
+    atomic_store_explicit(&sema->posted, true, memory_order_release); /* POSTED */
     /* ESRCH: the owner has seen the flag, and has exited since. */
     call(SYS_lwp_park, UNPARK, lwp, 0);
 }
 
-void valet_sys_token_fini(struct valet_token *t)
+void valet_sys_sema_fini(struct valet_sema *s)
 {
-    (void)t;
+    (void)s;
 }

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0 */
 /*
- * NetBSD before 10: ___lwp_park60 and _lwp_unpark, token kind. Works on later ones as well.
+ * NetBSD before 10: ___lwp_park60 and _lwp_unpark, sema kind. Works on later ones as well.
  *
  * The kernel keeps one unpark for a thread that is not parked. But that mark belongs to the thread,
- * not to our token: libpthread uses it too, and a poster that is late leaves one behind for the
- * thread's next park, of whatever kind. So the truth is a flag in the token; the mark only ends a
- * park early. A stray one that we leave is no worse: libpthread's parks look again as well.
+ * not to our semaphore: libpthread uses it too, and a poster that is late leaves one behind for the
+ * thread's next park, of whatever kind. So the truth is a flag in the semaphore; the mark only ends
+ * a park early. A stray one that we leave is no worse: libpthread's parks look again as well.
  * Sources: NetBSD/src sys/kern/sys_lwp.c, sys/sys/lwp.h, lib/libpthread/pthread.c,
  * maksymlanko/netbsd-src sys/kern/syscalls.master.
  */
@@ -32,17 +32,17 @@ struct timespec {
 
 _Static_assert(sizeof(struct timespec) == 16 && sizeof(long) == 8, "the 64-bit ABI");
 
-struct os_token {
+struct os_sema {
     long lwp; /* the owner's, for the poster */
     atomic_bool posted;
 };
 
-_Static_assert(sizeof(struct os_token) <= sizeof(struct valet_token), "the token is too small");
-_Static_assert(_Alignof(struct os_token) <= _Alignof(struct valet_token), "... or not aligned");
+_Static_assert(sizeof(struct os_sema) <= sizeof(struct valet_sema), "the semaphore is too small");
+_Static_assert(_Alignof(struct os_sema) <= _Alignof(struct valet_sema), "... or not aligned");
 
-static struct os_token *os_token(struct valet_token *t)
+static struct os_sema *os_sema(struct valet_sema *s)
 {
-    return (struct os_token *)(void *)t;
+    return (struct os_sema *)(void *)s;
 }
 
 static uint64_t clock_ns(void)
@@ -58,12 +58,12 @@ uint64_t valet_sys_now(void)
     return clock_ns();
 }
 
-int valet_sys_token_init(struct valet_token *t)
+int valet_sys_sema_init(struct valet_sema *s)
 {
-    struct os_token *token = os_token(t);
-    token->lwp = valet_trap_netbsd(SYS__lwp_self, 0, 0, 0, 0, 0, 0, 0);
-    atomic_init(&token->posted, false);
-    return token->lwp > 0 ? VALET_OK : VALET_ERR_SYSTEM; /* cannot fail */
+    struct os_sema *sema = os_sema(s);
+    sema->lwp = valet_trap_netbsd(SYS__lwp_self, 0, 0, 0, 0, 0, 0, 0);
+    atomic_init(&sema->posted, false);
+    return sema->lwp > 0 ? VALET_OK : VALET_ERR_SYSTEM; /* cannot fail */
 }
 
 /* Sleep until an unpark, the deadline, or for no reason. 0 or -errno. */
@@ -79,11 +79,11 @@ static long lwp_park(uint64_t deadline)
     return valet_trap_netbsd(SYS____lwp_park60, CLOCK_MONOTONIC, TIMER_ABSTIME, until, 0, 0, 0, 0);
 }
 
-int valet_sys_token_wait(struct valet_token *t, uint64_t deadline)
+int valet_sys_sema_wait(struct valet_sema *s, uint64_t deadline)
 {
-    struct os_token *token = os_token(t);
+    struct os_sema *sema = os_sema(s);
     /* acquire: pairs with POSTED */
-    while (!atomic_load_explicit(&token->posted, memory_order_acquire)) {
+    while (!atomic_load_explicit(&sema->posted, memory_order_acquire)) {
         long r = lwp_park(deadline);
         /* 0: unparked. EALREADY: it had come before, perhaps for somebody else. EINTR: a signal
          * handler ran, whether under SA_RESTART or not. */
@@ -94,22 +94,22 @@ int valet_sys_token_wait(struct valet_token *t, uint64_t deadline)
         if (r != -ETIMEDOUT || deadline == VALET_FOREVER)
             return VALET_ERR_SYSTEM;
         /* The kernel sleeps for INT_MAX clock ticks (248 days) at most. */
-        if (clock_ns() >= deadline && !atomic_load_explicit(&token->posted, memory_order_acquire))
+        if (clock_ns() >= deadline && !atomic_load_explicit(&sema->posted, memory_order_acquire))
             return VALET_TIMEDOUT;
     }
     return VALET_OK;
 }
 
-void valet_sys_token_post(struct valet_token *t)
+void valet_sys_sema_post(struct valet_sema *s)
 {
-    struct os_token *token = os_token(t);
-    long lwp = token->lwp; /* from the next line on the owner may return, and its frame is gone */
-    atomic_store_explicit(&token->posted, true, memory_order_release); /* POSTED */
+    struct os_sema *sema = os_sema(s);
+    long lwp = sema->lwp; /* from the next line on the owner may return, and its frame is gone */
+    atomic_store_explicit(&sema->posted, true, memory_order_release); /* POSTED */
     /* ESRCH: the owner has seen the flag, and has exited since. */
     valet_trap_netbsd(SYS__lwp_unpark, lwp, 0, 0, 0, 0, 0, 0);
 }
 
-void valet_sys_token_fini(struct valet_token *t)
+void valet_sys_sema_fini(struct valet_sema *s)
 {
-    (void)t;
+    (void)s;
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0 */
 /*
- * POSIX: a mutex and a condition variable, token kind. The one hosted file.
+ * POSIX: a mutex and a condition variable, sema kind. The one hosted file.
  *
  * The condition variable counts on CLOCK_MONOTONIC where pthread_condattr_setclock exists.
  * Elsewhere (Apple) it counts on the system's clock, which may be set: a sleep is then cut into
@@ -33,19 +33,19 @@
 #define LONGEST_NS ((uint64_t)INT32_MAX * NS) /* 68 years, in every time_t */
 #define SLICE_NS   ((uint64_t)NS)             /* how late the clock's being set back can make us */
 
-struct os_token {
+struct os_sema {
     pthread_mutex_t mutex;
     pthread_cond_t condition;
     bool posted;      /* under the mutex */
     atomic_bool left; /* the poster's last touch */
 };
 
-_Static_assert(sizeof(struct os_token) <= sizeof(struct valet_token), "the token is too small");
-_Static_assert(_Alignof(struct os_token) <= _Alignof(struct valet_token), "... or not aligned");
+_Static_assert(sizeof(struct os_sema) <= sizeof(struct valet_sema), "the semaphore is too small");
+_Static_assert(_Alignof(struct os_sema) <= _Alignof(struct valet_sema), "... or not aligned");
 
-static struct os_token *os_token(struct valet_token *t)
+static struct os_sema *os_sema(struct valet_sema *s)
 {
-    return (struct os_token *)(void *)t;
+    return (struct os_sema *)(void *)s;
 }
 
 static uint64_t clock_ns(clockid_t clock)
@@ -79,24 +79,24 @@ static int init_condition(pthread_cond_t *condition)
 #endif
 }
 
-int valet_sys_token_init(struct valet_token *t)
+int valet_sys_sema_init(struct valet_sema *s)
 {
-    struct os_token *token = os_token(t);
-    token->posted = false;
-    atomic_init(&token->left, false);
-    if (pthread_mutex_init(&token->mutex, NULL) != 0)
+    struct os_sema *sema = os_sema(s);
+    sema->posted = false;
+    atomic_init(&sema->left, false);
+    if (pthread_mutex_init(&sema->mutex, NULL) != 0)
         return VALET_ERR_SYSTEM;
-    if (init_condition(&token->condition) == 0)
+    if (init_condition(&sema->condition) == 0)
         return VALET_OK;
-    pthread_mutex_destroy(&token->mutex);
+    pthread_mutex_destroy(&sema->mutex);
     return VALET_ERR_SYSTEM;
 }
 
 /* Sleep until the deadline, a slice of it, or a signal. 0, ETIMEDOUT or another errno. */
-static int sleep_until(struct os_token *token, uint64_t deadline)
+static int sleep_until(struct os_sema *sema, uint64_t deadline)
 {
     if (deadline == VALET_FOREVER)
-        return pthread_cond_wait(&token->condition, &token->mutex);
+        return pthread_cond_wait(&sema->condition, &sema->mutex);
     uint64_t now = clock_ns(CLOCK_MONOTONIC);
     uint64_t left = valet_deadline_left(now, deadline);
     if (left == 0)
@@ -107,22 +107,22 @@ static int sleep_until(struct os_token *token, uint64_t deadline)
     uint64_t until = clock_ns(CLOCK_REALTIME) + (left < SLICE_NS ? left : SLICE_NS);
 #endif
     struct timespec at = {.tv_sec = (time_t)(until / NS), .tv_nsec = (long)(until % NS)};
-    int e = pthread_cond_timedwait(&token->condition, &token->mutex, &at);
+    int e = pthread_cond_timedwait(&sema->condition, &sema->mutex, &at);
     return e == ETIMEDOUT ? 0 : e; /* the next look at the clock decides */
 }
 
-int valet_sys_token_wait(struct valet_token *t, uint64_t deadline)
+int valet_sys_sema_wait(struct valet_sema *s, uint64_t deadline)
 {
-    struct os_token *token = os_token(t);
+    struct os_sema *sema = os_sema(s);
     if (deadline != VALET_FOREVER && clock_ns(CLOCK_MONOTONIC) == 0)
         return VALET_ERR_UNSUPPORTED;
-    if (pthread_mutex_lock(&token->mutex) != 0) /* a plain mutex that is ours: cannot fail */
+    if (pthread_mutex_lock(&sema->mutex) != 0) /* a plain mutex that is ours: cannot fail */
         return VALET_ERR_SYSTEM;
     int e = 0;
-    while (e == 0 && !token->posted)
-        e = sleep_until(token, deadline);
-    bool posted = token->posted;
-    pthread_mutex_unlock(&token->mutex);
+    while (e == 0 && !sema->posted)
+        e = sleep_until(sema, deadline);
+    bool posted = sema->posted;
+    pthread_mutex_unlock(&sema->mutex);
     if (!posted)
         /* ETIMEDOUT: by our own clock. EINVAL, EPERM and others: the library is broken. */
         return e == ETIMEDOUT ? VALET_TIMEDOUT : VALET_ERR_SYSTEM;
@@ -133,7 +133,7 @@ int valet_sys_token_wait(struct valet_token *t, uint64_t deadline)
      * few instructions away, unless it lost its CPU there: then sleeping lets it run, whatever its
      * priority and ours. acquire: pairs with LEFT
      */
-    for (unsigned looks = 0; !atomic_load_explicit(&token->left, memory_order_acquire); looks++) {
+    for (unsigned looks = 0; !atomic_load_explicit(&sema->left, memory_order_acquire); looks++) {
         struct timespec nap = {.tv_sec = 0, .tv_nsec = 50000};
         if (looks < 16)
             sched_yield();
@@ -143,18 +143,18 @@ int valet_sys_token_wait(struct valet_token *t, uint64_t deadline)
     return VALET_OK;
 }
 
-void valet_sys_token_post(struct valet_token *t)
+void valet_sys_sema_post(struct valet_sema *s)
 {
-    struct os_token *token = os_token(t);
-    pthread_mutex_lock(&token->mutex);
-    token->posted = true;
-    pthread_cond_signal(&token->condition); /* under the mutex: the owner may not be gone yet */
-    pthread_mutex_unlock(&token->mutex);
-    atomic_store_explicit(&token->left, true, memory_order_release); /* LEFT */
+    struct os_sema *sema = os_sema(s);
+    pthread_mutex_lock(&sema->mutex);
+    sema->posted = true;
+    pthread_cond_signal(&sema->condition); /* under the mutex: the owner may not be gone yet */
+    pthread_mutex_unlock(&sema->mutex);
+    atomic_store_explicit(&sema->left, true, memory_order_release); /* LEFT */
 }
 
-void valet_sys_token_fini(struct valet_token *t)
+void valet_sys_sema_fini(struct valet_sema *s)
 {
-    pthread_cond_destroy(&os_token(t)->condition);
-    pthread_mutex_destroy(&os_token(t)->mutex);
+    pthread_cond_destroy(&os_sema(s)->condition);
+    pthread_mutex_destroy(&os_sema(s)->mutex);
 }

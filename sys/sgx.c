@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0 */
 /*
- * Fortanix SGX enclaves: the usercalls wait and send, token kind.
+ * Fortanix SGX enclaves: the usercalls wait and send, sema kind.
  *
  * The host schedules, and is hostile: it may end a wait early, late, never or with any result, drop
  * an event, or send one that nobody asked for. All it can do to us is to delay a thread. The truth
- * is a flag in the token, which lies in the enclave's memory; an event only says "look again", and
- * which events came is not even looked at. Nothing that the host returns is used as an address, an
- * index or a length. Events are kept by thread: a poster that is late leaves one for the thread's
- * next wait, of whatever kind, and every such wait looks again, the Rust library's too.
+ * is a flag in the semaphore, which lies in the enclave's memory; an event only says "look again",
+ * and which events came is not even looked at. Nothing that the host returns is used as an address,
+ * an index or a length. Events are kept by thread: a poster that is late leaves one for the
+ * thread's next wait, of whatever kind, and every such wait looks again, the Rust library's too.
  *
  * The clock, too, is the host's: the time of day, which the host can set to anything, also
  * backwards, and nothing in an enclave could notice. "Never early" holds by that clock alone; a
@@ -44,17 +44,17 @@ struct usercall_return usercall(uint64_t number, uint64_t p1, uint64_t p2, uint6
                                 uint64_t p3, uint64_t p4);
 uint64_t get_tcs_addr(void);
 
-struct os_token {
+struct os_sema {
     uint64_t tcs; /* the owner's, for the poster */
     atomic_bool posted;
 };
 
-_Static_assert(sizeof(struct os_token) <= sizeof(struct valet_token), "the token is too small");
-_Static_assert(_Alignof(struct os_token) <= _Alignof(struct valet_token), "... or not aligned");
+_Static_assert(sizeof(struct os_sema) <= sizeof(struct valet_sema), "the semaphore is too small");
+_Static_assert(_Alignof(struct os_sema) <= _Alignof(struct valet_sema), "... or not aligned");
 
-static struct os_token *os_token(struct valet_token *t)
+static struct os_sema *os_sema(struct valet_sema *s)
 {
-    return (struct os_token *)(void *)t;
+    return (struct os_sema *)(void *)s;
 }
 
 static uint64_t clock_ns(void)
@@ -67,19 +67,19 @@ uint64_t valet_sys_now(void)
     return clock_ns();
 }
 
-int valet_sys_token_init(struct valet_token *t)
+int valet_sys_sema_init(struct valet_sema *s)
 {
-    struct os_token *token = os_token(t);
-    token->tcs = get_tcs_addr();
-    atomic_init(&token->posted, false);
+    struct os_sema *sema = os_sema(s);
+    sema->tcs = get_tcs_addr();
+    atomic_init(&sema->posted, false);
     return VALET_OK;
 }
 
-int valet_sys_token_wait(struct valet_token *t, uint64_t deadline)
+int valet_sys_sema_wait(struct valet_sema *s, uint64_t deadline)
 {
-    struct os_token *token = os_token(t);
+    struct os_sema *sema = os_sema(s);
     /* acquire: pairs with POSTED */
-    while (!atomic_load_explicit(&token->posted, memory_order_acquire)) {
+    while (!atomic_load_explicit(&sema->posted, memory_order_acquire)) {
         uint64_t timeout_ns = WAIT_INDEFINITE;
         if (deadline != VALET_FOREVER) {
             uint64_t now = clock_ns();
@@ -103,16 +103,16 @@ int valet_sys_token_wait(struct valet_token *t, uint64_t deadline)
     return VALET_OK;
 }
 
-void valet_sys_token_post(struct valet_token *t)
+void valet_sys_sema_post(struct valet_sema *s)
 {
-    struct os_token *token = os_token(t);
-    uint64_t tcs = token->tcs; /* from the next line on the owner may return; its frame is gone */
-    atomic_store_explicit(&token->posted, true, memory_order_release); /* POSTED */
+    struct os_sema *sema = os_sema(s);
+    uint64_t tcs = sema->tcs; /* from the next line on the owner may return; its frame is gone */
+    atomic_store_explicit(&sema->posted, true, memory_order_release); /* POSTED */
     /* InvalidInput: the host has lost the thread. There is nobody to tell. */
     usercall(USERCALL_SEND, EV_UNPARK, tcs, 0, 0, 0);
 }
 
-void valet_sys_token_fini(struct valet_token *t)
+void valet_sys_sema_fini(struct valet_sema *s)
 {
-    (void)t;
+    (void)s;
 }

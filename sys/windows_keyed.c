@@ -1,18 +1,18 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0 */
 /*
- * Windows XP and later: NT keyed events, token kind.
+ * Windows XP and later: NT keyed events, sema kind.
  *
  * A keyed event is a meeting place. A wait and a release that name the same key end each other, and
  * whichever comes first blocks until the other comes: nothing is kept, compared or counted. Keys
- * are the process's own; all but odd numbers are good. Here the key is the address of the token, so
- * a post blocks until its owner waits, and the owner, once it knows that a post is to come, has to
- * wait for it (valet_sys.h, "again"). Waits are not alertable: no APC ends one.
+ * are the process's own; all but odd numbers are good. Here the key is the address of the
+ * semaphore, so a post blocks until its owner waits, and the owner, once it knows that a post is to
+ * come, has to wait for it (valet_sys.h, "again"). Waits are not alertable: no APC ends one.
  *
  * When a timeout ends a wait in the moment of its release, the release has been used up, and newer
  * systems say so: STATUS_SUCCESS. XP says STATUS_TIMEOUT; who then waits for that release hangs,
  * as was seen of others (Amanieu/parking_lot issue 234, Chuyu-Team/YY-Thunks issue 122). So after a
  * timeout the kernel cannot be asked whether the release has come. The poster of a timed wait says
- * it, in the token, which the owner then must not leave before:
+ * it, in the semaphore, which the owner then must not leave before:
  *
  *   bit      set by   meaning
  *   TIMED    owner    it waits, or has waited, with a timeout; set before POSTED or never
@@ -44,18 +44,18 @@ int32_t NtReleaseKeyedEvent(void *event, const void *key, uint8_t alertable,
                             const int64_t *timeout);
 int32_t NtQueryPerformanceCounter(int64_t *ticks, int64_t *frequency);
 
-struct os_token {
+struct os_sema {
     _Atomic uint32_t state;
     uint32_t second_key; /* only its address counts */
 };
 
-_Static_assert(sizeof(struct os_token) <= sizeof(struct valet_token), "the token is too small");
-_Static_assert(_Alignof(struct os_token) <= _Alignof(struct valet_token), "... or not aligned");
-_Static_assert(_Alignof(struct os_token) >= 2, "keys are even");
+_Static_assert(sizeof(struct os_sema) <= sizeof(struct valet_sema), "the semaphore is too small");
+_Static_assert(_Alignof(struct os_sema) <= _Alignof(struct valet_sema), "... or not aligned");
+_Static_assert(_Alignof(struct os_sema) >= 2, "keys are even");
 
-static struct os_token *os_token(struct valet_token *t)
+static struct os_sema *os_sema(struct valet_sema *s)
 {
-    return (struct os_token *)(void *)t;
+    return (struct os_sema *)(void *)s;
 }
 
 /*
@@ -93,18 +93,18 @@ static int32_t meet_owner(const void *key)
     return NtReleaseKeyedEvent(valet_sys_keyed_event(), key, false, NULL);
 }
 
-int valet_sys_token_init(struct valet_token *t)
+int valet_sys_sema_init(struct valet_sema *s)
 {
-    atomic_init(&os_token(t)->state, 0);
+    atomic_init(&os_sema(s)->state, 0);
     return VALET_OK;
 }
 
 /* Wait with a timeout; or without one for the post of such a wait, which may have used its release
  * up already. */
-static int wait_timed(struct os_token *token, uint64_t deadline)
+static int wait_timed(struct os_sema *sema, uint64_t deadline)
 {
     for (;;) {
-        uint32_t seen = atomic_load_explicit(&token->state, memory_order_acquire); /* LEAVE */
+        uint32_t seen = atomic_load_explicit(&sema->state, memory_order_acquire); /* LEAVE */
         if (seen & LEFT)
             return VALET_OK;
         int64_t timeout = -AGAIN_100NS;
@@ -113,11 +113,11 @@ static int wait_timed(struct os_token *token, uint64_t deadline)
             if (timeout == 0)
                 return VALET_TIMEDOUT;
         }
-        int32_t r = meet_poster(token, &timeout);
+        int32_t r = meet_poster(sema, &timeout);
         if (r == STATUS_SUCCESS) {
             /* acquire: pairs with LEAVE; release: the poster sees the wait that it is for */
-            if (!(atomic_fetch_or_explicit(&token->state, ASLEEP, memory_order_acq_rel) & LEFT))
-                while (meet_poster(&token->second_key, NULL) != STATUS_SUCCESS)
+            if (!(atomic_fetch_or_explicit(&sema->state, ASLEEP, memory_order_acq_rel) & LEFT))
+                while (meet_poster(&sema->second_key, NULL) != STATUS_SUCCESS)
                     valet_arch_relax(); /* never: it was granted just now */
             return VALET_OK;
         }
@@ -126,41 +126,41 @@ static int wait_timed(struct os_token *token, uint64_t deadline)
     }
 }
 
-int valet_sys_token_wait(struct valet_token *t, uint64_t deadline)
+int valet_sys_sema_wait(struct valet_sema *s, uint64_t deadline)
 {
-    struct os_token *token = os_token(t);
+    struct os_sema *sema = os_sema(s);
     uint32_t seen = 0;
     /* relaxed: the bits alone; what the poster wrote is acquired below */
     if (deadline == VALET_FOREVER)
-        seen = atomic_load_explicit(&token->state, memory_order_relaxed);
-    else if (atomic_compare_exchange_strong_explicit(&token->state, &seen, TIMED,
+        seen = atomic_load_explicit(&sema->state, memory_order_relaxed);
+    else if (atomic_compare_exchange_strong_explicit(&sema->state, &seen, TIMED,
                                                      memory_order_relaxed, memory_order_relaxed))
         seen = TIMED;
     if (seen & TIMED)
-        return wait_timed(token, deadline);
+        return wait_timed(sema, deadline);
 
     /* Also with a deadline, when the post came before: its release is sure, and not to be missed.*/
-    int32_t r = meet_poster(token, NULL);
+    int32_t r = meet_poster(sema, NULL);
     /* acquire: POST, or LEAVE where the system refuses the poster too */
-    seen = atomic_load_explicit(&token->state, memory_order_acquire);
+    seen = atomic_load_explicit(&sema->state, memory_order_acquire);
     /* INVALID_HANDLE: XP, and nobody defined the hook. No other status is known for this call. */
     return r == STATUS_SUCCESS || (seen & LEFT) ? VALET_OK : VALET_ERR_SYSTEM;
 }
 
-void valet_sys_token_post(struct valet_token *t)
+void valet_sys_sema_post(struct valet_sema *s)
 {
-    struct os_token *token = os_token(t);
+    struct os_sema *sema = os_sema(s);
     /* release: POST */
-    uint32_t seen = atomic_fetch_or_explicit(&token->state, POSTED, memory_order_release);
-    if (meet_owner(token) == STATUS_SUCCESS && !(seen & TIMED))
-        return; /* the owner is gone, and the token with it */
+    uint32_t seen = atomic_fetch_or_explicit(&sema->state, POSTED, memory_order_release);
+    if (meet_owner(sema) == STATUS_SUCCESS && !(seen & TIMED))
+        return; /* the owner is gone, and the semaphore with it */
     /* The owner is still there: it waits for LEFT, or is refused to wait, as we are. The keys are
-     * addresses: after this the token is not touched. release: LEAVE */
-    if (atomic_fetch_or_explicit(&token->state, LEFT, memory_order_acq_rel) & ASLEEP)
-        meet_owner(&token->second_key);
+     * addresses: after this the semaphore is not touched. release: LEAVE */
+    if (atomic_fetch_or_explicit(&sema->state, LEFT, memory_order_acq_rel) & ASLEEP)
+        meet_owner(&sema->second_key);
 }
 
-void valet_sys_token_fini(struct valet_token *t)
+void valet_sys_sema_fini(struct valet_sema *s)
 {
-    (void)t;
+    (void)s;
 }

@@ -87,7 +87,7 @@ must_find() {
     fi
 }
 
-for each in futex token 'spin park'; do
+for each in futex sema 'spin park'; do
     variant=${each% *}
     try "explorer, $variant" explorer "$variant"
     # shellcheck disable=SC2086 # options or nothing
@@ -112,8 +112,8 @@ while read -r file line column order weaker; do
     case $file in
     core/park_futex.c) variant=spin scenario=park ;;
     core/*_futex.c) variant=futex scenario=$(prefix "$file") ;;
-    core/*_token.c) variant=token scenario=$(prefix "$file") ;;
-    test/demo/*) variant=token scenario=demo ;;
+    core/*_sema.c) variant=sema scenario=$(prefix "$file") ;;
+    test/demo/*) variant=sema scenario=demo ;;
     *)
         bad "$file:$line: an order outside of the files that are explored"
         continue

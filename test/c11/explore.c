@@ -105,7 +105,7 @@ static uint64_t operate_alone(const struct operation *o)
         new = old == o->expected ? o->value : old;
         break;
     case FUTEX_WAIT:
-    case TOKEN_WAIT:
+    case SEMA_WAIT:
         violation("the end of the scenario waits");
         return (uint64_t)VALET_ERR_SYSTEM;
     default:

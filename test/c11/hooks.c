@@ -163,45 +163,45 @@ void valet_sys_futex_wake(uint32_t *word, uint32_t count)
     operate(&o);
 }
 
-int valet_sys_token_init(struct valet_token *t)
+int valet_sys_sema_init(struct valet_sema *s)
 {
     if (running == NOBODY)
         return VALET_OK;
     struct thread *owner = &world.thread[running];
-    if (owner->token.address != 0)
-        violation("thread %d has two tokens", running);
-    memset(t, 0, sizeof *t);
-    plain_access(running, (uintptr_t)t, 8, true);
-    memset(&owner->token, 0, sizeof owner->token);
-    owner->token.address = (uintptr_t)t;
+    if (owner->sema.address != 0)
+        violation("thread %d has two semaphores", running);
+    memset(s, 0, sizeof *s);
+    plain_access(running, (uintptr_t)s, 8, true);
+    memset(&owner->sema, 0, sizeof owner->sema);
+    owner->sema.address = (uintptr_t)s;
     return VALET_OK;
 }
 
-int valet_sys_token_wait(struct valet_token *t, uint64_t deadline)
+int valet_sys_sema_wait(struct valet_sema *s, uint64_t deadline)
 {
     struct operation o;
-    blank(&o, TOKEN_WAIT, t, 8, memory_order_acquire, HERE);
+    blank(&o, SEMA_WAIT, s, 8, memory_order_acquire, HERE);
     o.timed = deadline != VALET_FOREVER;
     return (int)operate(&o);
 }
 
-void valet_sys_token_post(struct valet_token *t)
+void valet_sys_sema_post(struct valet_sema *s)
 {
     struct operation o;
-    operate(blank(&o, TOKEN_POST, t, 8, memory_order_release, HERE));
+    operate(blank(&o, SEMA_POST, s, 8, memory_order_release, HERE));
 }
 
-void valet_sys_token_fini(struct valet_token *t)
+void valet_sys_sema_fini(struct valet_sema *s)
 {
     if (running == NOBODY)
         return;
     struct thread *owner = &world.thread[running];
-    if (owner->token.address != (uintptr_t)t)
-        violation("thread %d ends a token that it has not", running);
-    if (owner->token.posted)
-        violation("thread %d ends a token with a post in it", running);
-    plain_access(running, (uintptr_t)t, 8, true);
-    memset(&owner->token, 0, sizeof owner->token);
+    if (owner->sema.address != (uintptr_t)s)
+        violation("thread %d ends a semaphore that it has not", running);
+    if (owner->sema.posted)
+        violation("thread %d ends a semaphore with a post in it", running);
+    plain_access(running, (uintptr_t)s, 8, true);
+    memset(&owner->sema, 0, sizeof owner->sema);
 }
 
 /* ---- the scenarios' -------------------------------------------------------------------------- */

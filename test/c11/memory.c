@@ -122,7 +122,7 @@ static int all_views(struct view **views)
         if (world.thread[t].state == ENDED)
             continue;
         views[n++] = &world.thread[t].current;
-        views[n++] = &world.thread[t].token.view;
+        views[n++] = &world.thread[t].sema.view;
         if (with_fences) {
             views[n++] = &world.thread[t].acquired;
             views[n++] = &world.thread[t].released;
@@ -356,9 +356,9 @@ void frame_dies(int t, uintptr_t end)
         forget_access(g, 0xff);
         *granule = (struct granule){.writer = NOBODY};
     }
-    uintptr_t token = world.thread[t].token.address;
-    if (token != 0 && token < end)
-        violation("thread %d leaves a token on a dead frame", t);
+    uintptr_t sema = world.thread[t].sema.address;
+    if (sema != 0 && sema < end)
+        violation("thread %d leaves a semaphore on a dead frame", t);
 }
 
 bool knows_last_write(int t, uintptr_t address)

@@ -70,8 +70,8 @@ enum operation_kind {
     FENCE,
     FUTEX_WAIT,
     FUTEX_WAKE,
-    TOKEN_WAIT,
-    TOKEN_POST
+    SEMA_WAIT,
+    SEMA_POST
 };
 
 enum modification { EXCHANGE, ADD, SUBTRACT, AND, OR, XOR };
@@ -87,8 +87,8 @@ struct operation {
     bool done;                /* a compare-exchange that took place */
 };
 
-/* The token of valet_sys.h of one thread: a thread waits for one at a time. */
-struct token {
+/* The semaphore of valet_sys.h of one thread: a thread waits for one at a time. */
+struct sema {
     uintptr_t address; /* 0: none is live */
     bool posted;
     struct view view; /* of its poster */
@@ -103,7 +103,7 @@ struct thread {
     struct view current;
     struct view acquired; /* by relaxed loads: what an acquire fence would add */
     struct view released; /* at the last release fence: what a relaxed store tells */
-    struct token token;
+    struct sema sema;
 };
 
 /* Everything that a state consists of, but for the stacks and the scenario's own variables. */
@@ -165,7 +165,7 @@ enum move_kind {
     EXCHANGED, /* a compare-exchange that takes place */
     FAIL,      /* a weak one that fails for no reason, on message `index` */
     SLEEP,     /* a wait, whose comparison reads message `index` */
-    SPURIOUS,  /* a sleeper, or a token's waiter, goes on: for no reason, */
+    SPURIOUS,  /* a sleeper, or a semaphore's waiter, goes on: for no reason, */
     TIMEOUT,   /* at its deadline, */
     REFUSED,   /* or since the system will not let it wait */
     WAKE       /* those whose bit is set in `index` */

@@ -37,10 +37,10 @@ static int sleepers_on(uintptr_t address)
     return set;
 }
 
-static int owner_of_token(uintptr_t address)
+static int owner_of_sema(uintptr_t address)
 {
     for (int t = 0; t < threads; t++)
-        if (world.thread[t].token.address == address)
+        if (world.thread[t].sema.address == address)
             return t;
     return NOBODY;
 }
@@ -109,19 +109,19 @@ int moves_of(int t, struct move *move)
                 MOVE(WAKE, set);
         break;
     }
-    case TOKEN_WAIT:
-        if (thread->token.posted)
+    case SEMA_WAIT:
+        if (thread->sema.posted)
             MOVE(DO, 0);
         if (o->timed)
             MOVE(TIMEOUT, 0);
         if (world.refusals)
             MOVE(REFUSED, 0);
         break;
-    case TOKEN_POST: {
+    case SEMA_POST: {
         /* Where it is a rendezvous, it waits for the owner to wait. */
-        int owner = owner_of_token(o->address);
+        int owner = owner_of_sema(o->address);
         if (scenario->flags & RENDEZVOUS && owner != NOBODY &&
-            world.thread[owner].operation.kind != TOKEN_WAIT)
+            world.thread[owner].operation.kind != SEMA_WAIT)
             break;
         MOVE(DO, 0);
         break;
@@ -164,21 +164,21 @@ static const char *order_name(int order)
     return name[order];
 }
 
-/* A post needs a token that is alive, and that its poster knows of. */
+/* A post needs a semaphore that is alive, and that its poster knows of. */
 static void post(int t, uintptr_t address)
 {
-    int owner = owner_of_token(address);
+    int owner = owner_of_sema(address);
     if (owner == NOBODY) {
-        violation("thread %d posts a token that is gone", t);
+        violation("thread %d posts a semaphore that is gone", t);
         return;
     }
     plain_access(t, address, 8, false);
-    struct token *token = &world.thread[owner].token;
-    if (token->posted)
-        violation("thread %d posts a token that has been posted", t);
-    token->posted = true;
-    token->view = world.thread[t].current;
-    tell("posts the token of thread %d", owner);
+    struct sema *sema = &world.thread[owner].sema;
+    if (sema->posted)
+        violation("thread %d posts a semaphore that has been posted", t);
+    sema->posted = true;
+    sema->view = world.thread[t].current;
+    tell("posts the semaphore of thread %d", owner);
 }
 
 /* Do what the move says. The result is the set of threads that can go on. */
@@ -235,7 +235,7 @@ int perform(struct move move)
         fence(t, o->order);
         break;
     case FUTEX_WAIT:
-    case TOKEN_WAIT:
+    case SEMA_WAIT:
         if (move.kind == SLEEP || move.kind == READ) {
             tell("futex wait ");
             tell_read(x, move.index);
@@ -259,13 +259,13 @@ int perform(struct move move)
             tell("is refused by the system");
             world.refusals--;
             o->result = (uint64_t)VALET_ERR_SYSTEM;
-        } else if (o->kind == TOKEN_WAIT) {
+        } else if (o->kind == SEMA_WAIT) {
             tell("takes the post");
-            if (thread->token.address != o->address)
-                violation("thread %d waits for a token that it has not", t);
-            join(&thread->current, &thread->token.view);
-            memset(&thread->token.view, 0, sizeof thread->token.view);
-            thread->token.posted = false;
+            if (thread->sema.address != o->address)
+                violation("thread %d waits for a semaphore that it has not", t);
+            join(&thread->current, &thread->sema.view);
+            memset(&thread->sema.view, 0, sizeof thread->sema.view);
+            thread->sema.posted = false;
             o->result = VALET_OK;
         }
         break;
@@ -283,7 +283,7 @@ int perform(struct move move)
             }
         goes_on |= move.index;
         break;
-    case TOKEN_POST:
+    case SEMA_POST:
         post(t, o->address);
         break;
     }

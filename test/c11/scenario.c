@@ -801,7 +801,7 @@ THREAD(futex_timed_2)
     wake_with_data(2, word, 2);
 }
 
-/* Two words of one queue; each wakes its own. The hash is that of core/futex_token.c. */
+/* Two words of one queue; each wakes its own. The hash is that of core/futex_sema.c. */
 static uint32_t *other_word(void)
 {
     for (uint32_t *w = word + 2; w < word + 512; w++)

@@ -6,7 +6,7 @@
 #ifndef VALET_TEST_C11_SCENARIOS_H
 #define VALET_TEST_C11_SCENARIOS_H
 
-enum { FUTEX = 1, TOKEN = 2, BOTH = 3 }; /* kinds of system */
+enum { FUTEX = 1, SEMA = 2, BOTH = 3 }; /* kinds of system */
 
 enum {
     FENCES = 1,     /* there are fences */
@@ -31,7 +31,7 @@ enum {
     S(park_free_timed,       2, BOTH,  0,          2, 0)  \
     S(park_3_unparks,        4, BOTH,  0,          1, 0)  \
     S(park_sandbox,          2, BOTH,  SANDBOX,    1, 0)  \
-    S(park_rendezvous,       3, TOKEN, RENDEZVOUS, 0, 0)  \
+    S(park_rendezvous,       3, SEMA,  RENDEZVOUS, 0, 0)  \
     S(wait_store,            2, BOTH,  0,          2, 2)  \
     S(wait_exchange,         2, BOTH,  0,          2, 2)  \
     S(wait_exchange_fails,   3, BOTH,  0,          0, 2)  \
@@ -47,7 +47,7 @@ enum {
     S(wait_free,             2, BOTH,  0,          2, 2)  \
     S(wait_free_timed,       2, BOTH,  0,          1, 1)  \
     S(wait_sandbox,          2, BOTH,  SANDBOX,    1, 1)  \
-    S(wait_rendezvous,       3, TOKEN, RENDEZVOUS, 0, 0)  \
+    S(wait_rendezvous,       3, SEMA,  RENDEZVOUS, 0, 0)  \
     S(wait_2_stores,         4, BOTH,  0,          0, 0)  \
     S(wait_3_timed,          4, BOTH,  DEEP,       0, 0)  \
     S(wait_delegate,         2, BOTH,  0,          2, 2)  \

@@ -85,7 +85,7 @@ idle() {
 
 extra=-Werror
 for cpu in aarch64 riscv64; do
-    for kind in futex token busy; do
+    for kind in futex sema busy; do
         which="$cpu, $kind"
         program=$dir/kernel-$cpu-$kind
         try "valet for $which" library $cpu $kind
@@ -160,17 +160,17 @@ for cpu in aarch64 riscv64; do
             s/uintptr_t before/bool changed = __atomic_load_n(word, __ATOMIC_RELAXED) != expected; $delay &/
             s/if (__atomic_load_n.*{/if (changed) {/
         }"
-    plant 'looks for the post before it has the lock' $cpu token "deadlock\\|$waited_in_vain" contract-token.c "
-        /^int valet_sys_token_wait/,/^}/{
-            s/uintptr_t before/bool seen = token->posted; $delay &/
-            s/if (!token->posted)/if (!seen)/
+    plant 'looks for the post before it has the lock' $cpu sema "deadlock\\|$waited_in_vain" contract-sema.c "
+        /^int valet_sys_sema_wait/,/^}/{
+            s/uintptr_t before/bool seen = sema->posted; $delay &/
+            s/if (!sema->posted)/if (!seen)/
         }"
     plant 'calls a sleep cut short a timeout' $cpu futex 'valet_now() >= deadline' contract-futex.c \
         's/kernel_block(deadline)/kernel_block(deadline \/ 2)/'
     plant 'sends no interrupt to a CPU that sleeps' $cpu futex "$waited_in_vain" kernel.c 's/bare_ipi(i);//'
-    plant 'takes interrupts between the look at the queue and WFI' $cpu token 'timed out .* in: deadlines' \
+    plant 'takes interrupts between the look at the queue and WFI' $cpu sema 'timed out .* in: deadlines' \
         kernel.c "s/__asm__ volatile(\"wfi\" ::: \"memory\");/bare_unmask(1); $delay & bare_mask();/"
-    plant 'does not preempt' $cpu token "$waited_in_vain" kernel.c \
+    plant 'does not preempt' $cpu sema "$waited_in_vain" kernel.c \
         's/slice_end = kernel_now() + KERNEL_TICK/slice_end = kernel_now() + HOUR/'
 done
 no_lock='/^static void acquire/{n;s/{/{ return;/;}'

@@ -297,12 +297,12 @@ class Work:
 # Patterns are as long as what they match, so that nothing moves.
 ONE_ORDER = [
     ("unpark's exchange, futex kind", "core/park_futex.c", "NOTIFIED, memory_order_release", "NOTIFIED, memory_order_relaxed", "release"),
-    ("unpark's exchange, token kind", "core/park_token.c", "NOTIFIED, memory_order_acq_rel", "NOTIFIED, memory_order_acquire", "release"),
-    ("unpark's exchange, token kind, the other half", "core/park_token.c", "NOTIFIED, memory_order_acq_rel", "NOTIFIED, memory_order_release", "acquire"),
+    ("unpark's exchange, sema kind", "core/park_sema.c", "NOTIFIED, memory_order_acq_rel", "NOTIFIED, memory_order_acquire", "release"),
+    ("unpark's exchange, sema kind, the other half", "core/park_sema.c", "NOTIFIED, memory_order_acq_rel", "NOTIFIED, memory_order_release", "acquire"),
     ("the taker, who was parked", "core/park_futex.c", "word, EMPTY, memory_order_acquire", "word, EMPTY, memory_order_relaxed", "acquire"),
     ("the taker, fast", "core/park_futex.c", "word, &seen, EMPTY, memory_order_acquire", "word, &seen, EMPTY, memory_order_relaxed", "acquire"),
     ("the taker, polling", "core/park_futex.c", "word, &token, EMPTY, memory_order_acquire", "word, &token, EMPTY, memory_order_relaxed", "acquire"),
-    ("the token's publication", "core/park_token.c", "self, memory_order_release", "self, memory_order_relaxed", "release"),
+    ("the semaphore's publication", "core/park_sema.c", "self, memory_order_release", "self, memory_order_relaxed", "release"),
 ]
 RISCV = [(r"(lr\.[wd])\.aq\b", r"\1"), (r"(amoswap\.[wd])\.aq(rl)?\b", r"\1")]
 INSTRUCTIONS = {

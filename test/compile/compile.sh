@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MIT OR Apache-2.0
 # Every system that this machine cannot run, on each of its CPUs: core/ and its file in sys/ compile
 # for the system's own target, link in its own object format, and leave undefined only the symbols in
-# the table below; no data, no thread-local storage, no constructor, position independent. The token
+# the table below; no data, no thread-local storage, no constructor, position independent. The sema
 # kind's futex table is the one exception.
 #
 # Usage: compile.sh [sizes]. With sizes: what one parker takes on each, and on the systems that can
@@ -20,15 +20,15 @@ freebsd        futex unknown-freebsd   x86_64,aarch64,riscv64
 openbsd        futex unknown-openbsd   x86_64,aarch64,riscv64
 openbsd_libc   futex unknown-openbsd   x86_64,aarch64,riscv64 __errno clock_gettime futex
 netbsd         futex unknown-netbsd    x86_64,aarch64,riscv64
-netbsd_park    token unknown-netbsd    x86_64,aarch64,riscv64
+netbsd_park    sema  unknown-netbsd    x86_64,aarch64,riscv64
 dragonfly      futex unknown-dragonfly x86_64
-illumos        token pc-solaris2.11    x86_64
+illumos        sema  pc-solaris2.11    x86_64
 darwin         futex apple-macos11     x86_64,arm64           _clock_gettime_nsec_np
 darwin_os_sync futex apple-macos11     x86_64,arm64           ___error _clock_gettime_nsec_np _os_sync_wait_on_address _os_sync_wait_on_address_with_timeout _os_sync_wake_by_address_all _os_sync_wake_by_address_any
 fuchsia        futex unknown-fuchsia   x86_64,aarch64,riscv64 zx_clock_get_monotonic zx_futex_wait zx_futex_wake
 redox          futex unknown-redox     x86_64,aarch64,riscv64
-cloudabi       token unknown-cloudabi  x86_64,aarch64
-sgx            token unknown-none-elf  x86_64                 get_tcs_addr usercall
+cloudabi       sema  unknown-cloudabi  x86_64,aarch64
+sgx            sema  unknown-none-elf  x86_64                 get_tcs_addr usercall
 '
 
 strict='-std=c11 -Wall -Wextra -Wpedantic -Wconversion -Wshadow -Wstrict-prototypes
@@ -163,13 +163,13 @@ root=$PWD
 if [ "${1-}" = sizes ]; then
     # Systems that the tests run, and so are not in the table above; an embedder's own is what core/ takes.
     table="linux futex unknown-linux-gnu x86_64,aarch64,riscv64
-posix token unknown-linux-gnu x86_64
+posix sema  unknown-linux-gnu x86_64
 bare futex unknown-none-elf x86_64,aarch64,riscv64
 external_futex futex unknown-none-elf x86_64,aarch64,riscv64
-external_token token unknown-none-elf x86_64,aarch64,riscv64
+external_sema sema  unknown-none-elf x86_64,aarch64,riscv64
 wasm futex unknown-unknown wasm32
 windows futex pc-windows-msvc x86_64,aarch64
-windows_keyed token pc-windows-msvc x86_64,aarch64
+windows_keyed sema  pc-windows-msvc x86_64,aarch64
 $table"
     if [ $# -eq 3 ]; then # one row, in its own process
         parker "$2" "$3"
@@ -222,7 +222,7 @@ foreign() {
         -c "$root/core/park_$2.c" "$root/core/waiters_$2.c" "$root/core/futex_$2.c" "$root/core/now.c" \
         ${4:+"$root/sys/$4.c"}) || return 1
     contract='valet_sys_futex_wait valet_sys_futex_wake valet_sys_now'
-    [ "$2" = futex ] || contract='valet_sys_now valet_sys_token_fini valet_sys_token_init valet_sys_token_post valet_sys_token_wait'
+    [ "$2" = futex ] || contract='valet_sys_now valet_sys_sema_fini valet_sys_sema_init valet_sys_sema_post valet_sys_sema_wait'
     contract=${5-$contract}
     foreign_holds "$out" "$2" "$contract"
 }
@@ -234,19 +234,19 @@ foreign_holds() {
         NF == 3 { defined[$3] }
         END { for (s in used) if (!(s in defined)) print s }' | LC_ALL=C sort | xargs)
     [ "$have" = "$3" ] || { echo "undefined: '$have', not '$3'" && return 1; }
-    # The table of the token kind's futex is its only data.
+    # The table of the sema kind's futex is its only data.
     data=$(llvm-nm "$1"/*.o | awk -v kind="$2" 'NF == 3 && $2 ~ /^[bBdDcC]$/ && (kind == "futex" || $3 != "table")' | xargs)
     [ -z "$data" ] || { echo "data: $data" && return 1; }
 }
 ntdll='RtlQueryPerformanceCounter RtlQueryPerformanceFrequency RtlWaitOnAddress RtlWakeAddressAll RtlWakeAddressSingle'
 for target in x86_64-pc-windows-gnu x86_64-pc-windows-msvc aarch64-pc-windows-msvc wasm32-unknown-unknown; do
     for level in -Os -O2 -O3; do
-        for kind in futex token; do
+        for kind in futex sema; do
             try "core for $target, $kind kind, $level" foreign $target $kind $level
         done
         case $target in *-windows-*)
             try "windows, $target, $level" foreign $target futex $level windows "$ntdll"
-            try "windows_keyed, $target, $level" foreign $target token $level windows_keyed \
+            try "windows_keyed, $target, $level" foreign $target sema $level windows_keyed \
                 'NtQueryPerformanceCounter NtReleaseKeyedEvent NtWaitForKeyedEvent'
             ;;
         esac

@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT OR Apache-2.0
 # Freestanding means: whatever the compiler, its level and the CPU, the linked library has no undefined
-# symbol, no data, no thread-local storage, no constructor, and is position independent. The token
+# symbol, no data, no thread-local storage, no constructor, and is position independent. The sema
 # kind's futex table is the one exception, and only where it is called.
 set -u
 cd "$(dirname "$0")/../.." || exit 1
@@ -52,7 +52,7 @@ sources() {
 contract() {
     case $1 in
     external-futex) echo 'valet_sys_futex_wait valet_sys_futex_wake valet_sys_now' ;;
-    external-token) echo 'valet_sys_now valet_sys_token_fini valet_sys_token_init valet_sys_token_post valet_sys_token_wait' ;;
+    external-sema) echo 'valet_sys_now valet_sys_sema_fini valet_sys_sema_init valet_sys_sema_post valet_sys_sema_wait' ;;
     esac
 }
 
@@ -82,7 +82,7 @@ check_one() {
         -c $(sources "$system" | tr ' ' '\n' | sed 's|^|../../../|')) || return 1
     ld.lld -m "$(linker "$cpu")" -r "$out"/*.o -o "$out/all" || return 1
     table=none
-    [ "$system" != external-token ] || table=.bss.table
+    [ "$system" != external-sema ] || table=.bss.table
     holds "$out/all" "$system" "$table" || return 1
     # position independent: a shared object without text relocations
     ld.lld -m "$(linker "$cpu")" -shared -z text --unresolved-symbols=ignore-all "$out"/*.o -o "$out/so" || return 1
@@ -98,7 +98,7 @@ variants() {
 
 for cpu in x86_64 aarch64 riscv64; do
     for cc in gcc clang; do
-        for system in linux-futex bare-futex external-futex external-token; do
+        for system in linux-futex bare-futex external-futex external-sema; do
             for kind in $(variants $cpu); do
                 [ "$system-$kind" = linux-futex-lse ] || [ "$kind" != lse ] || continue
                 for level in -Os -O2 -O3; do

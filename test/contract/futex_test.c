@@ -4,7 +4,7 @@
 #include "test.h"
 
 /* Whether a wake without a change of the word counts exactly: these have a real queue, the
- * system's or core/futex_token.c's. Elsewhere only a change of the word is promised to be seen. */
+ * system's or core/futex_sema.c's. Elsewhere only a change of the word is promised to be seen. */
 #if defined VALET_TEST_OS_linux || defined VALET_TEST_OS_wasm || !VALET_TEST_FUTEX_KIND
 #define EXACT true
 #else
@@ -290,7 +290,7 @@ static void test_a_timed_out_waiter_leaves_the_queue(void)
     }
 }
 
-/* More words than core/futex_token.c has buckets: some share one. Each wake is for one word. */
+/* More words than core/futex_sema.c has buckets: some share one. Each wake is for one word. */
 static void test_words_do_not_disturb_each_other(void)
 {
     enum { WORDS = 130 };

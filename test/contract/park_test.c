@@ -319,7 +319,7 @@ static void unpark_and_park(void *unused)
 static void test_unpark_from_a_handler(void)
 {
     if (!VALET_TEST_FUTEX_KIND || !test_has_handlers()) {
-        test_write("   not promised here: token kind, or no handlers on this host\n");
+        test_write("   not promised here: sema kind, or no handlers on this host\n");
         return;
     }
     for (unsigned i = 0, rounds = test_many(300, 30); i < rounds; i++) {

@@ -50,7 +50,7 @@ fuzz() (
 try 'linux' suite linux -Dos=linux
 try 'posix' suite posix -Dos=posix
 try 'external scheduler, futex kind' suite external-futex -Dos=external -Dexternal_kind=futex
-try 'external scheduler, token kind' suite external-token -Dos=external -Dexternal_kind=token
+try 'external scheduler, sema kind' suite external-sema -Dos=external -Dexternal_kind=sema
 try 'every system, by the corpora of test/fuzz' fuzz
 
 for run in "$dir"/*.run "$@"; do

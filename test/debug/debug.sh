@@ -1,10 +1,10 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT OR Apache-2.0
-# Usage: debug.sh BUILD_FUTEX BUILD_TOKEN. What core/valet-gdb.py prints about the objects of a
+# Usage: debug.sh BUILD_FUTEX BUILD_SEMA. What core/valet-gdb.py prints about the objects of a
 # stopped program, gdb in batch mode, on a build of each kind; and that it refuses what it cannot read.
 set -u
 futex=$(realpath "$1")
-token=$(realpath "$2")
+sema=$(realpath "$2")
 cd "$(dirname "$0")/../.." || exit 1
 . test/lib/count.sh
 dir=build/debug
@@ -41,7 +41,7 @@ program() {
     gcc -std=gnu11 -Wall -Wextra -Werror -g -O1 -Iinclude -I. test/debug/stopped.c $2 -lpthread -o "$dir/$1"
 }
 program futex "$futex/libvalet.a" || bad 'the program, futex kind'
-program token "$token/libvalet.a" || bad 'the program, token kind'
+program sema "$sema/libvalet.a" || bad 'the program, sema kind'
 
 # The calls run alone: the thread that a wake is for stays where it stopped. (Not so below: a post may need
 # a lock that its stopped owner holds.)
@@ -62,7 +62,7 @@ valet-waiters not_waiters
 > valet: ADDRESS is not a waiters word, futex kind
 valet-parker
 > valet: which object? Its struct, a pointer to it or its address
-set valet-kind token
+set valet-kind sema
 valet-parker parked
 > valet: ADDRESS is on no thread's stack: not a word of this kind and layout
 set valet-kind auto
@@ -85,30 +85,30 @@ valet-waiters waited
 > waiters ADDRESS, futex kind: state 21, REST, one of those who slept is awake and is to wake the others
 END
 
-says 'token kind: each state, whose nodes are queued, what is no word, planted errors' token <<'END'
+says 'sema kind: each state, whose nodes are queued, what is no word, planted errors' sema <<'END'
 valet-parker parked
-> parker ADDRESS, token kind: no token, parked: thread 2 (LWP, token)
+> parker ADDRESS, sema kind: no token, parked: thread 2 (LWP, sema)
 valet-parker &token
-> parker ADDRESS, token kind: a token, nobody parked
+> parker ADDRESS, sema kind: a token, nobody parked
 valet-parker (long)&empty
-> parker ADDRESS, token kind: no token, nobody parked
+> parker ADDRESS, sema kind: no token, nobody parked
 valet-waiters waited
-> waiters ADDRESS, token kind: state 19, 3 queued, newest first
-> ADDRESS of thread 5 (LWP, token)
-> ADDRESS of thread 4 (LWP, token)
-> ADDRESS of thread 3 (LWP, token)
+> waiters ADDRESS, sema kind: state 19, 3 queued, newest first
+> ADDRESS of thread 5 (LWP, sema)
+> ADDRESS of thread 4 (LWP, sema)
+> ADDRESS of thread 3 (LWP, sema)
 valet-waiters &alone
-> waiters ADDRESS, token kind: state 19, nobody waits
+> waiters ADDRESS, sema kind: state 19, nobody waits
 valet-parker not_a_parker
 > valet: ADDRESS is on no thread's stack: not a word of this kind and layout
 valet-waiters not_waiters
 > valet: ADDRESS is on no thread's stack: not a word of this kind and layout
 set var waited.word |= 32
 valet-waiters waited
-> waiters ADDRESS, token kind: state 19, 3 queued, newest first, LOCK (a waiter is unlinking its node)
-> ADDRESS of thread 5 (LWP, token)
-> ADDRESS of thread 4 (LWP, token)
-> ADDRESS of thread 3 (LWP, token)
+> waiters ADDRESS, sema kind: state 19, 3 queued, newest first, LOCK (a waiter is unlinking its node)
+> ADDRESS of thread 5 (LWP, sema)
+> ADDRESS of thread 4 (LWP, sema)
+> ADDRESS of thread 3 (LWP, sema)
 set var waited.word &= ~32
 set valet-kind futex
 valet-parker parked
@@ -116,28 +116,28 @@ valet-parker parked
 set valet-kind auto
 python NODE_NEXT = 120
 valet-waiters waited
-> valet: struct node has another layout here: {'token': 0, 'next': 128}
+> valet: struct node has another layout here: {'sema': 0, 'next': 128}
 END
 
 # No debug information, and no symbol of the library: what is left is what the script knows.
-strip --strip-all --keep-symbol=stopped --keep-symbol=waited -o "$dir/stripped" "$dir/token"
-says 'token kind, stripped: the kind is asked for; from a thread that is parked' stripped <<'END'
+strip --strip-all --keep-symbol=stopped --keep-symbol=waited -o "$dir/stripped" "$dir/sema"
+says 'sema kind, stripped: the kind is asked for; from a thread that is parked' stripped <<'END'
 valet-waiters (long)&waited
-> valet: the program's symbols do not tell the kind: set valet-kind futex, or token
-set valet-kind token
+> valet: the program's symbols do not tell the kind: set valet-kind futex, or sema
+set valet-kind sema
 thread 2
 valet-waiters (long)&waited
-> waiters ADDRESS, token kind: state 19, 3 queued, newest first
+> waiters ADDRESS, sema kind: state 19, 3 queued, newest first
 > ADDRESS of thread 5 (LWP, stripped)
 > ADDRESS of thread 4 (LWP, stripped)
 > ADDRESS of thread 3 (LWP, stripped)
 END
 
 mkdir -p "$dir/core"
-sed 's/^    struct node \*next; .*/    void *planted; struct node *next;/' core/waiters_token.c >"$dir/core/waiters_token.c"
-program planted "core/park_token.c $dir/core/waiters_token.c core/now.c sys/posix.c" || bad 'the program of another layout'
+sed 's/^    struct node \*next; .*/    void *planted; struct node *next;/' core/waiters_sema.c >"$dir/core/waiters_sema.c"
+program planted "core/park_sema.c $dir/core/waiters_sema.c core/now.c sys/posix.c" || bad 'the program of another layout'
 says 'planted: a library with another node' planted <<'END'
 valet-waiters waited
-> valet: struct node has another layout here: {'token': 0, 'planted': 128, 'next': 136}
+> valet: struct node has another layout here: {'sema': 0, 'planted': 128, 'next': 136}
 END
 counted debug

@@ -46,7 +46,7 @@ int main(void)
         /* The futex kind has one bit for all waiters: only the first one can be waited for. */
         while (__atomic_load_n(word, __ATOMIC_RELAXED) == before && (before & ~31u) == 0)
             sched_yield();
-        /* Token kind: the order of the queue is the threads'. */
+        /* Sema kind: the order of the queue is the threads'. */
         while (i >= 2 && waited.word >> 6 != 0 && __atomic_load_n(word, __ATOMIC_RELAXED) == before)
             sched_yield();
     }

@@ -20,7 +20,7 @@ import subprocess
 import sys
 
 root = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-FILES = ["park_futex", "park_token", "waiters_futex", "waiters_token"]
+FILES = ["park_futex", "park_sema", "waiters_futex", "waiters_sema"]
 THREADS = {"park": "park", "the parked thread": "park", "a waiter": "compare_and_wait", "that waiter": "compare_and_wait"}
 STYLE = 'bgcolor="white" fontname="Helvetica" fontsize=12 node [fontname="Helvetica" fontsize=11] edge [fontname="Helvetica" fontsize=10]'
 
@@ -131,9 +131,9 @@ def drawn(svg):
 
 VALUE = {
     "park_futex": lambda word: {0: "EMPTY", 1: "NOTIFIED", 0xffffffff: "PARKED"}[word],
-    "park_token": lambda word: {0: "EMPTY", 1: "NOTIFIED"}.get(word, "address"),
+    "park_sema": lambda word: {0: "EMPTY", 1: "NOTIFIED"}.get(word, "address"),
     "waiters_futex": lambda word: {0: "neither", 1: "WAITERS", 2: "REST"}[word >> 5],
-    "waiters_token": lambda word: "LOCK" if word & 32 else "nodes" if word >> 6 else "empty",
+    "waiters_sema": lambda word: "LOCK" if word & 32 else "nodes" if word >> 6 else "empty",
 }
 INSIDE = {"park_slow": "park", "take_token": "park", "wait_until": "compare_and_wait", "withdraw": "compare_and_wait"}
 
@@ -144,7 +144,7 @@ def seen(name, file):
     found = set()
     for function, before, after in re.findall(r"^step (\w+)\S* (\w+) (\w+)$", file.read(), re.M):
         if function == "sleep_once":
-            function = "park" if name == "park_token" else "compare_and_wait"
+            function = "park" if name == "park_sema" else "compare_and_wait"
         function = re.sub(r"^valet_(waiters_)?", "", INSIDE.get(function, function))
         step = (VALUE[name](int(before, 16)), VALUE[name](int(after, 16)), function)
         if step[0] != step[1] or step in table_has:

@@ -63,7 +63,7 @@ seen() {
     case $1 in park*) scenarios=park_ ;; *) scenarios=wait_ ;; esac
     "$dir/${1#*_}/explore" -s "$scenarios" >"$dir/$1.seen" && python3 test/doc/diagram.py seen "$1" "$dir/$1.seen"
 }
-for kind in futex token; do
+for kind in futex sema; do
     try "the explorer, with a trace, $kind kind" tracer $kind
     for machine in park_$kind waiters_$kind; do
         try "every step of the table of core/$machine.c is seen, and no other" seen "$machine"
@@ -97,9 +97,9 @@ plant 'another value' 'VALET_CHANGED is not given' include/valet.h 's/VALET_CHAN
 plant 'a status that one function has more' 'VALET_ERR_BUSY of valet_futex_wait' include/valet.h 's/ \*           VALET_CHANGED, the word was not expected/&\n *           VALET_ERR_BUSY, planted/' pages
 plant 'a value of a macro that is another' 'not in a header: #define VALET_STATE_BITS 5' include/valet.h 's/VALET_STATE_BITS 5/VALET_STATE_BITS 6/' pages
 plant 'a status that one function has less' 'no function answers VALET_ERR_BUSY' include/valet.h '/^ \*           VALET_ERR_BUSY, another/d' pages
-plant 'a struct that is another' 'not in a header: struct valet_token' include/valet_sys.h 's/uint64_t os\[16\]/uint64_t os[8]/' pages
+plant 'a struct that is another' 'not in a header: struct valet_sema' include/valet_sys.h 's/uint64_t os\[16\]/uint64_t os[8]/' pages
 plant 'a function less' 'valet_now is in no header' include/valet.h '/^VALET_API uint64_t valet_now(void);/d' pages
-plant 'a function of the contract less in the page' 'valet_sys_token_fini(' include/man/valet_sys.7 '/^.Fn valet_sys_token_fini/d' pages
+plant 'a function of the contract less in the page' 'valet_sys_sema_fini(' include/man/valet_sys.7 '/^.Fn valet_sys_sema_fini/d' pages
 plant 'a parameter that is not explained' 'count of valet_futex_wake' include/man/valet_futex.3 's/^.Fa count$/.Fa word/' pages
 plant 'a macro that mandoc does not know' 'Xy' include/man/valet_park.3 's/^.Sh SEE ALSO/.Xy\n&/' mandocs
 plant 'a mistake in an example' 'valet_unpark' include/man/valet_park.3 's/^ *valet_unpark(&parker);/valet_unpark(parker);/' examples
@@ -122,16 +122,16 @@ page() { python3 test/doc/design.py; }
 diagrams() { python3 test/doc/diagram.py check; }
 traced() { python3 test/doc/diagram.py seen "$machine" "$dir/$machine.seen"; }
 plant 'an order that is not in the page' 'not in the page: ANEW of park_futex' core/park_futex.c 's/release: UNPARK, pairs with TAKE/release: ANEW, pairs with TAKE/' page
-plant 'an order that is no longer' 'not in core/: MEND of' core/README.md 's/^| waiters_token | UNLINK /| waiters_token | MEND /' page
+plant 'an order that is no longer' 'not in core/: MEND of' core/README.md 's/^| waiters_sema | UNLINK /| waiters_sema | MEND /' page
 plant 'a bug that nobody plants' 'no planted bug: waiter-registers-twice' core/README.md 's/waiter-registers-once/waiter-registers-twice/' page
 plant 'a scenario that is not there' 'no scenario: park_unpark' test/c11/scenarios.h 's/S(park_unpark,/S(park_3_parks,/' page
 plant 'a step that the diagram has not' 'park_futex.svg is not' core/park_futex.c 's/PARKED by park; NOTIFIED by unpark/NOTIFIED by unpark; EMPTY by unpark/' diagrams
 plant 'a diagram that was edited' 'waiters_futex.svg is not' core/waiters_futex.svg 's/>REST</>LAST</' diagrams
-plant 'a state that is not in the code' 'the code' core/park_token.c 's/^#define NOTIFIED /#define NOTICED  /' diagrams
-plant 'a table that is not one' 'no table' core/waiters_token.c 's/^ \*   value  meaning/ *   values meaning/' diagrams
+plant 'a state that is not in the code' 'the code' core/park_sema.c 's/^#define NOTIFIED /#define NOTICED  /' diagrams
+plant 'a table that is not one' 'no table' core/waiters_sema.c 's/^ \*   value  meaning/ *   values meaning/' diagrams
 plant 'somebody unknown' "who is 'a writer'" core/waiters_futex.c 's/WAITERS by a waiter,/WAITERS by a writer,/' diagrams
 machine=waiters_futex
 plant 'a step less in the table' 'REST -> neither by store_and_wake: not in the table' core/waiters_futex.c '/neither by store_and_wake, which then wakes all$/d; s/neither by a waiter, which then wakes all;$/neither by a waiter, which then wakes all/' traced
-machine=waiters_token
-plant 'a step more in the table' 'LOCK -> empty by store_and_wake: never seen' core/waiters_token.c 's/empty by that waiter, where none is/empty by store_and_wake/' traced
+machine=waiters_sema
+plant 'a step more in the table' 'LOCK -> empty by store_and_wake: never seen' core/waiters_sema.c 's/empty by that waiter, where none is/empty by store_and_wake/' traced
 counted doc

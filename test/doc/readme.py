@@ -53,7 +53,7 @@ FIGURES = {
     "instructions": ["instructions, CPU: unpark, nobody parked", "instructions, CPU: unpark and park with a token"],
     "... wait": ["instructions, CPU: wait for a state that is there", "instructions, CPU: store and wake nobody"],
     "bytes of stack": ["stack of a parked thread, CPU, futex kind", "... that polls", "... without a red zone",
-                       "... token kind, without the system's own"],
+                       "... sema kind, without the system's own"],
 }
 
 

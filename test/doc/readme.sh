@@ -166,7 +166,7 @@ planted 'a block without a language' '^```c first.c' '```'
 planted 'an indented block' '^```sh' '    sh test/demo.sh'
 planted 'a program that does not compile' 'puts(message)' 'puts(massage)'
 planted 'a command that is no step' 'sh test/demo.sh ' 'sh test/lib/setup.sh '
-planted 'an option that does not exist' '-Dexternal_kind=token' '-Dexternal_sort=token'
+planted 'an option that does not exist' '-Dexternal_kind=sema' '-Dexternal_sort=sema'
 misstated() { # NAME SAID SED WHAT [FILE]: in a copy
     name=$1 said=$2
     sed "$3" README.md >"$dir/misstated.md"
@@ -185,7 +185,7 @@ misstated() { # NAME SAID SED WHAT [FILE]: in a copy
 misstated 'a page too long' 'lines, of 220' 's/^## .*/&\n\n\n/' lines
 misstated 'a row less' 'illumos: None in the page' '/^. .illumos/d' systems
 misstated 'a row of no system' 'plan9: futex in the page' 's/^| .redox./| plan9/' systems
-misstated 'another kind' 'sgx: futex in the page, token in sys' 's/^\(. .sgx.*\) token /\1 futex /' systems
+misstated 'another kind' 'sgx: futex in the page, sema in sys' 's/^\(. .sgx.*\) sema /\1 futex /' systems
 if [ -s "$dir/figures" ]; then
     misstated 'another figure' 'code of one parker, riscv64, gcc -O2: not 999' 's/ 346, 364,/ 346, 999,/' figures "$dir/figures"
     misstated 'a figure less' 'not in the page: instructions, riscv64: unpark and park' 's/ 9, 20 |/ |/' figures "$dir/figures"

@@ -3,7 +3,7 @@
  * What may befall a program on a real Linux kernel (x86_64): answers that come again and again, a
  * process that is stopped, frozen or forked while its threads are parked, words at the edge of what
  * is mapped, deadlines at the end of the clock, one CPU, real-time priorities the wrong way round.
- * Built for the kinds futex and token (faults.sh). Each test has a child process of its own.
+ * Built for the kinds futex and sema (faults.sh). Each test has a child process of its own.
  *
  * Kernels that refuse: contract/sandbox_test.c. Threads that are delayed between two instructions:
  * faults/tracer.c. Sources: torvalds/linux include/uapi/linux/seccomp.h,
@@ -732,7 +732,7 @@ static void forked(int unused)
             prctl(PR_SET_PDEATHSIG, SIGKILL);
 #if VALET_TEST_FUTEX_KIND
             /* As they were: on record are threads that the copy does not have. They are forgotten
-             * with the next wake-up. (Token kind: what is on record is another's stack.) */
+             * with the next wake-up. (Sema kind: what is on record is another's stack.) */
             CHECK_EQ(valet_park(&parker), VALET_ERR_BUSY);
             valet_unpark(&parker);
             CHECK_EQ(valet_park(&parker), VALET_OK);

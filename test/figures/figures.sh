@@ -85,7 +85,7 @@ stack() {
 bound 'stack of a parked thread, x86_64, futex kind' "$(stack '' core/park_futex.c sys/linux.c)" 96
 bound '... that polls' "$(stack -DVALET_SPIN=1 core/park_futex.c sys/linux.c)" 96
 bound '... without a red zone' "$(stack -mno-red-zone core/park_futex.c sys/linux.c)" 112
-bound '... token kind, without the system'"'"'s own' "$(stack '' core/park_token.c)" 384
+bound '... sema kind, without the system'"'"'s own' "$(stack '' core/park_sema.c)" 384
 
 # emulated_instructions_of_a_round CPU PROGRAM: qemu writes a line for each, and now and then one twice
 emulated_instructions_of_a_round() {

@@ -52,11 +52,11 @@ static struct {
     unsigned state;
     /* what the kernel did */
     unsigned waits, wakes, others, clocks, after_the_end, retries;
-    bool no_clock;               /* it said so */
-    bool blind;                  /* ... and that was its last word on the time */
-    bool refused;                /* its last word was a refusal */
-    enum meaning meant;          /* its last answer to a wait */
-    struct valet_token *pending; /* a post that is due */
+    bool no_clock;              /* it said so */
+    bool blind;                 /* ... and that was its last word on the time */
+    bool refused;               /* its last word was a refusal */
+    enum meaning meant;         /* its last answer to a wait */
+    struct valet_sema *pending; /* a post that is due */
     unsigned posts;
     bool sleeping, met;
     const void *waking; /* what a waker may not touch any more once it has called the kernel */
@@ -124,7 +124,7 @@ static void stop_waking(void)
 
 static void deliver(void)
 {
-    struct valet_token *t = world.pending;
+    struct valet_sema *t = world.pending;
     if (t == NULL || kernel_locked || (kernel->meets && !world.sleeping))
         return;
     world.pending = NULL;
@@ -252,7 +252,7 @@ static void check_wait(const struct asked *asked)
     MUST(!final() || (world.retries != 0 && world.retries < 4));
     world.refused = false;
     MUST(!world.blind || asked->form != FOR || !timed()); /* a span of what? */
-    if (kernel->library->token) {
+    if (kernel->library->sema) {
         uintptr_t distance = (uintptr_t)asked->word - (uintptr_t)&object;
         MUST(distance >= sizeof object);
         return;
@@ -297,7 +297,7 @@ int32_t target_wake(const void *address, int64_t count)
 {
     world.wakes++;
     MUST(count > 0 && count <= INT32_MAX);
-    if (address != NULL && !kernel->library->token)
+    if (address != NULL && !kernel->library->sema)
         MUST(address == &object.word);
     if (!kernel_locked) /* the woken thread has run, returned, and freed what it waited on */
         now_dead();
@@ -326,10 +326,10 @@ int32_t target_other(enum other what)
 }
 
 /* The core's posts. One is due at most, since one thread waits. */
-void target_post(struct valet_token *t)
+void target_post(struct valet_sema *s)
 {
     MUST(world.pending == NULL);
-    world.pending = t;
+    world.pending = s;
     world.posts++;
     now_dead();
 }
@@ -360,7 +360,7 @@ static void check_result(int r)
     MUST(world.pending == NULL && !kernel_locked); /* the frame that a post would touch is gone */
     if (parks() || waits())
         MUST((r == VALET_OK) == decided());
-    else if (kernel->library->token)
+    else if (kernel->library->sema)
         MUST((r == VALET_OK) == (world.posts != 0) && (r != VALET_CHANGED || world.differed));
     else if (r == VALET_OK || r == VALET_CHANGED)
         MUST(world.waits == 0 || !world.refused);
@@ -391,14 +391,14 @@ static void check_memory(void)
 {
     MUST(object.low[0] == GUARD && object.low[1] == GUARD && object.high[0] == GUARD &&
          object.high[1] == GUARD && object.high[2] == GUARD);
-    uint64_t mine = kernel->library->token ? UINT64_MAX : UINT32_MAX;
+    uint64_t mine = kernel->library->sema ? UINT64_MAX : UINT32_MAX;
     if (world.call == FUTEX_WAIT)
         mine = UINT32_MAX;
     MUST((object.all & ~mine) == (GUARD & ~mine));
     if (parks())
         MUST((object.all & mine) == 0);
     if (waits())
-        MUST((object.all & mine & (kernel->library->token ? mine : ~(uint64_t)WAITERS)) ==
+        MUST((object.all & mine & (kernel->library->sema ? mine : ~(uint64_t)WAITERS)) ==
              world.state);
 }
 
@@ -418,16 +418,16 @@ static void sleeper(uint64_t time)
 /* A stranger is parked: he is not disturbed, then woken. */
 static void busy(void)
 {
-    struct valet_token stranger;
-    uint64_t parked = kernel->library->token ? (uintptr_t)&stranger : PARKED;
-    memcpy(&object.all, &parked, kernel->library->token ? 8 : 4);
+    struct valet_sema stranger;
+    uint64_t parked = kernel->library->sema ? (uintptr_t)&stranger : PARKED;
+    memcpy(&object.all, &parked, kernel->library->sema ? 8 : 4);
     uint64_t before = object.all;
     MUST(kernel->library->park_until(&object.parker, take_time(&in)) == VALET_ERR_BUSY);
     MUST(object.all == before && world.waits + world.others + world.clocks == 0);
     start_waking(&object.all, sizeof object.all);
     kernel->library->unpark(&object.parker);
     stop_waking();
-    MUST(kernel->library->token ? world.pending == &stranger : world.wakes == 1);
+    MUST(kernel->library->sema ? world.pending == &stranger : world.wakes == 1);
     MUST(world.waits + world.clocks + world.others == 0);
     kernel->library->unpark(&object.parker); /* now there is a token, and nobody to wake */
     MUST(world.wakes + world.posts == 1);
@@ -447,7 +447,7 @@ void target_run(struct input *input)
     world.token = start & 1;
     world.state = start % 4 < 3 ? world.expected & VALET_STATE_MAX : start & VALET_STATE_MAX;
     uint64_t value = parks() ? world.token : world.state;
-    memcpy(&object.all, &value, kernel->library->token && world.call != FUTEX_WAIT ? 8 : 4);
+    memcpy(&object.all, &value, kernel->library->sema && world.call != FUTEX_WAIT ? 8 : 4);
     world.differed = world.state != world.expected;
 
     switch (world.call) {
@@ -456,12 +456,12 @@ void target_run(struct input *input)
         return;
     case STORE_AND_WAKE:
         memset(&object.all, 0, sizeof object.all);
-        if (!kernel->library->token)
+        if (!kernel->library->sema)
             object.word = (uint32_t)(world.state | WAITERS);
         start_waking(&object.all, sizeof object.all);
         kernel->library->store_and_wake(&object.waiters, 1);
         stop_waking();
-        MUST(object.all == 1 && world.wakes == !kernel->library->token);
+        MUST(object.all == 1 && world.wakes == !kernel->library->sema);
         return;
     case PARK:
     case WAIT:

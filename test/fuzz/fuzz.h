@@ -65,7 +65,7 @@ _Noreturn void fuzz_fail(const char *file, int line, const char *what);
 /* ---- the library, compiled for one system (system.c) ----------------------------------------- */
 
 struct system {
-    bool token;
+    bool sema;
     uint64_t (*now)(void);
     int (*park)(struct valet_parker *);
     int (*park_until)(struct valet_parker *, uint64_t);
@@ -79,14 +79,14 @@ struct system {
     void (*store_and_delegate)(struct valet_waiters *, unsigned);
     int (*futex_wait)(uint32_t *, uint32_t, uint64_t);
     void (*futex_wake)(uint32_t *, uint32_t);
-    void (*post)(struct valet_token *); /* the system's own; token kind */
+    void (*post)(struct valet_sema *); /* the system's own; sema kind */
 };
 
 /* ---- the kernel (kernel.c decodes the calls, a target answers them) -------------------------- */
 
 /* A wait, as the kernel understood it. */
 struct asked {
-    const void *word;  /* token kind: NULL, or an address within the token */
+    const void *word;  /* sema kind: NULL, or an address within the semaphore */
     uint32_t expected; /* futex kind */
     enum { FOREVER, UNTIL, FOR } form;
     wide ns; /* an absolute time or a span */
@@ -130,7 +130,7 @@ bool kernel_may_wake(const struct asked *asked);
  */
 void target_run(struct input *in);
 enum other {
-    OTHER_INIT,  /* resources for a token: 0 or an error */
+    OTHER_INIT,  /* resources for a semaphore: 0 or an error */
     OTHER_PROBE, /* is this word mapped? */
     OTHER_RELAX  /* a turn of a loop */
 };
@@ -140,6 +140,6 @@ int32_t target_wake(const void *address, int64_t count);
 int32_t target_other(enum other what);
 
 /* The core's posts go here, and from here to library->post when the target wants so. */
-void target_post(struct valet_token *t);
+void target_post(struct valet_sema *s);
 
 #endif

@@ -23,7 +23,7 @@ kernel='-fsanitize=fuzzer-no-link,address,undefined -Itest/fuzz/fake'
 green='-fsanitize=fuzzer-no-link,undefined -Itest/fuzz/green -iquote test/green -DGREEN'
 common='-Itest/fuzz -I. -Iinclude'
 
-# name, whether of the token kind, file, more options
+# name, whether of the sema kind, file, more options
 systems() {
     cat <<'END'
 linux 0 sys/linux.c
@@ -47,7 +47,7 @@ wasm 0 sys/wasm.c -D__wasm_atomics__
 windows 0 sys/windows.c
 windows_keyed 1 sys/windows_keyed.c
 green_futex 0 test/green/sys_futex.c
-green_token 1 test/green/sys_token.c
+green_sema 1 test/green/sys_sema.c
 END
 }
 # compile_system NAME OUTPUT FIRST: the library for one system, from the directory FIRST if it has it
@@ -55,7 +55,7 @@ compile_system() {
     row=$(systems | grep "^$1 ")
     # shellcheck disable=SC2086 # a list of words
     set -- $row "$2" "$3"
-    name=$1 token=$2 file=$3
+    name=$1 sema=$2 file=$3
     shift 3
     more=
     [ $# -eq 2 ] || { more=$1 && shift; }
@@ -65,7 +65,7 @@ compile_system() {
     esac
     # shellcheck disable=SC2086
     timeout 300 clang -std=c11 $flags -include test/fuzz/rename.h $with "-I$2" $common "-DSYSTEM=$name" \
-        "-DTOKEN=$token" "-DFILE=\"$file\"" $more -c test/fuzz/system.c -o "$1"
+        "-DSEMA=$sema" "-DFILE=\"$file\"" $more -c test/fuzz/system.c -o "$1"
 }
 
 # compile_target TARGET|kernel|fail OUTPUT FIRST: what is not the library

@@ -72,10 +72,10 @@ plant 'a word that is read after its wake-up' answers openbsd core/waiters_futex
     valet_sys_futex_wake((uint32_t *)word, VALET_ALL);
     if (atomic_load_explicit(word, memory_order_relaxed) == 77)
         __builtin_trap();'
-plant 'a token that is read after its post' answers sgx sys/sgx.c \
+plant 'a semaphore that is read after its post' answers sgx sys/sgx.c \
     'usercall(USERCALL_SEND, EV_UNPARK, tcs, 0, 0, 0);' \
     'usercall(USERCALL_SEND, EV_UNPARK, tcs, 0, 0, 0);
-    token->tcs = 0;'
+    sema->tcs = 0;'
 plant 'a refusal that leaves the parker parked' answers freebsd core/park_futex.c \
     'if (atomic_exchange_explicit(word, EMPTY, memory_order_acquire) == NOTIFIED)' \
     'if (r == VALET_ERR_SYSTEM)
@@ -87,13 +87,13 @@ plant 'a token lost to a refusal' answers dragonfly core/park_futex.c \
 plant 'a whole word written where half is ours' answers linux core/park_futex.c \
     'if (atomic_exchange_explicit(word, EMPTY, memory_order_acquire) == NOTIFIED)' \
     'if ((uint32_t)atomic_exchange_explicit((valet_wordptr *)word, EMPTY, memory_order_acquire) == NOTIFIED)'
-plant 'a post that is not waited for' answers netbsd_park core/park_token.c \
-    'while (valet_sys_token_wait(&token, VALET_FOREVER) != VALET_OK)
+plant 'a post that is not waited for' answers netbsd_park core/park_sema.c \
+    'while (valet_sys_sema_wait(&sema, VALET_FOREVER) != VALET_OK)
                 valet_arch_relax();' ''
-plant 'a waiter that does not unlink' answers posix core/waiters_token.c '*link = n->next;' ';'
+plant 'a waiter that does not unlink' answers posix core/waiters_sema.c '*link = n->next;' ';'
 plant 'a condition variable that cannot be' answers posix sys/posix.c \
-    'if (init_condition(&token->condition) == 0)
-        return VALET_OK;' 'init_condition(&token->condition); return VALET_OK;'
+    'if (init_condition(&sema->condition) == 0)
+        return VALET_OK;' 'init_condition(&sema->condition); return VALET_OK;'
 plant 'an event that was not written' answers cloudabi sys/cloudabi.c '!= 1 || out.error != 0' '!= 1'
 plant 'a status that is a success by its sign' answers windows sys/windows.c \
     'r == STATUS_SUCCESS' 'r >= STATUS_SUCCESS'
@@ -130,27 +130,27 @@ plant 'one woken of all' program green_futex core/waiters_futex.c \
     valet_sys_futex_wake((uint32_t *)word, 1);'
 plant 'an exchange that forgets the waiters' program green_futex core/waiters_futex.c \
     '(seen & ~STATE) | (desired & STATE)' '(desired & STATE)'
-plant 'a timed-out waiter, not unlinked' program green_token core/waiters_token.c \
+plant 'a timed-out waiter, not unlinked' program green_sema core/waiters_sema.c \
     '*link = n->next;' ';'
-plant 'an unlock by a store' program green_token core/waiters_token.c \
+plant 'an unlock by a store' program green_sema core/waiters_sema.c \
     'while (!atomic_compare_exchange_weak_explicit(word, &seen, (uintptr_t)first | (seen & STATE),
                                                   memory_order_release, memory_order_relaxed))
         ;' \
     'atomic_store_explicit(word, (uintptr_t)first | (seen & STATE), memory_order_release);'
 plant 'a token lost where there is no clock' answers openbsd core/park_futex.c \
     'r == VALET_TIMEDOUT ? VALET_ERR_UNSUPPORTED : r' 'r == VALET_ERR_BUSY ? r : VALET_ERR_UNSUPPORTED'
-plant 'a token lost where there is no clock, token kind' answers posix core/park_token.c \
+plant 'a token lost where there is no clock, sema kind' answers posix core/park_sema.c \
     'r == VALET_TIMEDOUT ? VALET_ERR_UNSUPPORTED : r' 'r == VALET_ERR_BUSY ? r : VALET_ERR_UNSUPPORTED'
-plant 'a parker that gives up by a store' program green_token core/park_token.c \
+plant 'a parker that gives up by a store' program green_sema core/park_sema.c \
     'if (r != VALET_OK && !atomic_compare_exchange_strong_explicit(
                                  word, &seen, EMPTY, memory_order_relaxed, memory_order_relaxed)) {' \
     'if (r != VALET_OK)
             atomic_store_explicit(word, EMPTY, memory_order_relaxed);
         if (0) {'
-plant 'a post that nobody waits for' program green_token core/waiters_token.c \
+plant 'a post that nobody waits for' program green_sema core/waiters_sema.c \
     'if (r != VALET_OK && !withdraw(word, &n)) {' \
     'if (r != VALET_OK && !withdraw(word, &n) && seen == 1) {'
-plant 'a word compared outside the lock' program green_token core/futex_token.c \
+plant 'a word compared outside the lock' program green_sema core/futex_sema.c \
     'append(b, &n);
     unlock_bucket(b);' \
     '{
@@ -159,6 +159,6 @@ plant 'a word compared outside the lock' program green_token core/futex_token.c 
         append(b, &n);
     }
     unlock_bucket(b);'
-plant 'a sleeper left in its queue' program green_token core/futex_token.c \
+plant 'a sleeper left in its queue' program green_sema core/futex_sema.c \
     'if (!taken)
                 unlink_node(b, &n);' ''

@@ -70,7 +70,7 @@ static struct valet_waiters waiters[2];
 static uint32_t words[2];
 static unsigned parking[2]; /* threads inside a park that may block */
 
-extern const struct system green_futex_system, green_token_system;
+extern const struct system green_futex_system, green_sema_system;
 static const struct system *library;
 
 /* ---- the scheduler --------------------------------------------------------------------------- */
@@ -473,8 +473,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     clock_ns = 1;
     refuse_next = draining = false;
     unsigned how = (unsigned)take(&in, 1);
-    library = how & 1 ? &green_token_system : &green_futex_system;
-    fuzz_subject = how & 1 ? "token kind" : "futex kind";
+    library = how & 1 ? &green_sema_system : &green_futex_system;
+    fuzz_subject = how & 1 ? "sema kind" : "futex kind";
     thread_count = 2 + (how >> 1) % (THREADS - 1);
     for (unsigned t = 0; t < thread_count; t++)
         prepare(&threads[t]);

@@ -23,10 +23,10 @@
 #define valet_sys_now                NAMED(valet_sys_now)
 #define valet_sys_futex_wait         NAMED(valet_sys_futex_wait)
 #define valet_sys_futex_wake         NAMED(valet_sys_futex_wake)
-#define valet_sys_token_init         NAMED(valet_sys_token_init)
-#define valet_sys_token_wait         NAMED(valet_sys_token_wait)
-#define valet_sys_token_post         NAMED(valet_sys_token_post)
-#define valet_sys_token_fini         NAMED(valet_sys_token_fini)
+#define valet_sys_sema_init          NAMED(valet_sys_sema_init)
+#define valet_sys_sema_wait          NAMED(valet_sys_sema_wait)
+#define valet_sys_sema_post          NAMED(valet_sys_sema_post)
+#define valet_sys_sema_fini          NAMED(valet_sys_sema_fini)
 
 #define clock_gettime             fuzz_clock_gettime
 #define nanosleep                 fuzz_nanosleep

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0 */
 /*
- * The unchanged library for one system: -DSYSTEM=linux -DFILE='"sys/linux.c"' -DTOKEN=0. All in one
+ * The unchanged library for one system: -DSYSTEM=linux -DFILE='"sys/linux.c"' -DSEMA=0. All in one
  * file, since starting the compiler is most of the cost; so the few names of their own that files
  * of core/ share are told apart here.
  */
@@ -12,36 +12,36 @@
 #ifdef GREEN
 #include "green/checked.h"
 #else
-#undef valet_sys_token_post
-#define valet_sys_token_post target_post
+#undef valet_sys_sema_post
+#define valet_sys_sema_post target_post
 #endif
 
 #define word_of    parker_word_of
 #define sleep_once parker_sleep_once
-#if TOKEN
-#include "core/park_token.c"
+#if SEMA
+#include "core/park_sema.c"
 #else
 #include "core/park_futex.c"
 #endif
 #undef word_of
 #undef sleep_once
 
-#if TOKEN
-#include "core/waiters_token.c"
+#if SEMA
+#include "core/waiters_sema.c"
 #define node queued
-#include "core/futex_token.c"
+#include "core/futex_sema.c"
 #else
 #include "core/waiters_futex.c"
 
 #include "core/futex_futex.c"
 #endif
 
-#undef valet_sys_token_post
-#define valet_sys_token_post NAMED(valet_sys_token_post)
+#undef valet_sys_sema_post
+#define valet_sys_sema_post NAMED(valet_sys_sema_post)
 
 extern const struct system NAMED(system);
 const struct system NAMED(system) = {
-    .token = TOKEN,
+    .sema = SEMA,
     .now = valet_now,
     .park = valet_park,
     .park_until = valet_park_until,
@@ -55,7 +55,7 @@ const struct system NAMED(system) = {
     .store_and_delegate = valet_store_and_delegate,
     .futex_wait = valet_futex_wait,
     .futex_wake = valet_futex_wake,
-#if TOKEN && !defined GREEN
-    .post = valet_sys_token_post,
+#if SEMA && !defined GREEN
+    .post = valet_sys_sema_post,
 #endif
 };

@@ -18,7 +18,7 @@ static struct {
     struct valet_parker parker;
     struct valet_waiters waiters;
     uint32_t word;
-    struct valet_token *posted;
+    struct valet_sema *posted;
 } world;
 
 /* ---- core/deadline.h by itself --------------------------------------------------------------- */
@@ -127,9 +127,9 @@ int32_t target_other(enum other what)
     return 0;
 }
 
-void target_post(struct valet_token *t)
+void target_post(struct valet_sema *s)
 {
-    world.posted = t;
+    world.posted = s;
 }
 
 /* ---- calls ----------------------------------------------------------------------------------- */

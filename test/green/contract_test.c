@@ -129,7 +129,7 @@ static void test_an_interrupt_does_not_end_a_park(void)
     begin();
     struct test_thread *t = test_start(park, &parker);
     for (unsigned i = 1; i <= 5; i++) {
-        while (control.waits < (FUTEX ? i : 1)) /* the token kind's system absorbs it */
+        while (control.waits < (FUTEX ? i : 1)) /* the sema kind's system absorbs it */
             test_yield();
         control_until_blocked(t);
         test_interrupt(t, NULL, NULL);
@@ -261,7 +261,7 @@ static void test_what_has_come_by_the_time_of_a_refusal_wins(void)
             refusal = refusals[k];
             control.on_wait = wake_then_refuse;
             CHECK_EQ(under_test->sleep(in(1000 * MS)), VALET_OK);
-            /* token kind: the post has been waited for, where there was one */
+            /* sema kind: the post has been waited for, where there was one */
             CHECK_EQ(control.waits, 1 + control.posts);
             CHECK_EQ(control.posts, FUTEX || under_test->wake == exchange_waiters ? 0 : 1);
             CHECK_EQ(valet_park_for(&parker, 0), VALET_TIMEDOUT); /* one token, taken once */

@@ -68,65 +68,65 @@ void __wrap_valet_sys_futex_wake(uint32_t *word, uint32_t woken)
 
 #else
 
-int __real_valet_sys_token_init(struct valet_token *t);
-int __wrap_valet_sys_token_init(struct valet_token *t);
-int __real_valet_sys_token_wait(struct valet_token *t, uint64_t deadline);
-int __wrap_valet_sys_token_wait(struct valet_token *t, uint64_t deadline);
-void __real_valet_sys_token_post(struct valet_token *t);
-void __wrap_valet_sys_token_post(struct valet_token *t);
-void __real_valet_sys_token_fini(struct valet_token *t);
-void __wrap_valet_sys_token_fini(struct valet_token *t);
+int __real_valet_sys_sema_init(struct valet_sema *s);
+int __wrap_valet_sys_sema_init(struct valet_sema *s);
+int __real_valet_sys_sema_wait(struct valet_sema *s, uint64_t deadline);
+int __wrap_valet_sys_sema_wait(struct valet_sema *s, uint64_t deadline);
+void __real_valet_sys_sema_post(struct valet_sema *s);
+void __wrap_valet_sys_sema_post(struct valet_sema *s);
+void __real_valet_sys_sema_fini(struct valet_sema *s);
+void __wrap_valet_sys_sema_fini(struct valet_sema *s);
 
-/* The life of a token and its owner, in the words that the system does not use. */
+/* The life of a semaphore and its owner, in the words that the system does not use. */
 enum { DEAD = 0, FRESH = 0xf1, POSTED = 0xf2, CONSUMED = 0xf3 };
 #define LIFE(t)  (&(t)->os[15])
 #define OWNER(t) ((t)->os[14])
 
-static bool is_owner(const struct valet_token *t)
+static bool is_owner(const struct valet_sema *s)
 {
-    return OWNER(t) == (uintptr_t)test_self();
+    return OWNER(s) == (uintptr_t)test_self();
 }
 
-int __wrap_valet_sys_token_init(struct valet_token *t)
+int __wrap_valet_sys_sema_init(struct valet_sema *s)
 {
     count(&control.inits);
     if (control.init_answer != VALET_OK)
         return control.init_answer;
-    int r = __real_valet_sys_token_init(t);
-    *LIFE(t) = FRESH;
-    OWNER(t) = (uintptr_t)test_self();
+    int r = __real_valet_sys_sema_init(s);
+    *LIFE(s) = FRESH;
+    OWNER(s) = (uintptr_t)test_self();
     return r;
 }
 
-int __wrap_valet_sys_token_wait(struct valet_token *t, uint64_t deadline)
+int __wrap_valet_sys_sema_wait(struct valet_sema *s, uint64_t deadline)
 {
-    CHECK(is_owner(t) && deadline != 0);
-    uint64_t life = __atomic_load_n(LIFE(t), __ATOMIC_RELAXED);
+    CHECK(is_owner(s) && deadline != 0);
+    uint64_t life = __atomic_load_n(LIFE(s), __ATOMIC_RELAXED);
     CHECK(life == FRESH || life == POSTED);
     int answer = wait_answer(deadline);
     if (answer == PASS)
-        answer = __real_valet_sys_token_wait(t, deadline);
+        answer = __real_valet_sys_sema_wait(s, deadline);
     if (answer == VALET_OK)
-        CHECK_EQ(__atomic_exchange_n(LIFE(t), CONSUMED, __ATOMIC_RELAXED), POSTED);
+        CHECK_EQ(__atomic_exchange_n(LIFE(s), CONSUMED, __ATOMIC_RELAXED), POSTED);
     return answer;
 }
 
-void __wrap_valet_sys_token_post(struct valet_token *t)
+void __wrap_valet_sys_sema_post(struct valet_sema *s)
 {
-    CHECK_EQ(__atomic_exchange_n(LIFE(t), POSTED, __ATOMIC_RELAXED), FRESH); /* once */
+    CHECK_EQ(__atomic_exchange_n(LIFE(s), POSTED, __ATOMIC_RELAXED), FRESH); /* once */
     if (control.on_post != NULL)
         control.on_post();
     count(&control.posts);
-    __real_valet_sys_token_post(t);
+    __real_valet_sys_sema_post(s);
 }
 
-void __wrap_valet_sys_token_fini(struct valet_token *t)
+void __wrap_valet_sys_sema_fini(struct valet_sema *s)
 {
     count(&control.finis);
-    CHECK(is_owner(t));
-    uint64_t life = __atomic_exchange_n(LIFE(t), DEAD, __ATOMIC_RELAXED);
+    CHECK(is_owner(s));
+    uint64_t life = __atomic_exchange_n(LIFE(s), DEAD, __ATOMIC_RELAXED);
     CHECK(life == FRESH || life == CONSUMED); /* no post is on its way to this frame */
-    __real_valet_sys_token_fini(t);
+    __real_valet_sys_sema_fini(s);
 }
 
 #endif

@@ -2,7 +2,7 @@
 /*
  * Between the library and its system: the linker (--wrap) sends every call that goes from the one
  * to the other through control.c, which counts it, holds it to the contract, and answers it itself
- * if a test wants so. Neither sys_futex.c nor sys_token.c knows.
+ * if a test wants so. Neither sys_futex.c nor sys_sema.c knows.
  */
 #ifndef VALET_TEST_GREEN_CONTROL_H
 #define VALET_TEST_GREEN_CONTROL_H
@@ -16,7 +16,7 @@ struct control {
     /* calls since control_reset */
     unsigned nows, waits;
     unsigned wakes;               /* futex kind */
-    unsigned inits, posts, finis; /* token kind */
+    unsigned inits, posts, finis; /* sema kind */
     uint32_t wake_count;          /* of the last wake */
 
     bool no_clock;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0 */
 /*
  * A scheduler of green threads, all on one thread of the kernel: what an embedder brings along, and
- * what sys_futex.c or sys_token.c makes the library's system out of.
+ * what sys_futex.c or sys_sema.c makes the library's system out of.
  *
  * It is preemptive: a timer's signal takes the CPU from a green thread at any instruction, as an
  * interrupt would, but not between green_lock and green_unlock. Without preemption only green_block

@@ -89,7 +89,7 @@ try '... of the posix row, which needs threads' by_subproject -Dvalet:os=posix
 # Another row by CMake: what it depends on comes with it.
 posix() {
     meson setup "$dir/tree/build-posix" "$dir/tree" -Dos=posix -Dtests=false -Dlibdir=lib &&
-        DESTDIR=$dir/posix meson install -C "$dir/tree/build-posix" && by_cmake "$dir/posix/usr/local" posix-token "$version"
+        DESTDIR=$dir/posix meson install -C "$dir/tree/build-posix" && by_cmake "$dir/posix/usr/local" posix-sema "$version"
 }
 try 'the posix row, by CMake' posix
 

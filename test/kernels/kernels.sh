@@ -34,7 +34,7 @@ compile() {
 # library CPU SYSTEM: valet and the harness, of which a program gets what it needs
 library() {
     kind=futex
-    [ "$2" = linux ] || kind=token
+    [ "$2" = linux ] || kind=sema
     objects=
     for source in core/park_$kind core/waiters_$kind core/futex_$kind core/now "sys/$2" test/harness/test test/harness/hosted; do
         object=$dir/$1-$2-$(basename "$source").o

@@ -5,9 +5,9 @@
 suite 'linux, gcc' linux
 suite 'posix, gcc' posix -Dos=posix
 suite 'external scheduler, futex kind' external-futex -Dos=external
-suite 'external scheduler, token kind' external-token -Dos=external -Dexternal_kind=token
+suite 'external scheduler, sema kind' external-sema -Dos=external -Dexternal_kind=sema
 suite '... cooperative, futex kind' external-futex --setup cooperative
-suite '... cooperative, token kind' external-token --setup cooperative
+suite '... cooperative, sema kind' external-sema --setup cooperative
 # shellcheck disable=SC2154 # set by all.sh
 if [ "$mode" = quick ]; then
     group 'inputs of the fuzzers' 600 sh test/fuzz/fuzz.sh quick
@@ -23,7 +23,7 @@ group 'installation' 300 sh test/install/install.sh build/linux
 group 'one file' 600 sh test/one_file/one_file.sh build/linux
 suite 'linux, one file' linux-single -Dsingle_file=true
 suite 'posix, one file' posix-single -Dos=posix -Dsingle_file=true
-suite 'external scheduler, token kind, one file' external-single -Dos=external -Dexternal_kind=token -Dsingle_file=true
+suite 'external scheduler, sema kind, one file' external-single -Dos=external -Dexternal_kind=sema -Dsingle_file=true
 
 # One CPU each
 machine_code() {
@@ -64,7 +64,7 @@ for cpu in aarch64 riscv64; do
     suite "linux, $cpu" linux-$cpu --cross-file test/cross/$cpu-linux-gnu.txt
     suite "posix, $cpu" posix-$cpu --cross-file test/cross/$cpu-linux-gnu.txt -Dos=posix
     suite "external scheduler, futex kind, $cpu" external-futex-$cpu --cross-file test/cross/$cpu-linux-gnu.txt -Dos=external
-    suite "external scheduler, token kind, $cpu" external-token-$cpu --cross-file test/cross/$cpu-linux-gnu.txt -Dos=external -Dexternal_kind=token
+    suite "external scheduler, sema kind, $cpu" external-sema-$cpu --cross-file test/cross/$cpu-linux-gnu.txt -Dos=external -Dexternal_kind=sema
     check "musl for $cpu, built" 900 sh test/cross/musl.sh $cpu build/musl-$cpu
     suite "linux, musl, $cpu" linux-musl-$cpu --cross-file build/musl-$cpu/cross.txt "-Dmusl_headers=$PWD/build/musl-$cpu/include"
     suite "posix, musl, $cpu" posix-musl-$cpu --cross-file build/musl-$cpu/cross.txt -Dos=posix

@@ -84,7 +84,7 @@ struct kernel {
     const struct model *model;
     int threads;
     bool every_instruction;
-    bool sandbox, token_kind;
+    bool sandbox, sema_kind;
     uint64_t deadline; /* of the scenario; 0: none */
     int calls_factor;
     struct world w;
@@ -160,13 +160,13 @@ static inline unsigned char *guest(const struct kernel *k, uint64_t address)
 
 enum scenario_flags {
     FUTEX_KIND = 1, /* only there */
-    TOKEN_KIND = 2,
+    SEMA_KIND = 2,
     TIMED = 4,   /* needs a clock */
     SANDBOX = 8, /* the kernel forbids waiting */
     EVERY = 16,  /* also at every instruction */
     LATER = 64,  /* the clock moves once more after the deadline */
     DEEP = 128,  /* at every instruction where the row asks for it: three threads, many states */
-    LARGE = 256, /* not for the token kind where an atomic operation is a pair of instructions */
+    LARGE = 256, /* not for the sema kind where an atomic operation is a pair of instructions */
     WIDE = 512,  /* many states: only for Linux and for the contract, and not on pairs */
     PARKER = 1024,
     KERNEL = 32, /* needs a kernel that looks at addresses */

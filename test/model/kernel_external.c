@@ -68,21 +68,21 @@ MODEL(external_futex) = {
     .resume = futex_resume,
 };
 
-/* ---- token kind ------------------------------------------------------------------------------ */
+/* ---- sema kind ------------------------------------------------------------------------------- */
 
-static const char *const token_symbols[] = {"valet_sys_now",        "valet_sys_token_init",
-                                            "valet_sys_token_wait", "valet_sys_token_post",
-                                            "valet_sys_token_fini", NULL};
+static const char *const sema_symbols[] = {"valet_sys_now",       "valet_sys_sema_init",
+                                           "valet_sys_sema_wait", "valet_sys_sema_post",
+                                           "valet_sys_sema_fini", NULL};
 
-/* One token at a time for each thread: it is in the frame of the call that sleeps. */
-struct token {
+/* One semaphore at a time for each thread: it is in the frame of the call that sleeps. */
+struct sema {
     uint64_t address; /* 0: none */
     uint32_t posted, consumed;
 };
 
-static struct token *find(struct model_call *c, uint64_t address, int *owner)
+static struct sema *find(struct model_call *c, uint64_t address, int *owner)
 {
-    struct token *t = c->state;
+    struct sema *t = c->state;
     for (int j = 0; j < c->threads; j++)
         if (t[j].address == address) {
             *owner = j;
@@ -91,25 +91,25 @@ static struct token *find(struct model_call *c, uint64_t address, int *owner)
     return NULL;
 }
 
-static void token_call(struct model_call *c)
+static void sema_call(struct model_call *c)
 {
     int owner = -1;
     if (c->number == 0)
         return model_return(c, model_now(c));
-    struct token *mine = (struct token *)c->state + c->thread;
+    struct sema *mine = (struct sema *)c->state + c->thread;
     if (c->number == 1) {
         if (mine->address != 0)
-            return model_violation(c, "init of a second token");
+            return model_violation(c, "init of a second semaphore");
         if (model_refused(c) && model_choose(c, 2, "init fails"))
             return model_return(c, status(VALET_ERR_SYSTEM));
         if (!model_on_stack(c, c->args[0]))
-            model_mistake(c, "a token that is not on the owner's stack");
-        *mine = (struct token){.address = c->args[0]};
+            model_mistake(c, "a semaphore that is not on the owner's stack");
+        *mine = (struct sema){.address = c->args[0]};
         return model_return(c, VALET_OK);
     }
-    struct token *t = find(c, c->args[0], &owner);
+    struct sema *t = find(c, c->args[0], &owner);
     if (t == NULL)
-        return model_violation(c, "%s of a token that does not exist", c->symbol);
+        return model_violation(c, "%s of a semaphore that does not exist", c->symbol);
     if ((c->number == 3) == (owner == c->thread))
         return model_violation(c, "%s by the wrong thread", c->symbol);
     switch (c->number) {
@@ -134,14 +134,14 @@ static void token_call(struct model_call *c)
     case 4:
         if (t->posted && !t->consumed)
             return model_violation(c, "fini before the post was consumed");
-        *t = (struct token){0};
+        *t = (struct sema){0};
         return model_return(c, 0);
     }
 }
 
-static void token_resume(struct model_call *c, enum model_event why)
+static void sema_resume(struct model_call *c, enum model_event why)
 {
-    struct token *mine = (struct token *)c->state + c->thread;
+    struct sema *mine = (struct sema *)c->state + c->thread;
     switch (why) {
     case MODEL_WOKEN:
         mine->consumed = 1;
@@ -153,13 +153,13 @@ static void token_resume(struct model_call *c, enum model_event why)
     }
 }
 
-MODEL(external_token) = {
-    .name = "external_token",
+MODEL(external_sema) = {
+    .name = "external_sema",
     .sources = "include/valet_sys.h",
-    .symbols = token_symbols,
-    .state_size = MODEL_THREADS * sizeof(struct token),
-    .call = token_call,
-    .resume = token_resume,
+    .symbols = sema_symbols,
+    .state_size = MODEL_THREADS * sizeof(struct sema),
+    .call = sema_call,
+    .resume = sema_resume,
 };
 
 /* ---- bare metal ------------------------------------------------------------------------------ */

@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0 */
 /*
  * checker --symbols MODEL              the functions that an image for this model imports
- * checker [-qnudpfl] [-c FACTOR] [-m MOST] [-s PREFIX] -k futex|token -M MODEL -r ROW
+ * checker [-qnudpfl] [-c FACTOR] [-m MOST] [-s PREFIX] -k futex|sema -M MODEL -r ROW
  * IMAGE
  *
  *   -q        quick: visible operations only
  *   -n        the row has no clock: no scenario with a deadline
  *   -u        the row has no kernel that looks at addresses, or that could refuse
  *   -d        only the deep scenarios, at every instruction
- *   -p        atomic operations are pairs: no large scenario for the token kind
+ *   -p        atomic operations are pairs: no large scenario for the sema kind
  *   -f        stop at the first violation
  *   -l        print the schedule of a violation, of the first two
  *   -c        system calls that one wait or wake may take (default 1)
@@ -101,19 +101,19 @@ int main(int argc, char **argv)
         default:
             return 2;
         }
-    if (optind + 1 != argc || !k.model || (strcmp(kind, "futex") && strcmp(kind, "token")))
+    if (optind + 1 != argc || !k.model || (strcmp(kind, "futex") && strcmp(kind, "sema")))
         die("see main.c for the arguments");
-    k.token_kind = strcmp(kind, "token") == 0;
+    k.sema_kind = strcmp(kind, "sema") == 0;
     image_load(&k.image, argv[optind]);
     cpu_open(&k);
-    unsigned other = strcmp(kind, "futex") == 0 ? TOKEN_KIND : FUTEX_KIND;
+    unsigned other = strcmp(kind, "futex") == 0 ? SEMA_KIND : FUTEX_KIND;
     for (size_t i = 0; i < sizeof scenarios / sizeof *scenarios; i++)
         for (int every = 0; every < 2; every++) {
             const struct scenario *s = &scenarios[i];
             struct verdict v = {.print = print && failed < 2};
             if (strncmp(s->name, prefix, strlen(prefix)) != 0 || strcmp(s->name, except) == 0 ||
                 (parker && !(s->flags & PARKER)) || s->flags & other ||
-                (no_clock && s->flags & TIMED) || (pairs && k.token_kind && s->flags & LARGE) ||
+                (no_clock && s->flags & TIMED) || (pairs && k.sema_kind && s->flags & LARGE) ||
                 (s->flags & WIDE && (pairs || (strcmp(k.model->name, "linux") != 0 &&
                                                strcmp(k.model->name, "external_futex") != 0))) ||
                 (no_kernel && s->flags & (SANDBOX | KERNEL)) ||

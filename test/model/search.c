@@ -93,9 +93,9 @@ static void hyper(struct kernel *k, int thread)
     uint64_t a = cpu_argument(k, thread, 0), b = cpu_argument(k, thread, 1), result = 0;
     if (strcmp(name, "check_enter") == 0) {
         t->in_api = 1;
-        /* A token kind that is refused can only ask again, until the post has come. */
+        /* A sema kind that is refused can only ask again, until the post has come. */
         t->calls_left =
-            k->sandbox && k->token_kind ? UNLIMITED : (int16_t)((int)a * k->calls_factor);
+            k->sandbox && k->sema_kind ? UNLIMITED : (int16_t)((int)a * k->calls_factor);
     } else if (strcmp(name, "check_leave") == 0) {
         t->in_api = 0;
         t->calls_left = 0;

@@ -21,7 +21,7 @@ rm -rf "${dir:?}"/*
 kind_of() {
     case $1 in
     *linux) echo futex ;;
-    *) echo token ;;
+    *) echo sema ;;
     esac
 }
 
@@ -354,62 +354,62 @@ mutant 'wake and wait name different queues' linux sys/linux.c \
     'FUTEX_WAKE | FUTEX_PRIVATE_FLAG' 'FUTEX_WAKE'
 mutant 'the clock is another' linux sys/linux.c '#define CLOCK_MONOTONIC 1' '#define CLOCK_MONOTONIC 0'
 
-# ---- parker, token kind
+# ---- parker, sema kind
 
-mutant 'a second thread is let in' posix core/park_token.c \
+mutant 'a second thread is let in' posix core/park_sema.c \
     'if (seen != EMPTY) return VALET_ERR_BUSY;' 'if (seen != EMPTY) return VALET_TIMEDOUT;'
-mutant 'unpark leaves a token alone' tsan-posix core/park_token.c \
+mutant 'unpark leaves a token alone' tsan-posix core/park_sema.c \
     'uintptr_t old = atomic_exchange_explicit(' \
     'if (atomic_load_explicit(word_of(p), memory_order_relaxed) == NOTIFIED) return;
      uintptr_t old = atomic_exchange_explicit('
-mutant 'unpark does not release' tsan-posix core/park_token.c \
+mutant 'unpark does not release' tsan-posix core/park_sema.c \
     'NOTIFIED, memory_order_acq_rel)' 'NOTIFIED, memory_order_acquire)'
-mutant 'park does not publish its token' tsan-posix core/park_token.c \
+mutant 'park does not publish its semaphore' tsan-posix core/park_sema.c \
     'word, &seen, self, memory_order_release, memory_order_relaxed)' \
     'word, &seen, self, memory_order_relaxed, memory_order_relaxed)'
 
-# ---- waiters, token kind
+# ---- waiters, sema kind
 
-mutant 'a withdrawal takes the later ones with it' posix core/waiters_token.c \
+mutant 'a withdrawal takes the later ones with it' posix core/waiters_sema.c \
     '*link = n->next;' 'first = n->next;'
-mutant 'exchange drops the queue' posix core/waiters_token.c \
+mutant 'exchange drops the queue' posix core/waiters_sema.c \
     '(seen & ~STATE) | (desired & STATE)' '(desired & STATE)'
-mutant 'store_and_wake wakes one' posix core/waiters_token.c \
-    'valet_sys_token_post(&n->token);' 'valet_sys_token_post(&n->token); break;'
-mutant 'any return of the wait is a change' posix core/waiters_token.c \
+mutant 'store_and_wake wakes one' posix core/waiters_sema.c \
+    'valet_sys_sema_post(&n->sema);' 'valet_sys_sema_post(&n->sema); break;'
+mutant 'any return of the wait is a change' posix core/waiters_sema.c \
     'r = sleep_once(word, expected, deadline);' \
     'r = sleep_once(word, expected, deadline); if (r == VALET_OK) return r;'
-mutant 'who need not wait does not acquire' tsan-posix core/waiters_token.c \
+mutant 'who need not wait does not acquire' tsan-posix core/waiters_sema.c \
     'uintptr_t seen = atomic_load_explicit(word, memory_order_acquire); if (VALET_LIKELY' \
     'uintptr_t seen = atomic_load_explicit(word, memory_order_relaxed); if (VALET_LIKELY'
-mutant 'any other expected state is a difference' posix core/waiters_token.c \
+mutant 'any other expected state is a difference' posix core/waiters_sema.c \
     '(seen | expected) <= STATE &&' 'seen <= STATE &&'
-mutant 'a waiter does not publish its node' tsan-posix core/waiters_token.c \
+mutant 'a waiter does not publish its node' tsan-posix core/waiters_sema.c \
     'memory_order_release, memory_order_relaxed)) continue;' \
     'memory_order_relaxed, memory_order_relaxed)) continue;'
-mutant 'store_and_wake does not order' tsan-posix core/waiters_token.c \
+mutant 'store_and_wake does not order' tsan-posix core/waiters_sema.c \
     'state & STATE, memory_order_acq_rel,' 'state & STATE, memory_order_relaxed,'
 
-# ---- futex, token kind; posix
+# ---- futex, sema kind; posix
 
-mutant 'wake ignores its count' posix core/futex_token.c 'n != NULL && count != 0' 'n != NULL'
-mutant 'wake ignores the word' posix core/futex_token.c 'if (n->word != word)' 'if (0)'
-mutant 'last in, first out' posix core/futex_token.c \
+mutant 'wake ignores its count' posix core/futex_sema.c 'n != NULL && count != 0' 'n != NULL'
+mutant 'wake ignores the word' posix core/futex_sema.c 'if (n->word != word)' 'if (0)'
+mutant 'last in, first out' posix core/futex_sema.c \
     'n->next = NULL; n->previous = b->last; *(b->last ? &b->last->next : &b->first) = n; b->last = n;' \
     'n->previous = NULL; n->next = b->first; *(b->first ? &b->first->previous : &b->last) = n; b->first = n;'
-mutant 'a timed-out waiter stays in the queue' posix core/futex_token.c \
+mutant 'a timed-out waiter stays in the queue' posix core/futex_sema.c \
     'if (!taken) unlink_node(b, &n);' ''
-mutant 'unlinking forgets the last' posix core/futex_token.c \
+mutant 'unlinking forgets the last' posix core/futex_sema.c \
     '*(n->next ? &n->next->previous : &b->last) = n->previous;' \
     'if (n->next) n->next->previous = n->previous;'
-mutant 'a misaligned word is read' posix core/futex_token.c '(uintptr_t)word % sizeof *word != 0' '0'
+mutant 'a misaligned word is read' posix core/futex_sema.c '(uintptr_t)word % sizeof *word != 0' '0'
 mutant 'a deadline is cut to milliseconds' posix sys/posix.c \
-    'int e = pthread_cond_timedwait(&token->condition, &token->mutex, &at); return e == ETIMEDOUT ? 0 : e;' \
-    'at.tv_nsec -= at.tv_nsec % 1000000; return pthread_cond_timedwait(&token->condition, &token->mutex, &at);'
+    'int e = pthread_cond_timedwait(&sema->condition, &sema->mutex, &at); return e == ETIMEDOUT ? 0 : e;' \
+    'at.tv_nsec -= at.tv_nsec % 1000000; return pthread_cond_timedwait(&sema->condition, &sema->mutex, &at);'
 mutant 'a post does not signal' posix sys/posix.c \
-    'pthread_cond_signal(&token->condition);' ''
+    'pthread_cond_signal(&sema->condition);' ''
 mutant 'a wait forgets an earlier post' posix sys/posix.c \
-    'int e = 0; while' 'int e = 0; token->posted = false; while'
+    'int e = 0; while' 'int e = 0; sema->posted = false; while'
 mutant 'the condition counts on another clock' posix sys/posix.c \
     'e = pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);' 'e = 0;'
 

@@ -56,7 +56,7 @@ cross() {
 }
 
 rows=$(sed -n "s/^ *'\([a-z_]*\)': \['\([a-z]*\)', '\([a-z_]*\.c\)'\],$/\1:\2:\3/p" sys/meson.build)
-rows="$rows external:futex:- external:token:-"
+rows="$rows external:futex:- external:sema:-"
 count=0
 for row in $rows; do
     count=$((count + 1))

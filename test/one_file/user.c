@@ -24,16 +24,16 @@ struct node {
 struct bucket {
     struct node node;
 };
-int user(struct valet_parker *p, struct valet_waiters *w, struct node *os_token);
+int user(struct valet_parker *p, struct valet_waiters *w, struct node *os_sema);
 
 static unsigned word_of(const struct node *table)
 {
     return table->at.tv_sec != EMPTY;
 }
 
-int user(struct valet_parker *p, struct valet_waiters *w, struct node *os_token)
+int user(struct valet_parker *p, struct valet_waiters *w, struct node *os_sema)
 {
     valet_unpark(p);
-    valet_store_and_wake(w, word_of(os_token));
+    valet_store_and_wake(w, word_of(os_sema));
     return valet_park(p) + valet_compare_and_wait(w, 0);
 }

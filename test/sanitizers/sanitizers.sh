@@ -14,7 +14,7 @@ rm -rf "$dir"
 # compile TOOL SYSTEM PROGRAM OUTPUT: in the current directory, a copy of the sources or the tree itself
 compile() {
     kind=futex number=1
-    [ "$2" = linux ] || kind=token number=0
+    [ "$2" = linux ] || kind=sema number=0
     case $1 in
     memcheck) cc=gcc ;;
     helgrind) cc="gcc -include $top/test/sanitizers/annotate.h" ;;

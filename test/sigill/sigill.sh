@@ -24,14 +24,14 @@ freebsd        futex freebsd   x86_64,aarch64,riscv64 valet_trap_bsd(232,4,(long
 openbsd        futex openbsd   x86_64,aarch64,riscv64 -
 openbsd_libc   futex openbsd   x86_64,aarch64,riscv64 -
 netbsd         futex netbsd    x86_64,aarch64,riscv64 valet_trap_netbsd(427,3,(long)t,c,d,e,f,g)
-netbsd_park    token netbsd    x86_64,aarch64,riscv64 valet_trap_netbsd(427,3,(long)t,c,d,e,f,g)
+netbsd_park    sema  netbsd    x86_64,aarch64,riscv64 valet_trap_netbsd(427,3,(long)t,c,d,e,f,g)
 dragonfly      futex dragonfly x86_64                 valet_trap_bsd(232,4,(long)t,c,d,e,f)
 darwin         futex darwin    x86_64,aarch64         valet_trap_darwin(516,0x1000001,(long)t,c,d,e,f)
 darwin_os_sync futex darwin    x86_64,aarch64         -
 fuchsia        futex fuchsia   x86_64,aarch64,riscv64 -
 redox          futex redox     x86_64,aarch64,riscv64 valet_trap_linux(265,4,(long)t,c,d,e,f)
-cloudabi       token cloudabi  x86_64,aarch64         valet_trap_bsd(1,1,c,d,e,f,g)
-sgx            token sgx       x86_64                 -
+cloudabi       sema  cloudabi  x86_64,aarch64         valet_trap_bsd(1,1,c,d,e,f,g)
+sgx            sema  sgx       x86_64                 -
 '
 
 # find SYSTEM: its row
@@ -151,7 +151,7 @@ job_contract() {
         execute "$1" "$2" "$dir/$1-$2" "${one%:*}" 200 "$(word "$one")" >&2 || return 1
     done
     # Kernels that do not tell "changed" from "woken" are let off the tests of exact results; the
-    # others give them when they have no whims, and core/futex_token.c gives them always.
+    # others give them when they have no whims, and core/futex_sema.c gives them always.
     case $1 in
     freebsd | darwin*) futex='mutex count disturb far' ;;
     *) futex='test' ;;
@@ -232,7 +232,7 @@ list() {
 }
 list | grep -F -e "$only" >"$dir/list"
 for cpu in x86_64 aarch64 riscv64; do
-    for kind in futex token; do
+    for kind in futex sema; do
         ! grep -q " $cpu" "$dir/list" || programs $cpu $kind ||
             bad "the programs for $cpu, $kind kind"
     done

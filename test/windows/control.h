@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0 */
 /*
- * Between the library and ntdll. control_futex.c and control_token.c define the functions by which
+ * Between the library and ntdll. control_futex.c and control_sema.c define the functions by which
  * the library waits, under their own names, and pass each call on to ntdll. So they know what a
  * thread waits on, count the calls, keep the account of keyed events, and can answer as other
  * versions of Windows do.
@@ -14,7 +14,7 @@
 enum control_mode {
     PLAIN,
     EARLY, /* every wait with a timeout lasts half of it */
-    XP     /* keyed events: see NtWaitForKeyedEvent in control_token.c */
+    XP     /* keyed events: see NtWaitForKeyedEvent in control_sema.c */
 };
 
 /* Of one thread. */

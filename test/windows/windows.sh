@@ -14,7 +14,7 @@ export VALET_WINEPREFIX
 kind_of() {
     case $1 in
     windows) echo futex ;;
-    windows_keyed) echo token ;;
+    windows_keyed) echo sema ;;
     esac
 }
 
@@ -54,7 +54,7 @@ program() {
     test=$4
     shift 4
     futex=0
-    [ "$kind" = token ] || futex=1
+    [ "$kind" = sema ] || futex=1
     x86_64-w64-mingw32-gcc -std=c11 -O2 -Wall -Wextra -Werror -Wno-unused -ffreestanding \
         -fno-stack-protector -mno-stack-arg-probe -nostdlib -Wl,-e,start -Wl,--subsystem,console \
         "$@" -I. -Iinclude -Itest/harness -Itest/windows -DVALET_TEST_FUTEX_KIND=$futex \

@@ -1,57 +1,57 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0 */
 /*
  * Between the core and the green threads' system: refusals where the program wants them, for each
- * token a check of its life, in the last word, which the system does not use.
+ * semaphore a check of its life, in the last word, which the system does not use.
  */
 bool program_refuses(void);
 void program_step(void);
 
-#if TOKEN
+#if SEMA
 
 enum { DEAD = 0x0d, FRESH = 0xf1, POSTED = 0xf2, CONSUMED = 0xf3 };
 #define LIFE(t) ((t)->os[15])
 
-static int checked_init(struct valet_token *t)
+static int checked_init(struct valet_sema *s)
 {
-    LIFE(t) = FRESH;
-    return program_refuses() ? VALET_ERR_SYSTEM : valet_sys_token_init(t);
+    LIFE(s) = FRESH;
+    return program_refuses() ? VALET_ERR_SYSTEM : valet_sys_sema_init(s);
 }
 
-static int checked_wait(struct valet_token *t, uint64_t deadline)
+static int checked_wait(struct valet_sema *s, uint64_t deadline)
 {
-    MUST(deadline != 0 && (LIFE(t) == FRESH || LIFE(t) == POSTED));
-    int r = program_refuses() ? VALET_ERR_SYSTEM : valet_sys_token_wait(t, deadline);
+    MUST(deadline != 0 && (LIFE(s) == FRESH || LIFE(s) == POSTED));
+    int r = program_refuses() ? VALET_ERR_SYSTEM : valet_sys_sema_wait(s, deadline);
     if (r == VALET_OK) {
-        MUST(LIFE(t) == POSTED);
-        LIFE(t) = CONSUMED;
+        MUST(LIFE(s) == POSTED);
+        LIFE(s) = CONSUMED;
     }
     return r;
 }
 
-static void checked_post(struct valet_token *t)
+static void checked_post(struct valet_sema *s)
 {
     program_step();
-    MUST(LIFE(t) == FRESH); /* its frame lives, and this is the one post */
-    LIFE(t) = POSTED;
+    MUST(LIFE(s) == FRESH); /* its frame lives, and this is the one post */
+    LIFE(s) = POSTED;
     program_step();
-    valet_sys_token_post(t);
+    valet_sys_sema_post(s);
 }
 
-static void checked_fini(struct valet_token *t)
+static void checked_fini(struct valet_sema *s)
 {
-    MUST(LIFE(t) == FRESH || LIFE(t) == CONSUMED); /* no post is on its way to this frame */
-    LIFE(t) = DEAD;
-    valet_sys_token_fini(t);
+    MUST(LIFE(s) == FRESH || LIFE(s) == CONSUMED); /* no post is on its way to this frame */
+    LIFE(s) = DEAD;
+    valet_sys_sema_fini(s);
 }
 
-#undef valet_sys_token_init
-#undef valet_sys_token_wait
-#undef valet_sys_token_post
-#undef valet_sys_token_fini
-#define valet_sys_token_init checked_init
-#define valet_sys_token_wait checked_wait
-#define valet_sys_token_post checked_post
-#define valet_sys_token_fini checked_fini
+#undef valet_sys_sema_init
+#undef valet_sys_sema_wait
+#undef valet_sys_sema_post
+#undef valet_sys_sema_fini
+#define valet_sys_sema_init checked_init
+#define valet_sys_sema_wait checked_wait
+#define valet_sys_sema_post checked_post
+#define valet_sys_sema_fini checked_fini
 
 #else
 

@@ -18,7 +18,7 @@
 #include "valet_sys.h"
 
 struct node {
-    struct valet_token token;
+    struct valet_sema sema;
     struct node *next, *previous;
     uint32_t *word;
     bool queued; /* false once a waker has unlinked it */
@@ -70,7 +70,7 @@ int valet_futex_wait(uint32_t *word, uint32_t expected, uint64_t deadline)
     if (word == NULL || (uintptr_t)word % sizeof *word != 0)
         return VALET_ERR_INVALID;
     struct node n;
-    int r = valet_sys_token_init(&n.token);
+    int r = valet_sys_sema_init(&n.sema);
     if (r != VALET_OK)
         return r;
     n.word = word;
@@ -87,7 +87,7 @@ int valet_futex_wait(uint32_t *word, uint32_t expected, uint64_t deadline)
     unlock_bucket(b);
 
     if (r == VALET_OK) {
-        r = valet_sys_token_wait(&n.token, deadline);
+        r = valet_sys_sema_wait(&n.sema, deadline);
         if (r != VALET_OK) {
             b = lock_bucket(word);
             bool taken = !n.queued;
@@ -95,13 +95,13 @@ int valet_futex_wait(uint32_t *word, uint32_t expected, uint64_t deadline)
                 unlink_node(b, &n);
             unlock_bucket(b);
             if (taken) { /* a waker chose us: its post is on its way, and this wait was woken */
-                while (valet_sys_token_wait(&n.token, VALET_FOREVER) != VALET_OK)
+                while (valet_sys_sema_wait(&n.sema, VALET_FOREVER) != VALET_OK)
                     valet_arch_relax();
                 r = VALET_OK;
             }
         }
     }
-    valet_sys_token_fini(&n.token);
+    valet_sys_sema_fini(&n.sema);
     return r;
 }
 
@@ -124,6 +124,6 @@ void valet_futex_wake(uint32_t *word, uint32_t count)
     unlock_bucket(b);
     for (struct node *n = woken, *next; n != NULL; n = next) {
         next = n->next; /* before the post: after it the node is gone */
-        valet_sys_token_post(&n->token);
+        valet_sys_sema_post(&n->sema);
     }
 }

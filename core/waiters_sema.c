@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0 */
 /*
- * Waiters, token kind: the queue is ours, a list of nodes on the waiters' stacks, newest first.
+ * Waiters, sema kind: the queue is ours, a list of nodes on the waiters' stacks, newest first.
  *
  *   bits   meaning
  *   0-4    the user's state: exchange and store_and_wake change it
@@ -36,8 +36,8 @@
 #define LOCK  ((uintptr_t)1 << VALET_STATE_BITS)
 
 struct node {
-    _Alignas(64) struct valet_token token; /* the alignment keeps the low bits of the word free */
-    struct node *next;                     /* the one that came before it */
+    _Alignas(64) struct valet_sema sema; /* the alignment keeps the low bits of the word free */
+    struct node *next;                   /* the one that came before it */
 };
 
 _Static_assert(_Alignof(struct node) > (STATE | LOCK), "an address leaves room for state and lock");
@@ -109,7 +109,7 @@ static bool withdraw(valet_wordptr *word, struct node *n)
 static int sleep_once(valet_wordptr *word, unsigned expected, uint64_t deadline)
 {
     struct node n;
-    int r = valet_sys_token_init(&n.token);
+    int r = valet_sys_sema_init(&n.sema);
     if (r != VALET_OK)
         return r;
     uintptr_t seen = atomic_load_explicit(word, memory_order_relaxed); /* a guess for the CAS */
@@ -125,16 +125,16 @@ static int sleep_once(valet_wordptr *word, unsigned expected, uint64_t deadline)
         if (!atomic_compare_exchange_weak_explicit(word, &seen, (uintptr_t)&n | expected,
                                                    memory_order_release, memory_order_relaxed))
             continue;
-        r = valet_sys_token_wait(&n.token, deadline);
+        r = valet_sys_sema_wait(&n.sema, deadline);
         if (r != VALET_OK && !withdraw(word, &n)) {
-            /* As in park_token.c: the poster is about to touch this frame. */
-            while (valet_sys_token_wait(&n.token, VALET_FOREVER) != VALET_OK)
+            /* As in park_sema.c: the poster is about to touch this frame. */
+            while (valet_sys_sema_wait(&n.sema, VALET_FOREVER) != VALET_OK)
                 valet_arch_relax();
             r = VALET_OK;
         }
         break;
     }
-    valet_sys_token_fini(&n.token);
+    valet_sys_sema_fini(&n.sema);
     return r;
 }
 
@@ -194,7 +194,7 @@ void valet_store_and_wake(struct valet_waiters *w, unsigned state)
     }
     for (struct node *n = newest(seen), *next; n != NULL; n = next) {
         next = n->next; /* before the post: after it the node is gone */
-        valet_sys_token_post(&n->token);
+        valet_sys_sema_post(&n->sema);
     }
 }
 

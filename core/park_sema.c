@@ -1,17 +1,17 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0 */
 /*
- * Parker, token kind: the system wakes the one thread that owns a token (valet_sys.h).
+ * Parker, sema kind: the system wakes the one thread that owns a semaphore (valet_sys.h).
  *
  *   value      meaning                      next, and by whom
  *   EMPTY      no token, nobody parked      an address by park; NOTIFIED by unpark
  *   NOTIFIED   a token to take              EMPTY by park, which takes it; NOTIFIED by unpark
- *   address    of the struct valet_token    NOTIFIED by unpark, which then owes one post;
+ *   address    of the struct valet_sema     NOTIFIED by unpark, which then owes one post;
  *              of the one parked thread     EMPTY by the parked thread, which gives up
  *
- * Two things are called a token, the parker's and the system's. The word holds the first; the
- * second only says "look again", and lies on the stack of the parked thread. Whoever takes its
- * address out of the word posts it or, being its owner, drops it: exactly one does, since both use
- * one atomic step. A thread that finds its address taken must not return before the post has come.
+ * The word holds the token. The system's semaphore only says "look again", and lies on the stack of
+ * the parked thread. Whoever takes its address out of the word posts it or, being its owner, drops
+ * it: exactly one does, since both use one atomic step. A thread that finds its address taken must
+ * not return before the post has come.
  */
 #include <stdbool.h>
 
@@ -24,7 +24,7 @@
 #define EMPTY    ((uintptr_t)0)
 #define NOTIFIED ((uintptr_t)1)
 
-_Static_assert(_Alignof(struct valet_token) > 1, "no address of a token is NOTIFIED");
+_Static_assert(_Alignof(struct valet_sema) > 1, "no address of a semaphore is NOTIFIED");
 
 static valet_wordptr *word_of(struct valet_parker *p)
 {
@@ -34,27 +34,27 @@ static valet_wordptr *word_of(struct valet_parker *p)
 /* Sleep once, if the word is EMPTY. VALET_OK: look at the word again. */
 static int sleep_once(valet_wordptr *word, uint64_t deadline)
 {
-    struct valet_token token;
-    int r = valet_sys_token_init(&token);
+    struct valet_sema sema;
+    int r = valet_sys_sema_init(&sema);
     if (r != VALET_OK)
         return r;
-    uintptr_t self = (uintptr_t)&token, seen = EMPTY;
-    /* release: PUBLISH the token, pairs with UNPARK, which reads it */
+    uintptr_t self = (uintptr_t)&sema, seen = EMPTY;
+    /* release: PUBLISH the semaphore, pairs with UNPARK, which reads it */
     if (atomic_compare_exchange_strong_explicit(word, &seen, self, memory_order_release,
                                                 memory_order_relaxed)) {
-        r = valet_sys_token_wait(&token, deadline);
+        r = valet_sys_sema_wait(&sema, deadline);
         seen = self;
         /* relaxed: gives nothing to anyone and takes nothing from anyone */
         if (r != VALET_OK && !atomic_compare_exchange_strong_explicit(
                                  word, &seen, EMPTY, memory_order_relaxed, memory_order_relaxed)) {
             /* The post is on its way and is going to touch this frame. A system that refuses to
              * wait leaves only this loop; it lasts from an unparker's exchange to its post. */
-            while (valet_sys_token_wait(&token, VALET_FOREVER) != VALET_OK)
+            while (valet_sys_sema_wait(&sema, VALET_FOREVER) != VALET_OK)
                 valet_arch_relax();
             r = VALET_OK;
         }
     }
-    valet_sys_token_fini(&token);
+    valet_sys_sema_fini(&sema);
     return r;
 }
 
@@ -114,5 +114,5 @@ void valet_unpark(struct valet_parker *p)
     uintptr_t old = atomic_exchange_explicit(word_of(p), NOTIFIED, memory_order_acq_rel);
     if (VALET_LIKELY(old <= NOTIFIED))
         return;
-    valet_sys_token_post((struct valet_token *)old);
+    valet_sys_sema_post((struct valet_sema *)old);
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0 */
-/* Each sentence of include/valet_sys.h about the token kind, on sys_token.c; and what only this
+/* Each sentence of include/valet_sys.h about the sema kind, on sys_sema.c; and what only this
  * kind does. */
 #include "control.h"
 #include "sched.h"
@@ -12,47 +12,47 @@
 
 static void test_a_post_before_the_wait_is_kept(void)
 {
-    struct valet_token t;
+    struct valet_sema t;
     control_reset();
-    CHECK_EQ(valet_sys_token_init(&t), VALET_OK);
-    valet_sys_token_post(&t);
-    CHECK_EQ(valet_sys_token_wait(&t, VALET_FOREVER), VALET_OK);
-    valet_sys_token_fini(&t);
+    CHECK_EQ(valet_sys_sema_init(&t), VALET_OK);
+    valet_sys_sema_post(&t);
+    CHECK_EQ(valet_sys_sema_wait(&t, VALET_FOREVER), VALET_OK);
+    valet_sys_sema_fini(&t);
 
-    CHECK_EQ(valet_sys_token_init(&t), VALET_OK);
-    valet_sys_token_post(&t);
-    CHECK_EQ(valet_sys_token_wait(&t, 1), VALET_OK); /* it beats a deadline that has passed */
-    valet_sys_token_fini(&t);
+    CHECK_EQ(valet_sys_sema_init(&t), VALET_OK);
+    valet_sys_sema_post(&t);
+    CHECK_EQ(valet_sys_sema_wait(&t, 1), VALET_OK); /* it beats a deadline that has passed */
+    valet_sys_sema_fini(&t);
 }
 
 static void test_a_timeout_is_never_early_and_consumes_nothing(void)
 {
-    struct valet_token t;
+    struct valet_sema t;
     uint32_t random = 1;
     control_reset();
-    CHECK_EQ(valet_sys_token_init(&t), VALET_OK);
-    CHECK_EQ(valet_sys_token_wait(&t, 1), VALET_TIMEDOUT);
+    CHECK_EQ(valet_sys_sema_init(&t), VALET_OK);
+    CHECK_EQ(valet_sys_sema_wait(&t, 1), VALET_TIMEDOUT);
     for (int i = 0; i < 100; i++) {
         uint64_t deadline = valet_sys_now() + test_random(&random) % (2 * MS);
-        CHECK_EQ(valet_sys_token_wait(&t, deadline), VALET_TIMEDOUT);
+        CHECK_EQ(valet_sys_sema_wait(&t, deadline), VALET_TIMEDOUT);
         CHECK(valet_sys_now() >= deadline);
     }
-    valet_sys_token_post(&t);
-    CHECK_EQ(valet_sys_token_wait(&t, VALET_FOREVER), VALET_OK);
-    valet_sys_token_fini(&t);
+    valet_sys_sema_post(&t);
+    CHECK_EQ(valet_sys_sema_wait(&t, VALET_FOREVER), VALET_OK);
+    valet_sys_sema_fini(&t);
 }
 
-static struct valet_token *waiting_token;
+static struct valet_sema *waiting_sema;
 static atomic_bool returned;
 
 static void wait_for_post(void *deadline)
 {
-    struct valet_token t;
-    CHECK_EQ(valet_sys_token_init(&t), VALET_OK);
-    waiting_token = &t;
-    CHECK_EQ(valet_sys_token_wait(&t, *(uint64_t *)deadline), VALET_OK);
+    struct valet_sema t;
+    CHECK_EQ(valet_sys_sema_init(&t), VALET_OK);
+    waiting_sema = &t;
+    CHECK_EQ(valet_sys_sema_wait(&t, *(uint64_t *)deadline), VALET_OK);
     returned = true;
-    valet_sys_token_fini(&t);
+    valet_sys_sema_fini(&t);
 }
 
 static void test_only_the_post_ends_a_wait(void)
@@ -68,7 +68,7 @@ static void test_only_the_post_ends_a_wait(void)
         }
         control_until_blocked(t);
         CHECK(!returned);
-        valet_sys_token_post(waiting_token);
+        valet_sys_sema_post(waiting_sema);
         test_join(t);
         CHECK_EQ(control.waits, 1);
     }
@@ -139,7 +139,7 @@ static void check_usable(void)
     test_join(t);
 }
 
-static void test_a_token_that_cannot_be_had_is_reported_and_not_used(void)
+static void test_a_semaphore_that_cannot_be_had_is_reported_and_not_used(void)
 {
     for (int i = 0; i < 3; i++) {
         begin(i);
@@ -331,7 +331,7 @@ static void test_the_futex_queue_is_first_in_first_out(void)
 TEST_PROGRAM(TEST(test_a_post_before_the_wait_is_kept),
              TEST(test_a_timeout_is_never_early_and_consumes_nothing),
              TEST(test_only_the_post_ends_a_wait),
-             TEST(test_a_token_that_cannot_be_had_is_reported_and_not_used),
+             TEST(test_a_semaphore_that_cannot_be_had_is_reported_and_not_used),
              TEST(test_a_refused_sleeper_stays_for_a_post_on_its_way),
              TEST(test_one_who_leaves_leaves_the_queue_whole),
              TEST(test_the_futex_queue_is_first_in_first_out));
