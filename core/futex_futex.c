@@ -15,5 +15,5 @@ int valet_futex_wait(uint32_t *word, uint32_t expected, uint64_t deadline)
 void valet_futex_wake(uint32_t *word, uint32_t count)
 {
     if (count != 0)
-        valet_sys_futex_wake(word, count > INT32_MAX ? VALET_ALL : count);
+        valet_sys_futex_wake(word, count > INT32_MAX ? VALET_SYS_ALL : count);
 }

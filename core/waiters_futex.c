@@ -83,7 +83,7 @@ __attribute__((noinline, cold)) static int wait_until(valet_word32 *word, unsign
             /* relaxed: as for WAITERS; those who wake look for themselves */
             if (atomic_compare_exchange_weak_explicit(word, &seen, seen & ~REST,
                                                       memory_order_relaxed, memory_order_relaxed))
-                valet_sys_futex_wake((uint32_t *)word, VALET_ALL);
+                valet_sys_futex_wake((uint32_t *)word, VALET_SYS_ALL);
             continue;
         }
         if ((seen & STATE) != expected)
@@ -127,7 +127,7 @@ void valet_store_and_wake(struct valet_waiters *w, unsigned state)
     uint32_t old = atomic_exchange_explicit(word, state & STATE, memory_order_release);
     if (VALET_LIKELY(!(old & (WAITERS | REST))))
         return;
-    valet_sys_futex_wake((uint32_t *)word, VALET_ALL);
+    valet_sys_futex_wake((uint32_t *)word, VALET_SYS_ALL);
 }
 
 void valet_store_and_delegate(struct valet_waiters *w, unsigned state)

@@ -47,7 +47,7 @@ VALET_SYS_CALL uint64_t valet_sys_now(void);
 
 /* ---- futex kind ------------------------------------------------------------------------------ */
 
-#define VALET_ALL UINT32_MAX
+#define VALET_SYS_ALL UINT32_MAX
 
 /*
  * Block the calling thread if *word is expected. The comparison and the queueing are one step with
@@ -68,7 +68,7 @@ VALET_SYS_CALL int valet_sys_futex_wait(uint32_t *word, uint32_t expected, uint6
 /*
  * Wake threads that wait on word.
  *
- * count     how many at most: 1 or more; VALET_ALL: every one
+ * count     how many at most: 1 or more; VALET_SYS_ALL: every one
  *
  * The caller has changed *word first, so no sleeper's expected matches it any more; that is what
  * lets a loop on the word, or WFE, be a system. The word may be dead by now: pass its address on,

@@ -67,9 +67,9 @@ plant 'an unpark that loads, then stores' answers netbsd core/park_futex.c \
     if (old != PARKED || atomic_load_explicit(word, memory_order_relaxed) == NOTIFIED)'
 plant 'a word that is read after its wake-up' answers openbsd core/waiters_futex.c \
     'return;
-    valet_sys_futex_wake((uint32_t *)word, VALET_ALL);' \
+    valet_sys_futex_wake((uint32_t *)word, VALET_SYS_ALL);' \
     'return;
-    valet_sys_futex_wake((uint32_t *)word, VALET_ALL);
+    valet_sys_futex_wake((uint32_t *)word, VALET_SYS_ALL);
     if (atomic_load_explicit(word, memory_order_relaxed) == 77)
         __builtin_trap();'
 plant 'a semaphore that is read after its post' answers sgx sys/sgx.c \
@@ -125,7 +125,7 @@ plant 'a wait without the state' program green_futex core/waiters_futex.c \
     'r = valet_sys_futex_wait((uint32_t *)word, atomic_load_explicit(word, memory_order_relaxed) | WAITERS, deadline);'
 plant 'one woken of all' program green_futex core/waiters_futex.c \
     'return;
-    valet_sys_futex_wake((uint32_t *)word, VALET_ALL);' \
+    valet_sys_futex_wake((uint32_t *)word, VALET_SYS_ALL);' \
     'return;
     valet_sys_futex_wake((uint32_t *)word, 1);'
 plant 'an exchange that forgets the waiters' program green_futex core/waiters_futex.c \

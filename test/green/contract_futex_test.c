@@ -96,7 +96,7 @@ static void test_wake_wakes_as_many_as_it_says_and_the_oldest_first(void)
     valet_sys_futex_wake(&word, 2);
     let_come_back(3);
     CHECK_EQ(sleepers[3].place, 0);
-    valet_sys_futex_wake(&word, VALET_ALL);
+    valet_sys_futex_wake(&word, VALET_SYS_ALL);
     end(4);
     for (int i = 0; i < 4; i++)
         CHECK_EQ(sleepers[i].result, VALET_OK);
@@ -104,7 +104,7 @@ static void test_wake_wakes_as_many_as_it_says_and_the_oldest_first(void)
     begin();
     for (int i = 0; i < 4; i++)
         start_sleeper(i, &word, VALET_FOREVER);
-    valet_sys_futex_wake(&word, VALET_ALL);
+    valet_sys_futex_wake(&word, VALET_SYS_ALL);
     end(4);
 }
 
@@ -114,10 +114,10 @@ static void test_wake_is_for_its_word_only(void)
     start_sleeper(0, &word, VALET_FOREVER);
     start_sleeper(1, &other_word, VALET_FOREVER);
     start_sleeper(2, &word, VALET_FOREVER);
-    valet_sys_futex_wake(&other_word, VALET_ALL);
+    valet_sys_futex_wake(&other_word, VALET_SYS_ALL);
     let_come_back(1);
     CHECK_EQ(sleepers[1].place, 1);
-    valet_sys_futex_wake(&word, VALET_ALL);
+    valet_sys_futex_wake(&word, VALET_SYS_ALL);
     end(3);
 }
 
@@ -128,7 +128,7 @@ static void test_wake_of_a_dead_word_is_nothing(void)
     start_sleeper(0, &word, VALET_FOREVER);
     test_unmap(page);
     valet_sys_futex_wake(page, 1);
-    valet_sys_futex_wake(page, VALET_ALL);
+    valet_sys_futex_wake(page, VALET_SYS_ALL);
     CHECK_EQ(back, 0);
     valet_sys_futex_wake(&word, 1);
     end(1);
@@ -265,8 +265,8 @@ static void test_the_count_of_a_wake_is_passed_on(void)
     } counts[] = {{1, 1},
                   {7, 7},
                   {INT32_MAX, INT32_MAX},
-                  {INT32_MAX + 1u, VALET_ALL},
-                  {UINT32_MAX, VALET_ALL}};
+                  {INT32_MAX + 1u, VALET_SYS_ALL},
+                  {UINT32_MAX, VALET_SYS_ALL}};
     for (unsigned i = 0; i < sizeof counts / sizeof *counts; i++) {
         begin();
         valet_futex_wake(&word, counts[i].given);

@@ -297,14 +297,14 @@ mutant 'exchange clears WAITERS' linux core/waiters_futex.c \
     '(seen & ~STATE) | (desired & STATE)' '(desired & STATE)'
 mutant 'exchange wakes' linux core/waiters_futex.c \
     'memory_order_acq_rel, memory_order_acquire)); return true;' \
-    'memory_order_acq_rel, memory_order_acquire)); valet_sys_futex_wake((uint32_t *)word, VALET_ALL); return true;'
+    'memory_order_acq_rel, memory_order_acquire)); valet_sys_futex_wake((uint32_t *)word, VALET_SYS_ALL); return true;'
 mutant 'store_and_wake wakes one' linux core/waiters_futex.c \
-    'return; valet_sys_futex_wake((uint32_t *)word, VALET_ALL);' 'return; valet_sys_futex_wake((uint32_t *)word, 1);'
+    'return; valet_sys_futex_wake((uint32_t *)word, VALET_SYS_ALL);' 'return; valet_sys_futex_wake((uint32_t *)word, 1);'
 mutant 'store_and_wake of the state that is there wakes nobody' linux core/waiters_futex.c \
     'if (VALET_LIKELY(!(old & (WAITERS | REST))))' 'if (!(old & (WAITERS | REST)) || (old & STATE) == state)'
 mutant 'store_and_wake keeps the record' linux core/waiters_futex.c \
-    'return; valet_sys_futex_wake((uint32_t *)word, VALET_ALL);' \
-    'return; atomic_fetch_or(word, WAITERS); valet_sys_futex_wake((uint32_t *)word, VALET_ALL);'
+    'return; valet_sys_futex_wake((uint32_t *)word, VALET_SYS_ALL);' \
+    'return; atomic_fetch_or(word, WAITERS); valet_sys_futex_wake((uint32_t *)word, VALET_SYS_ALL);'
 mutant 'any return of the wait is a change' linux core/waiters_futex.c \
     'expected | WAITERS, deadline);' 'expected | WAITERS, deadline); if (r == VALET_OK) return r;'
 mutant 'a timed-out waiter clears WAITERS' linux core/waiters_futex.c \
