@@ -3,7 +3,7 @@
  * Waiters, futex kind: the kernel compares the word and keeps the queue.
  *
  *   bits     meaning
- *   0-4      the user's state: exchange and the two stores change it
+ *   0-4      the user's state: compare_exchange and the two stores change it
  *   5, 6     a flag, WAITERS or REST, or neither
  *   7-31     0
  *
@@ -51,7 +51,7 @@ unsigned valet_waiters_state(const struct valet_waiters *w)
     return atomic_load_explicit(word_of(w), memory_order_acquire) & STATE;
 }
 
-bool valet_waiters_exchange(struct valet_waiters *w, unsigned *expected, unsigned desired)
+bool valet_waiters_compare_exchange(struct valet_waiters *w, unsigned *expected, unsigned desired)
 {
     VALET_ASSERT(desired <= STATE);
     valet_word32 *word = word_of(w);

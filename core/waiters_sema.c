@@ -3,7 +3,7 @@
  * Waiters, sema kind: the queue is ours, a list of nodes on the waiters' stacks, newest first.
  *
  *   bits   meaning
- *   0-4    the user's state: exchange and store_and_wake change it
+ *   0-4    the user's state: compare_exchange and store_and_wake change it
  *   5      LOCK
  *   6-     the address of the newest node, or 0
  *
@@ -21,7 +21,7 @@
  * LOCK to unlink its node, at the cost of a walk over those that came later; if the node is no
  * longer there, its post is on its way and the waiter stays for it.
  *
- * The state may change under LOCK (by exchange), so that unlocking is a compare-exchange as well.
+ * The state may change under LOCK (by compare_exchange), so unlocking is a compare-exchange too.
  */
 #include <stdbool.h>
 #include <stddef.h>
@@ -58,7 +58,7 @@ unsigned valet_waiters_state(const struct valet_waiters *w)
     return (unsigned)(atomic_load_explicit(word_of(w), memory_order_acquire) & STATE);
 }
 
-bool valet_waiters_exchange(struct valet_waiters *w, unsigned *expected, unsigned desired)
+bool valet_waiters_compare_exchange(struct valet_waiters *w, unsigned *expected, unsigned desired)
 {
     VALET_ASSERT(desired <= STATE);
     valet_wordptr *word = word_of(w);

@@ -145,8 +145,8 @@ VALET_API unsigned valet_waiters_state(const struct valet_waiters *w);
  * order     acquire and release when true, acquire when false
  * context   anywhere
  */
-VALET_API bool valet_waiters_exchange(struct valet_waiters *w, unsigned *expected,
-                                      unsigned desired);
+VALET_API bool valet_waiters_compare_exchange(struct valet_waiters *w, unsigned *expected,
+                                              unsigned desired);
 
 /*
  * Block while the state is `expected`, until a valet_store_and_wake (or _delegate) changes it.

@@ -357,7 +357,7 @@ THREAD(wait_store_1)
     store_with_data(1, 2);
 }
 
-/* exchange gives on what was before it, wakes nobody and forgets nobody. */
+/* compare_exchange gives on what was before it, wakes nobody and forgets nobody. */
 THREAD(wait_exchange_0)
 {
     wait_on(0);
@@ -369,8 +369,8 @@ THREAD(wait_exchange_1)
 {
     unsigned expected = 0;
     data[1].plain = 1;
-    EXPECT(valet_waiters_exchange(&waiters, &expected, 1));
-    EXPECT(!valet_waiters_exchange(&waiters, &expected, 0 + 1) || expected == 1);
+    EXPECT(valet_waiters_compare_exchange(&waiters, &expected, 1));
+    EXPECT(!valet_waiters_compare_exchange(&waiters, &expected, 0 + 1) || expected == 1);
     data[2].plain = 1;
     valet_store_and_wake(&waiters, 2);
 }
@@ -381,7 +381,7 @@ static void exchange_or_see(unsigned desired, int i)
 {
     unsigned expected = 0;
     data[i].plain = 1;
-    if (!valet_waiters_exchange(&waiters, &expected, desired))
+    if (!valet_waiters_compare_exchange(&waiters, &expected, desired))
         EXPECT(expected != 0 && data[expected].plain == 1);
 }
 THREAD(wait_exchange_fails_0)
@@ -403,7 +403,7 @@ THREAD(wait_exchange_fails_2)
 static void count_in_mutex(void)
 {
     unsigned expected = 0;
-    while (!valet_waiters_exchange(&waiters, &expected, 1)) {
+    while (!valet_waiters_compare_exchange(&waiters, &expected, 1)) {
         wait_on(1);
         expected = 0;
     }
@@ -495,7 +495,7 @@ THREAD(wait_exchange_timed_0)
 THREAD(wait_exchange_timed_1)
 {
     unsigned expected = 0;
-    EXPECT(valet_waiters_exchange(&waiters, &expected, 1));
+    EXPECT(valet_waiters_compare_exchange(&waiters, &expected, 1));
     valet_store_and_wake(&waiters, 2);
 }
 THREAD(wait_exchange_timed_2)
@@ -546,7 +546,7 @@ THREAD(wait_exchange_kept_0)
 THREAD(wait_exchange_kept_1)
 {
     unsigned expected = 0;
-    EXPECT(valet_waiters_exchange(&waiters, &expected, 1));
+    EXPECT(valet_waiters_compare_exchange(&waiters, &expected, 1));
 }
 THREAD(end_wait_exchange_kept)
 {

@@ -281,7 +281,7 @@ static void change_state(void)
 static void exchange_state(void)
 {
     unsigned expected = 0;
-    CHECK(valet_waiters_exchange(&o->waiters, &expected, 1));
+    CHECK(valet_waiters_compare_exchange(&o->waiters, &expected, 1));
 }
 
 /* A token, or a change, that comes between the decision to sleep and the kernel's answer wins over
@@ -378,7 +378,7 @@ static void uncontended(int unused)
         CHECK_EQ(valet_park_for(&o->parker, 0), VALET_TIMEDOUT);
         CHECK_EQ(valet_park_until(&o->parker, 0), VALET_TIMEDOUT);
         unsigned e = valet_waiters_state(&o->waiters);
-        CHECK(valet_waiters_exchange(&o->waiters, &e, 3));
+        CHECK(valet_waiters_compare_exchange(&o->waiters, &e, 3));
         valet_store_and_wake(&o->waiters, 4);
         CHECK_EQ(valet_compare_and_wait(&o->waiters, 3), VALET_OK);
         CHECK_EQ(valet_compare_and_wait_until(&o->waiters, 4, 0), VALET_TIMEDOUT);

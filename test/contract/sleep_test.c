@@ -123,7 +123,7 @@ static void test_waiters_sleep_again_when_they_were_woken(void)
         test_until_waited(&waiters);
         if (s % 2) {
             unsigned e = valet_waiters_state(&waiters);
-            CHECK(valet_waiters_exchange(&waiters, &e, s));
+            CHECK(valet_waiters_compare_exchange(&waiters, &e, s));
             test_sleep(1 * MS);
         }
         valet_store_and_wake(&waiters, s);

@@ -280,7 +280,7 @@ static void test_random_states_and_deadlines(void)
         last = to;
         atomic_fetch_add(&arena.begun, 1);
         if (test_random(&random) % 3 == 0)
-            CHECK(valet_waiters_exchange(&arena.w, &e, to)); /* nobody else changes it */
+            CHECK(valet_waiters_compare_exchange(&arena.w, &e, to)); /* nobody else changes it */
         else
             valet_store_and_wake(&arena.w, to);
         atomic_fetch_add(&arena.finished, 1);

@@ -73,7 +73,7 @@ static void test_exchange_changes_what_it_expects_and_reports_the_rest(void)
             for (unsigned to = 0; to <= VALET_STATE_MAX; to += 5) {
                 struct valet_waiters w = VALET_WAITERS_INIT(s);
                 unsigned e = expected;
-                bool done = valet_waiters_exchange(&w, &e, to);
+                bool done = valet_waiters_compare_exchange(&w, &e, to);
                 CHECK_EQ(done, s == expected);
                 CHECK_EQ(e, done ? expected : s);
                 CHECK_EQ(valet_waiters_state(&w), done ? to : s);
@@ -88,10 +88,10 @@ static void test_a_state_out_of_range_never_matches(void)
         for (unsigned i = 0; i < sizeof out_of_range / sizeof *out_of_range; i++) {
             struct valet_waiters w = VALET_WAITERS_INIT(s);
             unsigned e = out_of_range[i];
-            CHECK(!valet_waiters_exchange(&w, &e, (s + 1) & VALET_STATE_MAX));
+            CHECK(!valet_waiters_compare_exchange(&w, &e, (s + 1) & VALET_STATE_MAX));
             CHECK_EQ(e, s);
             e = s | (VALET_STATE_MAX + 1);
-            CHECK(!valet_waiters_exchange(&w, &e, (s + 1) & VALET_STATE_MAX));
+            CHECK(!valet_waiters_compare_exchange(&w, &e, (s + 1) & VALET_STATE_MAX));
             CHECK_EQ(valet_waiters_state(&w), s);
             CHECK_EQ(valet_compare_and_wait(&w, out_of_range[i]), VALET_ERR_INVALID);
             CHECK_EQ(valet_compare_and_wait_until(&w, out_of_range[i], 0), VALET_ERR_INVALID);
@@ -134,7 +134,7 @@ static void test_a_difference_with_another_on_record(void)
         struct test_thread *t = start_waiting(&c);
         test_until_waited(&w);
         unsigned e = 0;
-        CHECK(valet_waiters_exchange(&w, &e, s)); /* keeps the record */
+        CHECK(valet_waiters_compare_exchange(&w, &e, s)); /* keeps the record */
         check_that_a_difference_beats_every_deadline(&w, s);
         valet_store_and_wake(&w, s);
         test_join(t);
@@ -390,7 +390,7 @@ static bool exchange_before_sleepers(void)
     if (SLEEPS) {
         for (unsigned to = 1; to <= 5; to++) {
             e = to - 1;
-            CHECK(valet_waiters_exchange(&w, &e, to));
+            CHECK(valet_waiters_compare_exchange(&w, &e, to));
             CHECK(test_word(&w.word) >> VALET_STATE_BITS != 0);
             CHECK_EQ(valet_waiters_state(&w), to);
         }
@@ -404,7 +404,7 @@ static bool exchange_before_sleepers(void)
         }
     }
     e = 0;
-    CHECK(valet_waiters_exchange(&w, &e, 9));
+    CHECK(valet_waiters_compare_exchange(&w, &e, 9));
     valet_store_and_wake(&w, 9); /* the state they have all missed */
     for (unsigned i = 0; i < n; i++) {
         test_join(t[i]);
@@ -447,7 +447,7 @@ static void wake_at_random(void *seed)
     for (unsigned i = 0; i < crowd.wakers_rounds; i++) {
         unsigned e = test_random(&random) % STOP;
         if (e % 4 == 0)
-            valet_waiters_exchange(&crowd.w, &e, test_random(&random) % STOP);
+            valet_waiters_compare_exchange(&crowd.w, &e, test_random(&random) % STOP);
         else
             valet_store_and_wake(&crowd.w, e);
         if (i % 16 == 0)
@@ -563,7 +563,7 @@ static void read_by_looking(void *failing_exchange)
             test_yield();
             seen = (last + 16) % 32; /* the state of no round near this one */
             if (failing_exchange)
-                CHECK(!valet_waiters_exchange(&page.w, &seen, 0));
+                CHECK(!valet_waiters_compare_exchange(&page.w, &seen, 0));
             else
                 seen = valet_waiters_state(&page.w);
         } while (seen == last);
@@ -585,7 +585,7 @@ static void test_data_written_before_a_state_is_visible_with_it(void)
             page.data = round;
             if (by_exchange) {
                 unsigned e = (round - 1) % 32;
-                CHECK(valet_waiters_exchange(&page.w, &e, round % 32));
+                CHECK(valet_waiters_compare_exchange(&page.w, &e, round % 32));
                 /* those who look see it by this alone */
                 while (atomic_load(&page.read) < 3 * (round - 1) + 2)
                     test_yield();
@@ -647,7 +647,7 @@ static struct {
 static void call_once(void)
 {
     unsigned e = NEW;
-    if (valet_waiters_exchange(&once.w, &e, RUNNING)) {
+    if (valet_waiters_compare_exchange(&once.w, &e, RUNNING)) {
         once.value++;
         test_yield(); /* let the others come and wait */
         atomic_fetch_add(&once.ran, 1);

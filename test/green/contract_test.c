@@ -56,7 +56,7 @@ static void test_without_contention_there_is_no_call(void)
     CHECK_EQ(valet_compare_and_wait(&waiters, 1), VALET_OK);
     CHECK_EQ(valet_compare_and_wait(&waiters, VALET_STATE_MAX + 1), VALET_ERR_INVALID);
     CHECK_EQ(valet_compare_and_wait_until(&waiters, 0, 0), VALET_TIMEDOUT);
-    CHECK(valet_waiters_exchange(&waiters, &state, 3));
+    CHECK(valet_waiters_compare_exchange(&waiters, &state, 3));
     CHECK_EQ(valet_waiters_state(&waiters), 3);
 
     valet_futex_wake(&word, 0);
@@ -184,7 +184,7 @@ static void wake_waiters(void)
 static void exchange_waiters(void)
 {
     unsigned expected = 0;
-    CHECK(valet_waiters_exchange(&waiters, &expected, 1));
+    CHECK(valet_waiters_compare_exchange(&waiters, &expected, 1));
 }
 
 static void wake_futex(void)

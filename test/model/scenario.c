@@ -435,7 +435,7 @@ THREAD(wait_timed_untimed_2)
     store(2, 2);
 }
 
-/* exchange wakes nobody and forgets nobody. */
+/* compare_exchange wakes nobody and forgets nobody. */
 THREAD(wait_exchange_0)
 {
     wait_on(0, 2);
@@ -443,8 +443,8 @@ THREAD(wait_exchange_0)
 THREAD(wait_exchange_1)
 {
     unsigned expected = 0;
-    EXPECT(valet_waiters_exchange(&waiters, &expected, 1));
-    EXPECT(!valet_waiters_exchange(&waiters, &expected, 1) && expected == 1);
+    EXPECT(valet_waiters_compare_exchange(&waiters, &expected, 1));
+    EXPECT(!valet_waiters_compare_exchange(&waiters, &expected, 1) && expected == 1);
     store(2, 1);
 }
 
@@ -455,7 +455,7 @@ THREAD(wait_exchange_timed_0)
 THREAD(wait_exchange_timed_1)
 {
     unsigned expected = 0;
-    EXPECT(valet_waiters_exchange(&waiters, &expected, 1));
+    EXPECT(valet_waiters_compare_exchange(&waiters, &expected, 1));
     store(2, 2);
 }
 THREAD(wait_exchange_timed_2)
@@ -471,7 +471,7 @@ THREAD(wait_exchange_kept_0)
 THREAD(wait_exchange_kept_1)
 {
     unsigned expected = 0;
-    EXPECT(valet_waiters_exchange(&waiters, &expected, 1));
+    EXPECT(valet_waiters_compare_exchange(&waiters, &expected, 1));
 }
 THREAD(end_wait_exchange_kept)
 {
@@ -601,8 +601,8 @@ THREAD(delegate_exchange_2)
 {
     unsigned expected = 2;
     delegate(2);
-    EXPECT(valet_waiters_exchange(&waiters, &expected, 1));
-    EXPECT(!valet_waiters_exchange(&waiters, &expected, 3) && expected == 1);
+    EXPECT(valet_waiters_compare_exchange(&waiters, &expected, 1));
+    EXPECT(!valet_waiters_compare_exchange(&waiters, &expected, 3) && expected == 1);
 }
 
 /* Each kind of store after the other, and a state that comes back. */

@@ -90,7 +90,7 @@ static void test_calls(void)
         CHECK_EQ(valet_compare_and_wait(&waiters, 1), VALET_OK);
         CHECK_EQ(valet_compare_and_wait_until(&waiters, 0, 0), VALET_TIMEDOUT);
         valet_store_and_wake(&waiters, 1);
-        CHECK(valet_waiters_exchange(&waiters, &expected, 0));
+        CHECK(valet_waiters_compare_exchange(&waiters, &expected, 0));
     }
 
     struct test_thread *t = test_start(partner, NULL);

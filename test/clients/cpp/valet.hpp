@@ -154,7 +154,7 @@ class waiters
     // Set the state if it is `expected`, and wake nobody; else say in `expected` what it is.
     bool exchange(unsigned &expected, unsigned desired) noexcept
     {
-        return valet_waiters_exchange(&w, &expected, desired);
+        return valet_waiters_compare_exchange(&w, &expected, desired);
     }
 
     // Sleep while the state is `state`.

@@ -182,7 +182,7 @@ impl Waiters {
         assert!(current <= Waiters::MAX && new <= Waiters::MAX);
         let mut seen = u32::from(current);
         // SAFETY: as above, and `seen` outlives the call.
-        if unsafe { sys::valet_waiters_exchange(self.0.get(), &mut seen, new.into()) } {
+        if unsafe { sys::valet_waiters_compare_exchange(self.0.get(), &mut seen, new.into()) } {
             Ok(current)
         } else {
             Err(seen as u8)

@@ -25,7 +25,7 @@ extern "C" {
     pub fn valet_unpark(p: *mut Parker);
 
     pub fn valet_waiters_state(w: *const Waiters) -> u32;
-    pub fn valet_waiters_exchange(w: *mut Waiters, expected: *mut u32, desired: u32) -> bool;
+    pub fn valet_waiters_compare_exchange(w: *mut Waiters, expected: *mut u32, desired: u32) -> bool;
     pub fn valet_compare_and_wait(w: *mut Waiters, expected: u32) -> i32;
     pub fn valet_compare_and_wait_until(w: *mut Waiters, expected: u32, deadline: u64) -> i32;
     pub fn valet_store_and_wake(w: *mut Waiters, state: u32);
