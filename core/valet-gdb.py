@@ -18,7 +18,7 @@ import gdb
 EMPTY, NOTIFIED, PARKED = 0, 1, 0xFFFFFFFF
 # core/waiters_futex.c, core/waiters_sema.c
 STATE = 31
-WAITERS, REST = 32, 64
+WAITERS, OWED = 32, 64
 LOCK = 32
 # struct node of core/waiters_sema.c
 NODE_ALIGNMENT, NODE_NEXT = 64, 128
@@ -149,13 +149,13 @@ class Waiters(gdb.Command):
     @staticmethod
     def futex(address):
         word = number(address, 4)
-        if word & ~(STATE | WAITERS | REST) or word & (WAITERS | REST) == WAITERS | REST:
+        if word & ~(STATE | WAITERS | OWED) or word & (WAITERS | OWED) == WAITERS | OWED:
             raise gdb.GdbError(f"valet: {word:#x} is not a waiters word, futex kind")
         meaning = "nobody waits"
         if word & WAITERS:
             meaning = "WAITERS, threads may sleep (the kernel has the queue)"
-        if word & REST:
-            meaning = "REST, one of those who slept is awake and is to wake the others"
+        if word & OWED:
+            meaning = "OWED, whoever of those who slept sees it wakes them all"
         return [f"state {word & STATE}, {meaning}"]
 
     @staticmethod

@@ -4,15 +4,15 @@
  *
  *   bits     meaning
  *   0-4      the user's state: compare_exchange and the two stores change it
- *   5, 6     a flag, WAITERS or REST, or neither
+ *   5, 6     a flag, WAITERS or OWED, or neither
  *   7-31     0
  *
  *   value    meaning                         next, and by whom
  *   neither  nobody has registered           WAITERS by a waiter, which then sleeps
  *   WAITERS  somebody may sleep on it        neither by store_and_wake, which then wakes all;
- *                                            REST by store_and_delegate, which then wakes one
- *   REST     of those who slept, one at      neither by a waiter, which then wakes all;
- *            most is awake: wake the others  neither by store_and_wake, which then wakes all
+ *                                            OWED by store_and_delegate, which then wakes one
+ *   OWED     of those who slept, a store     neither by a waiter, which then wakes all;
+ *            woke one at most                neither by store_and_wake, which then wakes all
  *
  * A waiter sets WAITERS and sleeps while the word is exactly `expected | WAITERS`. So what the
  * kernel compares contains the state. Where it does not (the seed of this library compared only its
@@ -23,12 +23,12 @@
  * store_and_wake clears WAITERS and wakes all, so whoever must go on waiting registers again.
  *
  * store_and_delegate leaves the waking to the waiters. The rule: nobody who may have slept sleeps,
- * returns or reports a timeout having last seen REST set; whoever clears REST wakes all before
- * anything else. So A and B sleep; the waker sets REST, wakes A, and is free. A sees REST, clears
+ * returns or reports a timeout having last seen OWED set; whoever clears OWED wakes all before
+ * anything else. So A and B sleep; the waker sets OWED, wakes A, and is free. A sees OWED, clears
  * it, and wakes B. If A's deadline came instead, A still looks at the word before it answers. If
  * the waker found nobody asleep, A and B were on their way into the kernel, which finds the word
- * changed: they look. A newcomer C clears REST before it may sleep, so WAITERS and REST are never
- * set together, and the kernel never compares a word with REST. A second store finds REST and keeps
+ * changed: they look. A newcomer C clears OWED before it may sleep, so WAITERS and OWED are never
+ * set together, and the kernel never compares a word with OWED. A second store finds OWED and keeps
  * it, or wakes all itself. The word is alive while A wakes: A is a waiter that has not returned.
  */
 #include "core/assert.h"
@@ -38,7 +38,7 @@
 
 #define STATE   ((uint32_t)VALET_STATE_MAX)
 #define WAITERS ((uint32_t)1 << VALET_STATE_BITS)
-#define REST    (WAITERS << 1)
+#define OWED    (WAITERS << 1)
 
 static valet_word32 *word_of(const struct valet_waiters *w)
 {
@@ -78,10 +78,10 @@ __attribute__((noinline, cold)) static int wait_until(valet_word32 *word, unsign
     for (;;) {
         /* acquire: SEEN, pairs with SET */
         uint32_t seen = atomic_load_explicit(word, memory_order_acquire);
-        /* Who only looks has never slept, and makes no system call: REST is another's. */
-        if ((seen & REST) && deadline != 0) {
+        /* Who only looks has never slept, and makes no system call: OWED is another's. */
+        if ((seen & OWED) && deadline != 0) {
             /* relaxed: as for WAITERS; those who wake look for themselves */
-            if (atomic_compare_exchange_weak_explicit(word, &seen, seen & ~REST,
+            if (atomic_compare_exchange_weak_explicit(word, &seen, seen & ~OWED,
                                                       memory_order_relaxed, memory_order_relaxed))
                 valet_sys_futex_wake((uint32_t *)word, VALET_SYS_ALL);
             continue;
@@ -125,7 +125,7 @@ void valet_store_and_wake(struct valet_waiters *w, unsigned state)
     valet_word32 *word = word_of(w);
     /* release: SET, pairs with SEEN. The last look at the word: a woken waiter may free it. */
     uint32_t old = atomic_exchange_explicit(word, state & STATE, memory_order_release);
-    if (VALET_LIKELY(!(old & (WAITERS | REST))))
+    if (VALET_LIKELY(!(old & (WAITERS | OWED))))
         return;
     valet_sys_futex_wake((uint32_t *)word, VALET_SYS_ALL);
 }
@@ -138,12 +138,12 @@ void valet_store_and_delegate(struct valet_waiters *w, unsigned state)
         seen = atomic_load_explicit(word, memory_order_relaxed); /* a guess for the CAS */
     do {
         next = state & STATE;
-        if (seen & (WAITERS | REST))
-            next |= REST;
+        if (seen & (WAITERS | OWED))
+            next |= OWED;
         /* release: SET, pairs with SEEN. The last look at the word: a woken waiter may free it. */
     } while (!atomic_compare_exchange_weak_explicit(word, &seen, next, memory_order_release,
                                                     memory_order_relaxed));
-    /* REST alone: whoever is to clear it is awake already, or there is nobody. */
+    /* OWED alone: whoever is to clear it is awake already, or there is nobody. */
     if (seen & WAITERS)
         valet_sys_futex_wake((uint32_t *)word, 1);
 }

@@ -72,17 +72,17 @@ valet-parker parked
 python STATE = 15
 valet-waiters alone
 > valet: 0x13 is not a waiters word, futex kind
-python STATE, WAITERS, REST = 31, 64, 32
+python STATE, WAITERS, OWED = 31, 64, 32
 valet-waiters waited
-> waiters ADDRESS, futex kind: state 19, REST, one of those who slept is awake and is to wake the others
-python PARKED, WAITERS, REST = 0xffffffff, 32, 64
+> waiters ADDRESS, futex kind: state 19, OWED, whoever of those who slept sees it wakes them all
+python PARKED, WAITERS, OWED = 0xffffffff, 32, 64
 set scheduler-locking on
 call (void)valet_unpark(&parked)
 call (void)valet_store_and_delegate(&waited, 21)
 valet-parker parked
 > parker ADDRESS, futex kind: a token, nobody parked
 valet-waiters waited
-> waiters ADDRESS, futex kind: state 21, REST, one of those who slept is awake and is to wake the others
+> waiters ADDRESS, futex kind: state 21, OWED, whoever of those who slept sees it wakes them all
 END
 
 says 'sema kind: each state, whose nodes are queued, what is no word, planted errors' sema <<'END'

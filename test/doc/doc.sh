@@ -126,12 +126,12 @@ plant 'an order that is no longer' 'not in core/: MEND of' core/README.md 's/^| 
 plant 'a bug that nobody plants' 'no planted bug: waiter-registers-twice' core/README.md 's/waiter-registers-once/waiter-registers-twice/' page
 plant 'a scenario that is not there' 'no scenario: park_unpark' test/c11/scenarios.h 's/S(park_unpark,/S(park_3_parks,/' page
 plant 'a step that the diagram has not' 'park_futex.svg is not' core/park_futex.c 's/PARKED by park; NOTIFIED by unpark/NOTIFIED by unpark; EMPTY by unpark/' diagrams
-plant 'a diagram that was edited' 'waiters_futex.svg is not' core/waiters_futex.svg 's/>REST</>LAST</' diagrams
+plant 'a diagram that was edited' 'waiters_futex.svg is not' core/waiters_futex.svg 's/>OWED</>LAST</' diagrams
 plant 'a state that is not in the code' 'the code' core/park_sema.c 's/^#define NOTIFIED /#define NOTICED  /' diagrams
 plant 'a table that is not one' 'no table' core/waiters_sema.c 's/^ \*   value  meaning/ *   values meaning/' diagrams
 plant 'somebody unknown' "who is 'a writer'" core/waiters_futex.c 's/WAITERS by a waiter,/WAITERS by a writer,/' diagrams
 machine=waiters_futex
-plant 'a step less in the table' 'REST -> neither by store_and_wake: not in the table' core/waiters_futex.c '/neither by store_and_wake, which then wakes all$/d; s/neither by a waiter, which then wakes all;$/neither by a waiter, which then wakes all/' traced
+plant 'a step less in the table' 'OWED -> neither by store_and_wake: not in the table' core/waiters_futex.c '/neither by store_and_wake, which then wakes all$/d; s/neither by a waiter, which then wakes all;$/neither by a waiter, which then wakes all/' traced
 machine=waiters_sema
 plant 'a step more in the table' 'LOCK -> empty by store_and_wake: never seen' core/waiters_sema.c 's/empty by that waiter, where none is/empty by store_and_wake/' traced
 counted doc

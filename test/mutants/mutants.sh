@@ -301,7 +301,7 @@ mutant 'exchange wakes' linux core/waiters_futex.c \
 mutant 'store_and_wake wakes one' linux core/waiters_futex.c \
     'return; valet_sys_futex_wake((uint32_t *)word, VALET_SYS_ALL);' 'return; valet_sys_futex_wake((uint32_t *)word, 1);'
 mutant 'store_and_wake of the state that is there wakes nobody' linux core/waiters_futex.c \
-    'if (VALET_LIKELY(!(old & (WAITERS | REST))))' 'if (!(old & (WAITERS | REST)) || (old & STATE) == state)'
+    'if (VALET_LIKELY(!(old & (WAITERS | OWED))))' 'if (!(old & (WAITERS | OWED)) || (old & STATE) == state)'
 mutant 'store_and_wake keeps the record' linux core/waiters_futex.c \
     'return; valet_sys_futex_wake((uint32_t *)word, VALET_SYS_ALL);' \
     'return; atomic_fetch_or(word, WAITERS); valet_sys_futex_wake((uint32_t *)word, VALET_SYS_ALL);'
@@ -331,7 +331,7 @@ mutant 'who need not wait does not acquire' tsan-linux core/waiters_futex.c \
 mutant 'any other expected state is a difference' linux core/waiters_futex.c \
     '(seen | expected) <= STATE &&' 'seen <= STATE &&'
 mutant 'the rest is not woken' linux core/waiters_futex.c \
-    'if ((seen & REST) && deadline != 0) {' 'if (0) {'
+    'if ((seen & OWED) && deadline != 0) {' 'if (0) {'
 mutant 'store_and_delegate wakes nobody' linux core/waiters_futex.c \
     'if (seen & WAITERS) valet_sys' 'if (0) valet_sys'
 
