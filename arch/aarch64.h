@@ -81,17 +81,20 @@ static inline long valet_trap_darwin(long number, long a, long b, long c, long d
 
 /*
  * NetBSD: svc #number: the kernel takes it from the instruction, hence a macro. Arguments in x0 to
- * x6; otherwise as valet_trap_bsd. Source: NetBSD/src sys/arch/aarch64/aarch64/syscall.c.
+ * x6; otherwise as valet_trap_bsd. All arguments are evaluated before the first is put into its
+ * register: one that calls a function would spoil those. Source: NetBSD/src
+ * sys/arch/aarch64/aarch64/syscall.c.
  */
-#define valet_trap_netbsd(number, a, b, c, d, e, f, g)                                          \
+#define VALET_TRAP_NETBSD(number, a, b, c, d, e, f, g)                                          \
     (__extension__({                                                                            \
-        register long x0 __asm__("x0") = (a);                                                   \
-        register long x1 __asm__("x1") = (b);                                                   \
-        register long x2 __asm__("x2") = (c);                                                   \
-        register long x3 __asm__("x3") = (d);                                                   \
-        register long x4 __asm__("x4") = (e);                                                   \
-        register long x5 __asm__("x5") = (f);                                                   \
-        register long x6 __asm__("x6") = (g);                                                   \
+        const long valet_args[] = {(a), (b), (c), (d), (e), (f), (g)};                          \
+        register long x0 __asm__("x0") = valet_args[0];                                         \
+        register long x1 __asm__("x1") = valet_args[1];                                         \
+        register long x2 __asm__("x2") = valet_args[2];                                         \
+        register long x3 __asm__("x3") = valet_args[3];                                         \
+        register long x4 __asm__("x4") = valet_args[4];                                         \
+        register long x5 __asm__("x5") = valet_args[5];                                         \
+        register long x6 __asm__("x6") = valet_args[6];                                         \
         __asm__ volatile("svc %[immediate]\n\t"                                                 \
                          "cneg x0, x0, cs"                                                      \
                          : "+r"(x0), "+r"(x1), "+r"(x2), "+r"(x3), "+r"(x4), "+r"(x5), "+r"(x6) \

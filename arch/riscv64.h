@@ -84,6 +84,7 @@ static inline long valet_trap_netbsd(long number, long a, long b, long c, long d
                      : "a7", "t0", "t1", "t2", "t3", "t4", "t5", "memory");
     return a0;
 }
+#define VALET_TRAP_NETBSD valet_trap_netbsd /* a macro where the number is in the instruction */
 
 /*
  * OpenBSD: ecall, number in t0, error as FreeBSD's. A static program may make a call only from the

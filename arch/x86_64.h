@@ -83,6 +83,7 @@ static inline long valet_trap_netbsd(long number, long a, long b, long c, long d
                      : "rcx", "r11", "cc", "memory");
     return number;
 }
+#define VALET_TRAP_NETBSD valet_trap_netbsd /* a macro where the number is in the instruction */
 
 /*
  * OpenBSD: as FreeBSD, but a static program may make a call only from the one place that a record

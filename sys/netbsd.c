@@ -33,7 +33,7 @@ _Static_assert(sizeof(struct timespec) == 16 && sizeof(long) == 8, "the 64-bit A
 static uint64_t clock_ns(void)
 {
     struct timespec t = {0, 0};
-    if (valet_trap_netbsd(SYS___clock_gettime50, CLOCK_MONOTONIC, (long)&t, 0, 0, 0, 0, 0) != 0)
+    if (VALET_TRAP_NETBSD(SYS___clock_gettime50, CLOCK_MONOTONIC, (long)&t, 0, 0, 0, 0, 0) != 0)
         return 0; /* cannot fail */
     return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
 }
@@ -49,7 +49,7 @@ uint64_t valet_sys_now(void)
  */
 static int is_mapped(const uint32_t *word)
 {
-    return valet_trap_netbsd(SYS___futex, (long)word, FUTEX_WAKE, 0, 0, 0, 0, 0) != -EFAULT;
+    return VALET_TRAP_NETBSD(SYS___futex, (long)word, FUTEX_WAKE, 0, 0, 0, 0, 0) != -EFAULT;
 }
 
 int valet_sys_futex_wait(uint32_t *word, uint32_t expected, uint64_t deadline)
@@ -61,7 +61,7 @@ int valet_sys_futex_wait(uint32_t *word, uint32_t expected, uint64_t deadline)
         t.tv_nsec = (int64_t)(deadline % 1000000000u);
         until = (long)&t;
     }
-    long r = valet_trap_netbsd(SYS___futex, (long)word, FUTEX_WAIT_BITSET | FUTEX_PRIVATE_FLAG,
+    long r = VALET_TRAP_NETBSD(SYS___futex, (long)word, FUTEX_WAIT_BITSET | FUTEX_PRIVATE_FLAG,
                                (long)(int32_t)expected, until, 0, 0, (long)FUTEX_BITSET_MATCH_ANY);
     /* 0: woken, perhaps by a stranger who used this address before. EINTR: a signal handler ran;
      * under SA_RESTART the kernel goes back to sleep by itself. */
@@ -80,6 +80,6 @@ void valet_sys_futex_wake(uint32_t *word, uint32_t count)
 {
     /* A negative count is refused. Results: the number woken, also 0 for an address that is gone.
      */
-    valet_trap_netbsd(SYS___futex, (long)word, FUTEX_WAKE | FUTEX_PRIVATE_FLAG,
+    VALET_TRAP_NETBSD(SYS___futex, (long)word, FUTEX_WAKE | FUTEX_PRIVATE_FLAG,
                       count < INT32_MAX ? (long)count : INT32_MAX, 0, 0, 0, 0);
 }

@@ -48,7 +48,7 @@ static struct os_sema *os_sema(struct valet_sema *s)
 static uint64_t clock_ns(void)
 {
     struct timespec t = {0, 0};
-    if (valet_trap_netbsd(SYS___clock_gettime50, CLOCK_MONOTONIC, (long)&t, 0, 0, 0, 0, 0) != 0)
+    if (VALET_TRAP_NETBSD(SYS___clock_gettime50, CLOCK_MONOTONIC, (long)&t, 0, 0, 0, 0, 0) != 0)
         return 0; /* cannot fail */
     return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
 }
@@ -61,7 +61,7 @@ uint64_t valet_sys_now(void)
 int valet_sys_sema_init(struct valet_sema *s)
 {
     struct os_sema *sema = os_sema(s);
-    sema->lwp = valet_trap_netbsd(SYS__lwp_self, 0, 0, 0, 0, 0, 0, 0);
+    sema->lwp = VALET_TRAP_NETBSD(SYS__lwp_self, 0, 0, 0, 0, 0, 0, 0);
     atomic_init(&sema->posted, false);
     return sema->lwp > 0 ? VALET_OK : VALET_ERR_SYSTEM; /* cannot fail */
 }
@@ -76,7 +76,7 @@ static long lwp_park(uint64_t deadline)
         t.tv_nsec = (int64_t)(deadline % 1000000000u);
         until = (long)&t;
     }
-    return valet_trap_netbsd(SYS____lwp_park60, CLOCK_MONOTONIC, TIMER_ABSTIME, until, 0, 0, 0, 0);
+    return VALET_TRAP_NETBSD(SYS____lwp_park60, CLOCK_MONOTONIC, TIMER_ABSTIME, until, 0, 0, 0, 0);
 }
 
 int valet_sys_sema_wait(struct valet_sema *s, uint64_t deadline)
@@ -106,7 +106,7 @@ void valet_sys_sema_post(struct valet_sema *s)
     long lwp = sema->lwp; /* from the next line on the owner may return, and its frame is gone */
     atomic_store_explicit(&sema->posted, true, memory_order_release); /* POSTED */
     /* ESRCH: the owner has seen the flag, and has exited since. */
-    valet_trap_netbsd(SYS__lwp_unpark, lwp, 0, 0, 0, 0, 0, 0);
+    VALET_TRAP_NETBSD(SYS__lwp_unpark, lwp, 0, 0, 0, 0, 0, 0);
 }
 
 void valet_sys_sema_fini(struct valet_sema *s)

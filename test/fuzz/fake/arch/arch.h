@@ -24,6 +24,7 @@ static inline long valet_trap_netbsd(long number, long a, long b, long c, long d
 {
     return fuzz_trap(number, (const long[]){a, b, c, d, e, f, g});
 }
+#define VALET_TRAP_NETBSD valet_trap_netbsd
 
 #define VALET_TRAP_OPENBSD(name, number)                               \
     static long name(long a, long b, long c, long d, long e, long f)   \
