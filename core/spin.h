@@ -7,9 +7,10 @@
  *   high 16 bits   typical, the running mean of the looks until a token came
  *   0              fresh: a little credit, not quite enough for one poll
  *
- * A sleep earns EARN looks, a token that came while polling GAIN, a poll in vain costs what it
- * looked. So the looks that failed, over a parker's life, are at most FRESH + EARN * sleeps + GAIN
- * * hits: 80 ns a sleep in the long run, and a hit saves more than its GAIN, a sleep and a wake-up.
+ * A sleep earns LOOKS_PER_SLEEP, a token that came while polling LOOKS_PER_HIT, a poll in vain
+ * costs what it looked. So the looks that failed, over a parker's life, are at most LOOKS_FRESH +
+ * LOOKS_PER_SLEEP * sleeps + LOOKS_PER_HIT * hits: 80 ns a sleep in the long run, and a hit saves
+ * more than it earns, a sleep and a wake-up.
  * A poll is long and rare rather than short and often: where both threads sleep, the answer is a
  * whole wake-up late, and a poll that is shorter would never find out that it need not be.
  *
@@ -30,18 +31,18 @@
 #ifndef VALET_SPIN_LOOKS /* a checker's are few */
 #define VALET_SPIN_LOOKS VALET_ARCH_LOOKS
 #endif
-#ifndef VALET_SPIN_FRESH
-#define VALET_SPIN_FRESH (VALET_SPIN_LOOKS / 4)
+#ifndef VALET_SPIN_LOOKS_FRESH
+#define VALET_SPIN_LOOKS_FRESH (VALET_SPIN_LOOKS / 4)
 #endif
 /* Rounded up: none is 0. */
-#define VALET_SPIN_EARN    ((VALET_SPIN_LOOKS + 255u) / 256)
-#define VALET_SPIN_GAIN    ((VALET_SPIN_LOOKS + 15u) / 16)
-#define VALET_SPIN_TYPICAL ((VALET_SPIN_LOOKS + 15u) / 16)
-#define VALET_SPIN_LEAST   ((VALET_SPIN_LOOKS + 31u) / 32)
-#define VALET_SPIN_STEP    ((VALET_SPIN_LOOKS + 127u) / 128)
-#define VALET_SPIN_CAP     (2u * VALET_SPIN_LOOKS)
+#define VALET_SPIN_LOOKS_PER_SLEEP ((VALET_SPIN_LOOKS + 255u) / 256)
+#define VALET_SPIN_LOOKS_PER_HIT   ((VALET_SPIN_LOOKS + 15u) / 16)
+#define VALET_SPIN_LOOKS_TYPICAL   ((VALET_SPIN_LOOKS + 15u) / 16)
+#define VALET_SPIN_LOOKS_EXTRA     ((VALET_SPIN_LOOKS + 31u) / 32)
+#define VALET_SPIN_LOOKS_STEP      ((VALET_SPIN_LOOKS + 127u) / 128)
+#define VALET_SPIN_LOOKS_CAP       (2u * VALET_SPIN_LOOKS)
 
-_Static_assert(VALET_SPIN_LOOKS > 0 && VALET_SPIN_CAP <= UINT16_MAX, "credit has 16 bits");
+_Static_assert(VALET_SPIN_LOOKS > 0 && VALET_SPIN_LOOKS_CAP <= UINT16_MAX, "credit has 16 bits");
 
 static inline uint32_t valet_spin_smaller(uint32_t a, uint32_t b)
 {
@@ -50,39 +51,39 @@ static inline uint32_t valet_spin_smaller(uint32_t a, uint32_t b)
 
 static inline uint32_t valet_spin_account(uint32_t half)
 {
-    return half != 0 ? half : VALET_SPIN_TYPICAL << 16 | VALET_SPIN_FRESH;
+    return half != 0 ? half : VALET_SPIN_LOOKS_TYPICAL << 16 | VALET_SPIN_LOOKS_FRESH;
 }
 
 /* How many looks this park may take; 0, if it cannot pay for all that would make sense. */
 static inline uint32_t valet_spin_looks(uint32_t account)
 {
-    uint32_t n = valet_spin_smaller(4 * (account >> 16) + VALET_SPIN_LEAST, VALET_SPIN_LOOKS);
+    uint32_t n = valet_spin_smaller(4 * (account >> 16) + VALET_SPIN_LOOKS_EXTRA, VALET_SPIN_LOOKS);
     return (account & UINT16_MAX) >= n ? n : 0;
 }
 
 static inline uint32_t valet_spin_add(uint32_t typical, uint32_t credit)
 {
-    return typical << 16 | valet_spin_smaller(credit, VALET_SPIN_CAP);
+    return typical << 16 | valet_spin_smaller(credit, VALET_SPIN_LOOKS_CAP);
 }
 
 /* It sleeps without a poll. */
 static inline uint32_t valet_spin_slept(uint32_t account)
 {
-    return valet_spin_add(account >> 16, (account & UINT16_MAX) + VALET_SPIN_EARN);
+    return valet_spin_add(account >> 16, (account & UINT16_MAX) + VALET_SPIN_LOOKS_PER_SLEEP);
 }
 
 /* The token came after so many looks. */
 static inline uint32_t valet_spin_hit(uint32_t account, uint32_t looks)
 {
     return valet_spin_add((3 * (account >> 16) + looks) / 4,
-                          (account & UINT16_MAX) + VALET_SPIN_GAIN);
+                          (account & UINT16_MAX) + VALET_SPIN_LOOKS_PER_HIT);
 }
 
 /* It did not: all that valet_spin_looks said are burnt. */
 static inline uint32_t valet_spin_missed(uint32_t account, uint32_t looks)
 {
     return valet_spin_add(
-        valet_spin_smaller(2 * (account >> 16) + VALET_SPIN_STEP, VALET_SPIN_LOOKS / 4),
+        valet_spin_smaller(2 * (account >> 16) + VALET_SPIN_LOOKS_STEP, VALET_SPIN_LOOKS / 4),
         (account & UINT16_MAX) - looks);
 }
 

@@ -26,7 +26,7 @@ guest() {
 # of KIND: the kind of system, and $spin. spin is the futex kind, polling.
 of() {
     kind=$1 spin=
-    [ "$1" != spin ] || kind=futex spin='-DVALET_SPIN=1 -DVALET_SPIN_LOOKS=2 -DVALET_SPIN_FRESH=2'
+    [ "$1" != spin ] || kind=futex spin='-DVALET_SPIN=1 -DVALET_SPIN_LOOKS=2 -DVALET_SPIN_LOOKS_FRESH=2'
 }
 
 # explorer KIND: its parts; what it explores lies beside them

@@ -271,14 +271,14 @@ mutant 'a poll is not paid for' linux core/spin.h \
     '(account & UINT16_MAX) - looks' '(account & UINT16_MAX)'
 mutant 'a poll without credit' linux core/spin.h 'return (account & UINT16_MAX) >= n ? n : 0;' 'return n;'
 mutant 'a fresh parker polls' linux core/spin.h '(VALET_SPIN_LOOKS / 4)' '(VALET_SPIN_LOOKS / 2)'
-mutant 'a sleep earns nothing' linux core/spin.h '+ VALET_SPIN_EARN' '+ 0'
-mutant 'credit without an end' linux core/spin.h 'valet_spin_smaller(credit, VALET_SPIN_CAP)' 'credit'
+mutant 'a sleep earns nothing' linux core/spin.h '+ VALET_SPIN_LOOKS_PER_SLEEP' '+ 0'
+mutant 'credit without an end' linux core/spin.h 'valet_spin_smaller(credit, VALET_SPIN_LOOKS_CAP)' 'credit'
 mutant 'a poll without an end' linux core/spin.h \
-    'valet_spin_smaller(4 * (account >> 16) + VALET_SPIN_LEAST, VALET_SPIN_LOOKS)' \
-    '4 * (account >> 16) + VALET_SPIN_LEAST'
+    'valet_spin_smaller(4 * (account >> 16) + VALET_SPIN_LOOKS_EXTRA, VALET_SPIN_LOOKS)' \
+    '4 * (account >> 16) + VALET_SPIN_LOOKS_EXTRA'
 mutant 'a hit changes no mean' linux core/spin.h '(3 * (account >> 16) + looks) / 4' '(account >> 16)'
 mutant 'a poll in vain is no reason for a longer one' linux core/spin.h \
-    '2 * (account >> 16) + VALET_SPIN_STEP' '(account >> 16)'
+    '2 * (account >> 16) + VALET_SPIN_LOOKS_STEP' '(account >> 16)'
 mutant 'a poll that is BUSY goes on' linux core/park_futex.c 'if (token == PARKED)' 'if (0)'
 mutant 'a second parker touches the account' linux core/park_futex.c \
     'if (atomic_load_explicit(word, memory_order_relaxed) != EMPTY)' 'if (0)'
