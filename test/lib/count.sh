@@ -4,6 +4,7 @@
 # script with the line that all.sh adds up. The words before a check may be others.
 passed=0
 failed=0
+skipped=0
 good_word='ok     '
 bad_word='FAILED '
 
@@ -15,6 +16,12 @@ good() {
 bad() {
     failed=$((failed + 1))
     echo "$bad_word $*"
+}
+
+# skip NAME REASON: a check that cannot be made here
+skip() {
+    skipped=$((skipped + 1))
+    echo "skipped $1: $2"
 }
 
 # try NAME COMMAND...: one check, by exit status; its output only where it failed
@@ -59,7 +66,7 @@ instructions_of_a_round() {
 }
 
 counted() {
-    echo "$1: $passed passed, $failed failed"
+    echo "$1: $passed passed, $failed failed, $skipped skipped"
     [ "$failed" -eq 0 ] && [ "$passed" -gt 0 ]
     exit
 }
