@@ -31,8 +31,10 @@ int valet_sys_futex_wait(uint32_t *word, uint32_t expected, uint64_t deadline)
         }
         /* With a deadline the CPU must not wait for an event that may never come. */
         uint64_t now = valet_sys_now();
+        /* cppcheck-suppress unsignedLessThanZero ; the clock is weak: another's is not 0 */
         if (now >= deadline) /* a deadline of 0 has come also where there is no clock */
             return VALET_TIMEDOUT;
+        /* cppcheck-suppress knownConditionTrueFalse */
         if (now == 0)
             return VALET_ERR_UNSUPPORTED;
         valet_arch_relax();

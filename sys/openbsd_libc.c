@@ -29,7 +29,8 @@ uint64_t valet_sys_now(void)
 
 int valet_sys_futex_wait(uint32_t *word, uint32_t expected, uint64_t deadline)
 {
-    struct timespec t, *timeout = NULL;
+    struct timespec t;
+    const struct timespec *timeout = NULL;
     if (deadline != VALET_FOREVER) {
         uint64_t now = clock_ns();
         if (now == 0)

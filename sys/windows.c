@@ -43,7 +43,8 @@ int valet_sys_futex_wait(uint32_t *word, uint32_t expected, uint64_t deadline)
     /* ntdll does not tell a word that differed from a wake, so look before it does. */
     if (atomic_load_explicit((valet_word32 *)word, memory_order_relaxed) != expected)
         return VALET_CHANGED;
-    int64_t left, *timeout = NULL;
+    int64_t left;
+    const int64_t *timeout = NULL;
     if (deadline != VALET_FOREVER) {
         left = timeout_of(clock_ns(), deadline);
         if (left == 0)

@@ -5,6 +5,7 @@
 set -u
 cd "$(dirname "$0")/../.." || exit 1
 . test/lib/count.sh
+. test/lib/tools.sh
 
 # git where there is a checkout, else what lies here
 files() {
@@ -15,8 +16,13 @@ files() {
 sources=$(files | grep -E '\.(c|h|cc|hpp)$')
 scripts=$(files | grep -E '\.sh$|^\.ci/run$')
 
-# shellcheck disable=SC2086 # a list of words
-try 'clang-format' clang-format --dry-run --Werror $sources
+if format=$(clang_format); then
+    # shellcheck disable=SC2086 # a list of words
+    try 'clang-format' "$format" --dry-run --Werror $sources
+else
+    skip 'clang-format' "the format is that of version $format_version; here is $(clang-format --version)"
+    format=clang-format
+fi
 # shellcheck disable=SC2086 # a list of words
 try 'shellcheck' shellcheck $scripts
 
@@ -30,6 +36,19 @@ licence() {
 }
 try 'a licence line in every file' licence
 
+# check FILE...: cppcheck. constParameterPointer (not in 2.10) asks for other types than valet.h and valet_sys.h
+# have. Newer ones look at some branches only, unless told to look at all.
+case $(cppcheck --help) in
+*--check-level=*) level=--check-level=exhaustive ;;
+*) level=--quiet ;;
+esac
+check() {
+    cppcheck --quiet "$level" --std=c11 --language=c --error-exitcode=1 --inline-suppr \
+        --enable=warning,style,performance,portability --suppress=missingIncludeSystem \
+        --suppress=unusedStructMember --suppress=constParameterPointer --include=test/static/cppcheck.h \
+        -I. -Iinclude "$@"
+}
+
 for build; do
     library=$(python3 - "$build" <<'END'
 import json, os, sys
@@ -42,28 +61,29 @@ END
     # shellcheck disable=SC2086 # a list of words
     try "clang-tidy, $build" clang-tidy --quiet -p "$build" $library
     # shellcheck disable=SC2086 # a list of words
-    try "cppcheck, $build" cppcheck --quiet --std=c11 --language=c --error-exitcode=1 --inline-suppr \
-        --enable=warning,style,performance,portability --suppress=missingIncludeSystem \
-        --suppress=unusedStructMember -I. -Iinclude $library
+    try "cppcheck, $build" check $library
 done
 
 # The systems that are not built here, as this machine's compiler sees them.
 for file in sys/*.c; do
     case $file in sys/linux.c | sys/posix.c) continue ;; esac
     try "clang-tidy, $file" clang-tidy --quiet "$file" -- -std=c11 -ffreestanding -I. -Iinclude
-    try "cppcheck, $file" cppcheck --quiet --std=c11 --language=c --error-exitcode=1 --inline-suppr \
-        --enable=warning,style,performance,portability --suppress=missingIncludeSystem \
-        --suppress=unusedStructMember -I. -Iinclude "$file"
+    try "cppcheck, $file" check "$file"
 done
 
 # Each tool is shown one fault of its kind.
 mkdir -p build/planted
 printf 'int f( int x ){return x;}\n' >build/planted/format.c
-try_not 'planted: a badly formatted line' clang-format --dry-run --Werror --style=file:.clang-format build/planted/format.c
+try_not 'planted: a badly formatted line' "$format" --dry-run --Werror --style=file:.clang-format build/planted/format.c
 printf 'int f(int *x);\nint f(int *x)\n{\n    int y = *x;\n    if (x == 0)\n        return 1;\n    return y / (y - y);\n}\n' >build/planted/tidy.c
 try_not 'planted: a division by zero (clang-tidy)' clang-tidy --quiet --config-file=.clang-tidy build/planted/tidy.c --
 printf 'int f(void);\nint f(void)\n{\n    int a[2] = {1, 2};\n    return a[2];\n}\n' >build/planted/check.c
 try_not 'planted: an index out of range (cppcheck)' cppcheck --quiet --error-exitcode=1 build/planted/check.c
+printf 'int f(void)\n{\n    register long r10 __asm__("r10") = 1;\n    int a[2] = {1, 2};\n    return a[2] + (int)r10;\n}\n' >build/planted/register.c
+out_of_range() {
+    check "$1" 2>&1 | grep -F arrayIndexOutOfBounds
+}
+try '... behind a variable that is a register' out_of_range build/planted/register.c
 # shellcheck disable=SC2016 # to be checked, not run
 printf '#!/bin/sh\nrm $1\n' >build/planted/shell.sh
 try_not 'planted: an unquoted word (shellcheck)' shellcheck build/planted/shell.sh
