@@ -5,6 +5,7 @@
 set -u
 cd "$(dirname "$0")/../.." || exit 1
 . test/lib/count.sh
+. test/demo/texts.sh
 dir=build/demo-test
 rm -rf "$dir"
 mkdir -p "$dir"
@@ -25,10 +26,10 @@ same() {
     cpu=$1
     file=$2
     shift 2
-    expected=$(LC_ALL=C wc "$file")
+    expected=$(counts "$file")
     actual=$(demo "$cpu" "$@" "$file") || return
     [ "$actual" = "$expected" ] || {
-        printf 'wc:   %s\ndemo: %s\n' "$expected" "$actual"
+        printf 'right: %s\ndemo:  %s\n' "$expected" "$actual"
         return 1
     }
 }
@@ -59,28 +60,22 @@ alone() {
     ! llvm-readelf -lW "$dir/$1/wc" | grep -E 'INTERP|DYNAMIC' && [ -z "$(llvm-nm -u "$dir/$1/wc")" ]
 }
 
-: >"$dir/empty"
-printf 'x' >"$dir/one-byte"
-printf '\n' >"$dir/one-line"
-printf 'one two\n three' >"$dir/no-newline"
-printf 'a\001\001\001b \200\200c\200\200 \001 \177\n\240\t\v\f\rd\0e' >"$dir/control"
-head -c 4500 test/demo/wc.c >"$dir/text" # not a multiple of any chunk below
-python3 -c 'import random, sys
-random.seed(1)
-sys.stdout.buffer.write(random.randbytes(3000000))' >"$dir/binary"
+texts "$dir" 3000000
 head -c 10000 "$dir/binary" >"$dir/binary-small"
 
 for cpu in x86_64 aarch64 riscv64; do
     try "$cpu: builds" sh test/demo/build.sh "$cpu" "$dir/$cpu"
     try "$cpu: needs no library" alone "$cpu"
     for workers in 1 2 8; do
-        for file in empty one-byte one-line no-newline control text binary-small; do
+        for file in empty one-byte one-line no-newline control control.posix text binary-small; do
             for chunk in 1 2 7 4096; do
                 try "$cpu: $file, $workers workers, chunks of $chunk" \
                     same "$cpu" "$dir/$file" -w $workers -c $chunk
             done
         done
-        try "$cpu: binary, $workers workers" same "$cpu" "$dir/binary" -w $workers
+        for file in binary binary.posix; do
+            try "$cpu: $file, $workers workers" same "$cpu" "$dir/$file" -w $workers
+        done
     done
     try "$cpu: no file" complains "wc: $dir/none: no such file or directory" \
         demo "$cpu" "$dir/none"
@@ -114,7 +109,7 @@ often() {
 try '200 times with chunks of one byte' often
 
 # The planted bugs. Each is seen only where it should be.
-for bug in 1 2; do
+for bug in 1 2 3; do
     try "planted bug $bug: builds" sh test/demo/build.sh "$native" "$dir/planted-$bug" \
         "-DDEMO_PLANTED_BUG=$bug"
 done
@@ -132,7 +127,7 @@ planted() {
 }
 # counted_right BUG FILE: whether its last run did
 counted_right() {
-    [ "$(cat "$dir/planted-$1/counts")" = "$(LC_ALL=C wc "$2")" ]
+    [ "$(cat "$dir/planted-$1/counts")" = "$(counts "$2")" ]
 }
 try 'planted bug 1: ends' planted 1 0 "$dir/text"
 try 'planted bug 1: one chunk has no border' counted_right 1 "$dir/text"
@@ -140,5 +135,11 @@ try 'planted bug 1: ends with borders' planted 1 0 -c 7 "$dir/text"
 try_not 'planted bug 1: words on borders count twice' counted_right 1 "$dir/text"
 try 'planted bug 2: a lost unpark hangs' planted 2 124 -w 1 -c 1 "$dir/binary-small"
 try 'planted bug 2: the same without it' same "$native" "$dir/binary-small" -w 1 -c 1
+try 'planted bug 3: ends with text' planted 3 0 "$dir/text"
+try 'planted bug 3: text has no unprintable bytes' counted_right 3 "$dir/text"
+for file in control control.posix; do
+    try "planted bug 3: ends with $file" planted 3 0 "$dir/$file"
+    try_not "planted bug 3: unprintable bytes divide words: $file" counted_right 3 "$dir/$file"
+done
 
 counted demo

@@ -26,7 +26,8 @@
 #define WORKERS_MAX 32 /* the bits of `idle` */
 #define CHUNK_MAX   ((size_t)1 << 30)
 
-/* Bugs for demo_test.sh to find: 1, a word across two chunks counts twice; 2, unparks are lost. */
+/* Bugs for demo_test.sh to find: 1, a word across two chunks counts twice; 2, unparks are lost;
+ * 3, unprintable bytes above 126 are space. */
 #ifndef DEMO_PLANTED_BUG
 #define DEMO_PLANTED_BUG 0
 #endif
@@ -112,16 +113,14 @@ static void unpark(struct worker *me, struct worker *other)
 
 /* ---- the workers ----------------------------------------------------------------------------- */
 
-/* As GNU wc 9.1 has it in the C locale: a word has a printable character, space ends it, and all
- * other bytes, be they control characters or above 127, neither begin nor end one. */
+/* As POSIX has it, in the C locale: a word is what lies between space, printable or not. */
 static bool is_space(unsigned char c)
 {
+#if DEMO_PLANTED_BUG == 3
+    if (c > '~')
+        return true;
+#endif
     return c == ' ' || (c >= '\t' && c <= '\r');
-}
-
-static bool is_printable(unsigned char c)
-{
-    return c > ' ' && c < 127;
 }
 
 static void count(struct worker *me, const struct chunk *c)
@@ -132,13 +131,10 @@ static void count(struct worker *me, const struct chunk *c)
     in_word = false;
 #endif
     for (size_t i = 0; i < c->size; i++) {
+        bool space = is_space(c->bytes[i]);
         lines += c->bytes[i] == '\n';
-        if (is_space(c->bytes[i])) {
-            in_word = false;
-        } else if (is_printable(c->bytes[i])) {
-            words += !in_word;
-            in_word = true;
-        }
+        words += !space && !in_word;
+        in_word = !space;
     }
     me->lines += lines;
     me->words += words;
@@ -231,17 +227,6 @@ static void unpark_idle(void)
     }
 }
 
-/* Whether a word goes on after these bytes, if one was going on before them. */
-static bool ends_in_word(const unsigned char *bytes, size_t size, bool in_word)
-{
-    while (size-- != 0)
-        if (is_space(bytes[size]))
-            return false;
-        else if (is_printable(bytes[size]))
-            return true;
-    return in_word;
-}
-
 /* Put all chunks of the file into the ring. Returns how many. */
 static size_t read_file(const char *name)
 {
@@ -261,7 +246,7 @@ static size_t read_file(const char *name)
             return n;
         c->size = (size_t)size;
         c->in_word = in_word;
-        in_word = ends_in_word(c->bytes, c->size, in_word);
+        in_word = !is_space(c->bytes[c->size - 1]);
         /* relaxed: PUT comes after it and passes it on */
         atomic_store_explicit(&c->full, true, memory_order_relaxed);
         /* release: PUT. seq_cst: see worker_next */

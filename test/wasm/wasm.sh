@@ -5,6 +5,7 @@
 set -u
 cd "$(dirname "$0")/../.." || exit 1
 . test/lib/count.sh
+. test/demo/texts.sh
 dir=build/wasm-test
 rm -rf "$dir"
 mkdir -p "$dir"
@@ -252,10 +253,10 @@ demo() {
     timeout 60 node test/demo/wasm.mjs "$dir/$1/wc.wasm" "$2" "$3" "$4" "$5" "$6"
 }
 same() { # FILE WORKERS CHUNK
-    expected=$(LC_ALL=C wc "$1")
+    expected=$(counts "$1")
     actual=$(demo demo -w "$2" -c "$3" "$1") || return
     [ "$actual" = "$expected" ] || {
-        printf 'wc:   %s\ndemo: %s\n' "$expected" "$actual"
+        printf 'right: %s\ndemo:  %s\n' "$expected" "$actual"
         return 1
     }
 }
@@ -272,17 +273,13 @@ complains() { # MESSAGE ARGUMENT...
 try 'demo: builds' sh test/demo/wasm.sh "$dir/demo"
 imported "$dir/demo/wc.wasm" demo.error demo.exit demo.open demo.read demo.start demo.write env.memory \
     valet.may_block valet.now
-: >"$dir/empty"
-printf 'a\001\001\001b \200\200c\200\200 \001 \177\n\240\t\v\f\rd\0e' >"$dir/control"
-head -c 4500 test/demo/wc.c >"$dir/text" # not a multiple of any chunk below
-python3 -c 'import random, sys
-random.seed(1)
-sys.stdout.buffer.write(random.randbytes(10000000))' >"$dir/binary"
-for file in empty control text; do
+texts "$dir" 10000000
+for file in empty control control.posix text; do
     for workers in 1 4; do
         try "demo: $file, $workers workers, chunks of 7" same "$dir/$file" $workers 7
     done
 done
+try 'demo: 10 MB, unprintable words, 4 workers' same "$dir/binary.posix" 4 65536
 try 'demo: 10 MB, 4 workers' same "$dir/binary" 4 65536
 try 'demo: 10 MB, 8 workers' same "$dir/binary" 8 1000
 try 'demo: no file' complains "wc: $dir/none: no such file or directory" "$dir/none"

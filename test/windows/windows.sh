@@ -5,6 +5,7 @@
 set -u
 cd "$(dirname "$0")/../.." || exit 1
 . test/lib/count.sh
+. test/demo/texts.sh
 dir=build/windows-test
 run=test/windows/run.sh
 systems='windows windows_keyed'
@@ -150,12 +151,12 @@ same() {
     exe=$dir/demo-$1/wc.exe
     file=$2
     shift 2
-    expected=$(LC_ALL=C wc "$file")
+    expected=$(counts "$file")
     demo "$exe" "$@" "$file"
     status=$?
     actual=$(cat "$dir/output")
     [ "status 0: $expected" = "status $status: $actual" ] || {
-        printf 'wc:   %s\ndemo: %s\nstatus %s\n' "$expected" "$actual" "$status"
+        printf 'right: %s\ndemo:  %s\nstatus %s\n' "$expected" "$actual" "$status"
         return 1
     }
 }
@@ -320,16 +321,12 @@ failed=$((failed + number - n))
 
 # ---- the demo
 
-: >"$dir/empty"
-printf 'a\001\001\001b \200\200c\200\200 \001 \177\n\240\t\v\f\rd\0e' >"$dir/control"
-head -c 4500 test/demo/wc.c >"$dir/text" # not a multiple of any chunk below
-python3 -c 'import random, sys
-random.seed(1)
-sys.stdout.buffer.write(random.randbytes(10000000))' >"$dir/binary"
+texts "$dir" 10000000
 for system in $systems; do
-    for file in empty control text; do
+    for file in empty control control.posix text; do
         try "the demo, $system: $file, 4 workers, chunks of 7" same "$system" "$dir/$file" -w 4 -c 7
     done
+    try "the demo, $system: 10 MB, unprintable words, 4 workers" same "$system" "$dir/binary.posix" -w 4
     try "the demo, $system: 10 MB, 4 workers" same "$system" "$dir/binary" -w 4
     try "the demo, $system: 10 MB, 8 workers, chunks of 1000" same "$system" "$dir/binary" -w 8 -c 1000
 done
