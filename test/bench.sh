@@ -26,7 +26,7 @@ show) exec python3 test/bench/run.py build/bench show ;;
 esac
 
 packages=
-[ "$mode" != all ] || packages="cargo libabsl-dev libc++-14-dev libc++abi-14-dev
+[ "$mode" != all ] || packages="cargo libabsl-dev libc++-dev libc++abi-dev
     libnsync-dev librust-parking-lot-dev rustc"
 # shellcheck disable=SC2086 # a list of words
 sh test/lib/setup.sh $packages

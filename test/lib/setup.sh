@@ -27,7 +27,7 @@ graphviz
 libc6-dev
 libc6-dev-arm64-cross
 libc6-dev-riscv64-cross
-libclang-rt-14-dev
+libclang-rt-dev
 libunicorn-dev
 lld
 llvm
