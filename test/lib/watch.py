@@ -1,11 +1,13 @@
 # SPDX-License-Identifier: MIT OR Apache-2.0
-"""Usage: watch.py CPU_SECONDS PROGRAM...: the program's exit status; 124 for a hang.
+"""Usage: watch.py [--used FILE] CPU_SECONDS PROGRAM...: the program's exit status; 124 for a hang. FILE gets
+the seconds of CPU time that it has used, where it has ended by itself.
 
 A hang is: every thread of the program and of its children sleeps, and has for three seconds, or they
 have used that much CPU time. So a machine under load is not taken for one.
 """
 import os
 import pathlib
+import resource
 import signal
 import subprocess
 import sys
@@ -28,23 +30,44 @@ def tasks(group):
     return found
 
 
-limit = float(sys.argv[1])
-child = subprocess.Popen(sys.argv[2:], start_new_session=True)
-asleep, last, used = 0, None, {}
-while child.poll() is None:
-    time.sleep(0.25)
-    now = tasks(child.pid)
-    used.update((task, ticks) for task, (_, ticks) in now.items())
-    same = now and now == last and all(state == "S" for state, _ in now.values())
-    asleep, last = (asleep + 1 if same else 0), now
-    if asleep == 12 or sum(used.values()) / os.sysconf("SC_CLK_TCK") > limit:
-        if child.poll() is None:
-            os.killpg(child.pid, signal.SIGKILL)
-            child.wait()
-            print("hangs: " + ("all threads sleep" if asleep == 12 else "busy without an end"))
-            sys.exit(124)
-try:
-    os.killpg(child.pid, signal.SIGKILL)  # children that a failed check has left
-except ProcessLookupError:
-    pass
-sys.exit(child.returncode if child.returncode >= 0 else 128 - child.returncode)
+def watch(limit, command):
+    """None for a hang, else the exit status as a shell gives it."""
+    child = subprocess.Popen(command, start_new_session=True)
+    asleep, last, used = 0, None, {}
+    while child.poll() is None:
+        time.sleep(0.25)
+        now = tasks(child.pid)
+        used.update((task, ticks) for task, (_, ticks) in now.items())
+        same = now and now == last and all(state == "S" for state, _ in now.values())
+        asleep, last = (asleep + 1 if same else 0), now
+        if asleep == 12 or sum(used.values()) / os.sysconf("SC_CLK_TCK") > limit:
+            if child.poll() is None:
+                os.killpg(child.pid, signal.SIGKILL)
+                child.wait()
+                print("hangs: " + ("all threads sleep" if asleep == 12 else "busy without an end"))
+                return None
+    try:
+        os.killpg(child.pid, signal.SIGKILL)  # children that a failed check has left
+    except ProcessLookupError:
+        pass
+    return child.returncode if child.returncode >= 0 else 128 - child.returncode
+
+
+def main():
+    arguments = sys.argv[1:]
+    record = None
+    if arguments[0] == "--used":
+        record = arguments[1]
+        arguments = arguments[2:]
+    status = watch(float(arguments[0]), arguments[1:])
+    if status is None:
+        sys.exit(124)
+    if record:
+        used = resource.getrusage(resource.RUSAGE_CHILDREN)
+        with open(record, "w", encoding="utf-8") as file:
+            print(int(used.ru_utime + used.ru_stime), file=file)
+    sys.exit(status)
+
+
+if __name__ == "__main__":
+    main()

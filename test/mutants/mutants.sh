@@ -16,6 +16,7 @@ mkdir -p "$1"
 dir=$(cd "$1" && pwd) || exit 1
 only=${2:-}
 cd "$(dirname "$0")/../.." || exit 1
+root=$PWD
 rm -rf "${dir:?}"/*
 
 kind_of() {
@@ -25,19 +26,18 @@ kind_of() {
     esac
 }
 
-# compile BUILD OUTPUT SOURCE...: with the headers of the current directory
+# compile BUILD ARGUMENTS OF THE COMPILER...: with the headers of the current directory
 compile() {
-    build=$1 output=$2
-    shift 2
+    build=$1
+    shift
     case $build in
-    tsan-*) cc='clang -fsanitize=thread -O1' ;;
-    *) cc='gcc -O2' ;;
+    tsan-*) set -- clang -fsanitize=thread -O1 "$@" ;;
+    *) set -- gcc -O2 "$@" ;;
     esac
     futex=1
     [ "$(kind_of "$build")" = futex ] || futex=0
-    # shellcheck disable=SC2086 # a command and its options
-    $cc -std=gnu11 -g -w -pthread -I. -Iinclude -Itest/harness \
-        -DVALET_TEST_FUTEX_KIND=$futex "-DVALET_TEST_OS_${build#*-}" $output "$@"
+    "$@" -std=gnu11 -g -w -pthread -I. -Iinclude -Itest/harness \
+        -DVALET_TEST_FUTEX_KIND=$futex "-DVALET_TEST_OS_${build#*-}"
 }
 
 # library BUILD: its sources
@@ -76,17 +76,17 @@ objects() {
     posix) programs="$programs deadline sleep" ;;
     esac
     for t in $programs; do
-        compile "$1" "-c -o $dir/$1/$t.o" "test/contract/${t}_test.c" || exit 1
+        compile "$1" -c "test/contract/${t}_test.c" -o "$dir/$1/$t.o" || exit 1
     done
-    compile "$1" "-c -o $dir/$1/hosted.o" test/harness/hosted.c || exit 1
-    compile "$1" "-c -o $dir/$1/test.o" test/harness/test.c || exit 1
+    compile "$1" -c test/harness/hosted.c -o "$dir/$1/hosted.o" || exit 1
+    compile "$1" -c test/harness/test.c -o "$dir/$1/test.o" || exit 1
 }
 
 # link BUILD PROGRAM OUTPUT, in the mutant's directory. Two tests are compiled with the file that they test.
 link() {
     case $2 in
-    deadline | spin) compile "$1" "-o $3" "test/contract/$2_test.c" "$dir/$1/hosted.o" "$dir/$1/test.o" ;;
-    *) compile "$1" "-o $3" "$dir/$1/$2.o" "$dir/$1/hosted.o" "$dir/$1/test.o" lib*.o ;;
+    deadline | spin) compile "$1" "test/contract/$2_test.c" "$dir/$1/hosted.o" "$dir/$1/test.o" -o "$3" ;;
+    *) compile "$1" "$dir/$1/$2.o" "$dir/$1/hosted.o" "$dir/$1/test.o" lib*.o -o "$3" ;;
     esac
 }
 
@@ -95,7 +95,7 @@ make_library() {
     n=0
     for source in $(library "$1"); do
         n=$((n + 1))
-        compile "$1" "-c -o lib$n.o" "$source" || return 1
+        compile "$1" -c "$source" -o "lib$n.o" || return 1
     done
 }
 
@@ -104,42 +104,13 @@ copy() {
         cp test/contract/deadline_test.c test/contract/spin_test.c "$1/test/contract" && cp -r test/harness "$1/test"
 }
 
-# watch.py SECONDS PROGRAM...: the program's exit status, or 124 for a hang; its CPU time in cpu.txt
-cat >"$dir/watch.py" <<'END'
-import glob, os, resource, signal, subprocess, sys, time
-
-def state(pid):
-    tasks = []
-    for path in glob.glob(f"/proc/{pid}/task/*/stat"):
-        try:
-            fields = open(path).read().rsplit(")", 1)[1].split()
-            tasks.append((fields[0], fields[11], fields[12]))
-        except OSError:
-            pass
-    return tasks
-
-child = subprocess.Popen(sys.argv[2:], start_new_session=True) # with the processes it starts
-limit, asleep, last = float(sys.argv[1]), 0, None
-while child.poll() is None:
-    time.sleep(0.25)
-    tasks = state(child.pid)
-    asleep = asleep + 1 if tasks == last and all(t[0] == "S" for t in tasks) else 0
-    last = tasks
-    cpu = sum(int(t[1]) + int(t[2]) for t in tasks) / os.sysconf("SC_CLK_TCK")
-    if asleep == 12 or cpu > limit:
-        os.killpg(child.pid, signal.SIGKILL)
-        child.wait()
-        sys.exit(124)
-used = resource.getrusage(resource.RUSAGE_CHILDREN)
-print(int(used.ru_utime + used.ru_stime), file=open("cpu.txt", "w"))
-sys.exit(child.returncode if child.returncode >= 0 else 128 - child.returncode)
-END
-
-# run SECONDS PROGRAM [WORD]: 0 passed; the last words of a failure are left in said.txt
+# run SECONDS EACH: a program, or PROGRAM:WORD. 0 passed; its CPU time is left in cpu.txt, or the last words
+# of a failure in said.txt
 run() {
-    limit=$1 program=$2
-    shift 2
-    TSAN_OPTIONS=halt_on_error=1 python3 "$dir/watch.py" "$limit" "./$program" "$@" >out.txt 2>&1
+    limit=$1 word=${2#"${2%:*}"}
+    set -- "./${2%:*}"
+    [ -z "$word" ] || set -- "$1" "${word#:}"
+    TSAN_OPTIONS=halt_on_error=1 python3 "$root/test/lib/watch.py" --used cpu.txt "$limit" "$@" >out.txt 2>&1
     status=$?
     case $status in
     0) return 0 ;;
@@ -162,8 +133,7 @@ control() {
             program=${each%:*}
             [ ! -e "../$each.limit" ] || continue
             [ -x "$program" ] || link "$1" "$program" "$program" || exit 1
-            # shellcheck disable=SC2046 # a word or nothing
-            run 120 "$program" $(echo "$each" | sed -n 's/.*://p') || {
+            run 120 "$each" || {
                 echo "without a fault, $1 $each fails: $(cat said.txt)"
                 exit 1
             }
@@ -172,30 +142,21 @@ control() {
     )
 }
 
-# try NUMBER NAME BUILD FILE OLD NEW: one fault; the result is a line in a file
-try() {
+# plant NUMBER NAME BUILD FILE OLD NEW: one fault; the result is a line in a file
+plant() {
     number=$1 name=$2 build=$3 file=$4
     result=$dir/result.$number
     copy "$dir/$number"
     (
         cd "$dir/$number" || exit 1
-        OLD=$5 NEW=$6 python3 - "$file" <<'END' || { echo "STALE $name" >"$result"; exit; }
-import os, re, sys
-text = open(sys.argv[1]).read()
-# any white space matches any other: the faults outlive a reformatting
-old = r"\s+".join(map(re.escape, os.environ["OLD"].split()))
-if len(re.findall(old, text)) != 1:
-    sys.exit("the text to replace must occur once: " + os.environ["OLD"])
-open(sys.argv[1], "w").write(re.sub(old, lambda m: os.environ["NEW"], text))
-END
+        python3 "$root/test/lib/plant.py" "$file" "$5" "$6" || { echo "STALE $name" >"$result"; exit; }
         make_library "$build" || { echo "STALE $name: does not compile" >"$result"; exit; }
         # Where the tests of an order have threads meet by chance: three runs, before a fault survives.
         for attempt in 1 2 3; do
             for each in $(tests "$build" "$file"); do
                 program=${each%:*}
                 [ -x "$program" ] || link "$build" "$program" "$program"
-                # shellcheck disable=SC2046 # a word or nothing
-                if ! run "$(cat "$dir/$build/$each.limit")" "$program" $(echo "$each" | sed -n 's/.*://p'); then
+                if ! run "$(cat "$dir/$build/$each.limit")" "$each"; then
                     echo "caught $name: caught by $program, run $attempt ($(cut -c 1-90 said.txt))" >"$result"
                     exit
                 fi
@@ -230,7 +191,7 @@ mutant() {
     esac
     count=$((count + 1))
     read -r _ <&9
-    try $count "$2 $3: $1" "$2" "$3" "$4" "$5" &
+    plant $count "$2 $3: $1" "$2" "$3" "$4" "$5" &
 }
 
 # ---- parker, futex kind
