@@ -32,7 +32,7 @@ def tasks(group):
 
 def watch(limit, command):
     """None for a hang, else the exit status as a shell gives it."""
-    child = subprocess.Popen(command, start_new_session=True)
+    child = subprocess.Popen(command, process_group=0)  # in our session: what ends that ends it
     asleep, last, used = 0, None, {}
     while child.poll() is None:
         time.sleep(0.25)
