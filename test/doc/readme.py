@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MIT OR Apache-2.0
 """What the README states and a file or a command says as well. usage: readme.py README WHAT [FILE], from the root
 
-    lines            it has at most 220
+    lines            it has at most 220, and those of no table 132 characters
     systems          its table has each row of sys/meson.build, of that kind, and each choice of -Dos=
     figures PRINTED  its table of figures has what test/figures/figures.sh printed, and all of it
     benchmark TABLE  TABLE, which test/bench/shown.py makes, stands in the page as it is
@@ -33,6 +33,8 @@ def lines():
     count = len(text.splitlines())
     if count > 220:
         faults.append(f"{count} lines, of 220")
+    faults.extend(f"line {n} has {len(line)} characters, of 132" for n, line in enumerate(text.splitlines(), 1)
+                  if len(line) > 132 and not line.startswith("|"))
 
 
 def systems():

@@ -112,7 +112,7 @@ mkdir -p "$dir/shown"
 states() { # WHAT [FILE]
     python3 -B test/doc/readme.py "${page:-README.md}" "$@"
 }
-try 'at most 220 lines' states lines
+try 'at most 220 lines, of 132 characters' states lines
 try 'the table of systems is that of sys/meson.build' states systems
 case $(gcc -dumpversion)-$(clang -dumpversion) in
 12-14.*)
@@ -183,6 +183,7 @@ misstated() { # NAME SAID SED WHAT [FILE]: in a copy
     fi
 }
 misstated 'a page too long' 'lines, of 220' 's/^## .*/&\n\n\n/' lines
+misstated 'fewer lines that are longer' 'characters, of 132' '/^and context of/{N; N; s/\n/ /g}' lines
 misstated 'a row less' 'illumos: None in the page' '/^. .illumos/d' systems
 misstated 'a row of no system' 'plan9: futex in the page' 's/^| .redox./| plan9/' systems
 misstated 'another kind' 'sgx: futex in the page, sema in sys' 's/^\(. .sgx.*\) sema /\1 futex /' systems
