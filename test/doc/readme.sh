@@ -121,7 +121,7 @@ case $(gcc -dumpversion)-$(clang -dumpversion) in
     try 'the table of figures has what is printed' states figures "$dir/figures"
     ;;
 *)
-    echo "(not compared: figures by gcc $(gcc -dumpversion) and clang $(clang -dumpversion))"
+    skip 'the table of figures' "it is of gcc 12 and clang 14; here are gcc $(gcc -dumpversion), clang $(clang -dumpversion)"
     : >"$dir/figures"
     ;;
 esac
