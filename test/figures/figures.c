@@ -19,6 +19,8 @@ void start(void)
 int main(int argc, char **argv)
 {
     (void)argv;
+/* gcc 14 would unroll the loop of NOTHING, and no other. */
+#pragma GCC unroll 1
     for (int i = 0; i < ROUNDS * argc; i++) {
 #if defined UNPARK || defined PAIR
         valet_unpark(&parker);

@@ -87,11 +87,16 @@ bound '... that polls' "$(stack -DVALET_SPIN=1 core/park_futex.c sys/linux.c)" 9
 bound '... without a red zone' "$(stack -mno-red-zone core/park_futex.c sys/linux.c)" 112
 bound '... sema kind, without the system'"'"'s own' "$(stack '' core/park_sema.c)" 384
 
-# emulated_instructions_of_a_round CPU PROGRAM: qemu writes a line for each, and now and then one twice
+# emulated_instructions_of_a_round CPU PROGRAM: qemu writes a line for each, and now and then one twice. One
+# instruction at a time is -singlestep before QEMU 8.1.
+case $(qemu-aarch64 -help) in
+*one-insn-per-tb*) one=-one-insn-per-tb ;;
+*) one=-singlestep ;;
+esac
 emulated_instructions_of_a_round() {
     for n in '' 2; do
         # shellcheck disable=SC2086 # a word or nothing
-        "qemu-$1" -singlestep -d exec,nochain -D "$2.trace" "$2" $n && grep -c '^Trace' "$2.trace"
+        "qemu-$1" $one -d exec,nochain -D "$2.trace" "$2" $n && grep -c '^Trace' "$2.trace"
         rm -f "$2.trace"
     done | awk '{n[NR] = $1} END {if (NR == 2) print int((n[2] - n[1]) / 1000 + 0.5)}'
 }
@@ -127,14 +132,17 @@ fast_paths aarch64 10 20 11 11
 fast_paths riscv64 11 22 14 11
 [ "${1:-}" != README ] || counted figures
 
-# What one parker takes on each system and CPU, as in test/figures/sizes.txt: each row is in both.
+# What one parker takes on each system and CPU, as in test/figures/sizes.txt: each row is in both. The bounds of code
+# and stack are for clang 14; by another version these two are printed, and what is judged is the rest.
+clang=$(clang -dumpversion | cut -d . -f 1)
 sizes() { # MEASURED
-    awk 'NR == FNR {if (!/^#/) {most[$1, $3] = $0; left++} next}
+    awk -v clang="$clang" 'NR == FNR {if (!/^#/) {most[$1, $3] = $0; left++} next}
         {
             split(most[$1, $3], m); left -= (m[1] != ""); delete most[$1, $3]
-            ok = m[1] != "" && $2 == m[2] && $4 > 0 && $4 <= m[4] && $5 <= m[5] && $6 <= m[6]
-            printf "%s one parker, %s, %s: %d bytes of code, %d of data, %d of stack (at most %d, %d, %d)\n",
-                ok ? "PASS" : "FAIL", $1, $3, $4, $5, $6, m[4], m[5], m[6]
+            ok = m[1] != "" && $2 == m[2] && $4 > 0 && $5 <= m[5] && (clang != 14 || $4 <= m[4] && $6 <= m[6])
+            printf "%s one parker, %s, %s: %d bytes of code, %d of data, %d of stack (%s %d, %d, %d)\n",
+                ok ? "PASS" : "FAIL", $1, $3, $4, $5, $6,
+                clang == 14 ? "at most" : "clang " clang "; by 14 at most", m[4], m[5], m[6]
         }
         END {printf "%s rows of test/figures/sizes.txt that were not measured: %d\n", left == 0 ? "PASS" : "FAIL", left}' \
         test/figures/sizes.txt "$1" >"$dir/judged"
@@ -175,5 +183,9 @@ not_all() (
 try_not 'planted: a system that was not measured' not_all 1d
 try_not 'planted: ... and another twice in its place' not_all '1d; 2p'
 try_not 'planted: a word of data' not_all '1s/ 0 / 8 /'
-try_not 'planted: ten times the code' not_all '1s/   \([0-9]*\)     0/   \10     0/'
+if [ "$clang" = 14 ]; then
+    try_not 'planted: ten times the code' not_all '1s/   \([0-9]*\)     0/   \10     0/'
+else
+    skip 'planted: ten times the code' "the bounds are for clang 14, and here is clang $clang"
+fi
 counted figures

@@ -13,8 +13,8 @@ import subprocess
 import sys
 
 NAME = re.compile(r"^[0-9a-f]+ <(.+)>:$")
-CODE = re.compile(r"^ *([0-9a-f]+): ((?:[0-9a-f]{2} )+) *\t(\S+)(.*)")
-RELOCATION = re.compile(r"^\s+[0-9a-f]+:\s+(?:R_|IMAGE_REL_|X86_64_|ARM64_)\S+\s+(\S+)")
+CODE = re.compile(r"^ *([0-9a-f]+): ((?:(?:[0-9a-f]{2})+ )+) *\t(\S+)(.*)")  # bytes, or words of the CPU
+RELOCATION = re.compile(r"^\s+[0-9a-f]+:\s+(?:R_(?!RISCV_RELAX)|IMAGE_REL_|X86_64_|ARM64_)\S+\s+(\S+)")
 JUMP = re.compile(r"(jmp|b|jr|j|tail)$")
 
 
@@ -49,7 +49,7 @@ for path in sys.argv[1:]:
             at, mnemonic = int(match[1], 16), match[3]
             first = at if first is None else first
             if not mnemonic.startswith("nop"):  # what is last is padding
-                size[name] = at + len(match[2].split()) - first
+                size[name] = at + len(match[2].replace(" ", "")) // 2 - first
             if pending:
                 refers[name].append((pending, mnemonic == "jr"))
                 pending = None
