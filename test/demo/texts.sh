@@ -21,9 +21,9 @@ open(sys.argv[1] + "/binary", "wb").write(
     re.sub(rb"(?<!\S)[^\s!-~]+(?!\S)", lambda word: b"x" + word[0][1:], data))' "$1" "$2"
 }
 
-# counts FILE: the line that is right, from wc or, for *.posix, from Python, whose words are those of POSIX:
+# right_counts FILE: the line that is right, from wc or, for *.posix, from Python, whose words are those of POSIX:
 # what isspace divides. POSIXLY_CORRECT: else byte 160 divides, too, says wc of coreutils 9.7.
-counts() {
+right_counts() {
     case $1 in
     *.posix)
         python3 -c 'import sys

@@ -151,7 +151,7 @@ same() {
     exe=$dir/demo-$1/wc.exe
     file=$2
     shift 2
-    expected=$(counts "$file")
+    expected=$(right_counts "$file")
     demo "$exe" "$@" "$file"
     status=$?
     actual=$(cat "$dir/output")
