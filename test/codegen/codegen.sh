@@ -4,5 +4,7 @@
 # -O3 and -Os; what is checked and how is at the head of codegen/check.py. It prints one line a check.
 set -u
 cd "$(dirname "$0")/../.." || exit 1
+. test/lib/tools.sh
 rm -rf build/codegen
-exec python3 -B test/codegen/check.py build/codegen
+! newer=$(newer_clang) || set -- "$newer"
+exec python3 -B test/codegen/check.py build/codegen "$@"
