@@ -6,6 +6,7 @@
 # build/model, or to $MODEL_BUILD.
 set -eu
 test=$(cd "$(dirname "$0")/.." && pwd)
+. "$test/lib/tools.sh"
 root=$(dirname "$test")
 build=${MODEL_BUILD:-$root/build/model}
 export MODEL_BUILD="$build"
@@ -42,7 +43,7 @@ image() (
     aarch64-apple*) target=arm64-${target#aarch64-} prefix=_ ;;
     *-apple*) prefix=_ ;;
     esac
-    common="clang-14 -target $target $machine $cflags -c"
+    common="clang -target $target $machine $cflags -c"
     flags='-std=c11 -ffreestanding -O2 -g -fPIC -fno-stack-protector -fno-unwind-tables
         -fno-asynchronous-unwind-tables -ffunction-sections'
     sources="core/park_$kind.c core/waiters_$kind.c core/futex_$kind.c core/now.c"
@@ -61,10 +62,10 @@ image() (
     done >"$out/stubs.s"
     $common "$out/stubs.s" -o "$out/stubs.o"
     if [ -n "$prefix" ]; then
-        ld64.lld-14 -arch "${target%%-*}" -platform_version macos 11.0 11.0 -e _check_enter \
+        "$ld64" -arch "${target%%-*}" -platform_version macos 11.0 11.0 -e _check_enter \
             -o "$out/image" "$@"
     else
-        ld.lld-14 -static -e check_enter --image-base=0x100000 -z norelro -z max-page-size=4096 \
+        ld.lld -static -e check_enter --image-base=0x100000 -z norelro -z max-page-size=4096 \
             --build-id=none -o "$out/image" "$@"
     fi
 )
@@ -172,11 +173,13 @@ fi
 mode=all
 [ "${1:-}" != quick ] || { mode=quick && shift; }
 only=${1:-}
-for need in clang-14/clang-14 ld.lld-14/lld-14 ld64.lld-14/lld-14 llvm-symbolizer-14/llvm-14 \
-    gcc/gcc python3/python3 /usr/include/unicorn/unicorn.h/libunicorn-dev; do
+for need in clang/clang ld.lld/lld llvm-symbolizer/llvm gcc/gcc python3/python3 \
+    /usr/include/unicorn/unicorn.h/libunicorn-dev; do
     command -v "${need%/*}" >/dev/null || [ -e "${need%/*}" ] ||
         { echo "model: no ${need%/*}: install ${need##*/}" >&2 && exit 1; }
 done
+ld64=$(tool ld64.lld)
+export ld64
 rm -rf "$build"
 mkdir -p "$build/out" "$build/objects"
 set --

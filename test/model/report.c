@@ -172,7 +172,7 @@ static void read_source_lines(struct kernel *k, char (*where)[300])
         fprintf(f, "%#llx\n", (unsigned long long)lines[i].pc);
     fclose(f);
     snprintf(command, sizeof command,
-             "llvm-symbolizer-14 --obj='%s' --basenames --inlining=false --output-style=GNU "
+             "llvm-symbolizer --obj='%s' --basenames --inlining=false --output-style=GNU "
              "--functions=none <'%s' 2>/dev/null",
              k->image.path, list);
     f = popen(command, "r");
