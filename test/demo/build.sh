@@ -17,16 +17,16 @@ quietly() {
 }
 
 mkdir -p "$(dirname "$dir")"
+# configure MESON OPTION...
+configure() {
+    [ -f "$dir/build.ninja" ] || quietly meson setup "$@" -Dos=linux -Dtests=false -Doptimization=2 "$dir" "$root"
+}
 if [ "$cpu" = "$(uname -m)" ]; then
     compiler=gcc
-    cross=
+    configure
 else
     compiler=$cpu-linux-gnu-gcc
-    cross="--cross-file=$root/test/cross/$cpu-linux-gnu.txt"
-fi
-if [ ! -f "$dir/build.ninja" ]; then
-    # shellcheck disable=SC2086 # one word or none
-    quietly meson setup $cross -Dos=linux -Dtests=false -Doptimization=2 "$dir" "$root"
+    configure "--cross-file=$root/test/cross/$cpu-linux-gnu.txt"
 fi
 quietly ninja -C "$dir"
 # gcc would call libgcc for atomics there, which would call the C library to know its CPU.
