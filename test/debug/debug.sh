@@ -36,9 +36,11 @@ says() {
     fi
 }
 
+# program NAME LIBRARY...: or its sources
 program() {
-    # shellcheck disable=SC2086 # a list of words
-    gcc -std=gnu11 -Wall -Wextra -Werror -g -O1 -Iinclude -I. test/debug/stopped.c $2 -lpthread -o "$dir/$1"
+    name=$1
+    shift
+    gcc -std=gnu11 -Wall -Wextra -Werror -g -O1 -Iinclude -I. test/debug/stopped.c "$@" -lpthread -o "$dir/$name"
 }
 program futex "$futex/libvalet.a" || bad 'the program, futex kind'
 program sema "$sema/libvalet.a" || bad 'the program, sema kind'
@@ -134,8 +136,10 @@ valet-waiters (long)&waited
 END
 
 mkdir -p "$dir/core"
-sed 's/^    struct node \*next; .*/    void *planted; struct node *next;/' core/waiters_sema.c >"$dir/core/waiters_sema.c"
-program planted "core/park_sema.c $dir/core/waiters_sema.c core/now.c sys/posix.c" || bad 'the program of another layout'
+sed 's/^    struct node \*next; .*/    void *planted; struct node *next;/' core/waiters_sema.c \
+    >"$dir/core/waiters_sema.c"
+program planted core/park_sema.c "$dir/core/waiters_sema.c" core/now.c sys/posix.c ||
+    bad 'the program of another layout'
 says 'planted: a library with another node' planted <<'END'
 valet-waiters waited
 > valet: struct node has another layout here: {'sema': 0, 'planted': 128, 'next': 136}
