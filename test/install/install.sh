@@ -33,11 +33,12 @@ int main(void)
 END
 cp "$dir/outside/main.c" "$dir/outside/main.cc"
 
-# pkg-config. valet_sys.h is there too, for those who bring a system.
-# shellcheck disable=SC2046 # a list of words
-outside() {
-    "$1" -Wall -Wextra -Wpedantic -Werror -include valet_sys.h "$dir/outside/$2" -o "$dir/outside/program" \
-        $(pkg-config --cflags --libs valet) && "$dir/outside/program"
+# pkg-config, which quotes what it prints as a shell needs it. valet_sys.h is there too, for those who bring a
+# system.
+outside() { # COMPILER FILE
+    set -- "$1" -Wall -Wextra -Wpedantic -Werror -include valet_sys.h "$dir/outside/$2" -o "$dir/outside/program"
+    eval "set -- \"\$@\" $(pkg-config --cflags --libs valet)"
+    "$@" && "$dir/outside/program"
 }
 try 'a C project outside, by pkg-config' outside gcc main.c
 try 'a C++ project outside, by pkg-config' outside g++ main.cc
