@@ -33,9 +33,11 @@ cloudabi       sema  unknown-cloudabi  x86_64,aarch64
 sgx            sema  unknown-none-elf  x86_64                 get_tcs_addr usercall
 '
 
-strict='-std=c11 -Wall -Wextra -Wpedantic -Wconversion -Wshadow -Wstrict-prototypes
-    -Wmissing-prototypes -Wcast-align -Wundef -Wvla -Werror -ffreestanding -fno-stack-protector -fPIC
-    -fvisibility=hidden -ffunction-sections -fdata-sections'
+# strict COMMAND...
+strict() {
+    "$@" -std=c11 -Wall -Wextra -Wpedantic -Wconversion -Wshadow -Wstrict-prototypes -Wmissing-prototypes \
+        -Wcast-align -Wundef -Wvla -Werror -ffreestanding -fno-stack-protector
+}
 
 # find SYSTEM: its row as kind, target, cpus, symbols. No process is started: this runs hundreds of times
 find() {
@@ -47,14 +49,26 @@ END
     return 1
 }
 
-# compiler CC SYSTEM CPU
-compiler() {
-    case $1 in
-    gcc) echo gcc ;; # only for x86_64 in ELF, where the host's is every system's
-    clang) echo "clang --target=$3-$target" ;;
+# compile CC SYSTEM CPU ARGUMENT...: for the target of the row that `find` has found
+compile() {
+    cc=$1 for_system=$2 for_cpu=$3
+    shift 3
+    [ "$cc-$for_system" != clang-cloudabi ] || set -- -fno-sanitize=safe-stack "$@" # as sys/meson.build
+    [ "$cc-$for_cpu" != clang-aarch64 ] || set -- -mno-outline-atomics "$@"
+    case $cc in
+    gcc) gcc "$@" ;; # only for x86_64 in ELF, where the host's is every system's
+    clang) clang "--target=$for_cpu-$target" "$@" ;;
     esac
-    [ "$1-$2" != clang-cloudabi ] || echo -fno-sanitize=safe-stack # as sys/meson.build
-    [ "$1-$3" != clang-aarch64 ] || echo -mno-outline-atomics
+}
+
+# dylib CPU OUTPUT OBJECT...: the symbols of the row come from elsewhere
+dylib() {
+    for symbol in $symbols; do
+        set -- "$@" -U "$symbol"
+    done
+    arch=$1 linked_as=$2
+    shift 2
+    "$ld64" -dylib -arch "$arch" -platform_version macos 11 11 -undefined error -U dyld_stub_binder "$@" -o "$linked_as"
 }
 
 elf() {
@@ -78,9 +92,7 @@ holds() {
             END { for (s in used) if (!(s in defined)) print s }' | LC_ALL=C sort | xargs)
         extra=$(llvm-size -A "$3"/*.o |
             awk '/^__(data|bss|common|thread_|mod_init|init_offsets)/ && $2 != 0 { print $1 }')
-        # shellcheck disable=SC2046,SC2086 # lists of words
-        "$ld64" -dylib -arch "$2" -platform_version macos 11 11 -undefined error -U dyld_stub_binder \
-            $([ -z "$symbols" ] || printf ' -U %s' $symbols) "$3"/*.o -o "$3/linked" || linked=no
+        dylib "$2" "$3/linked" "$3"/*.o || linked=no
         ;;
     *)
         ld.lld -m "$(elf "$2")" -r "$3"/*.o -o "$3/linked" || linked=no
@@ -106,10 +118,11 @@ build() {
     find "$1" || return 1
     # The files without names of their own go with the system's, as in the single file: starting the
     # compiler is most of the cost here.
-    # shellcheck disable=SC2046,SC2086 # lists of words
-    (cd "$5" && set -- "$1" $(compiler "$3" "$1" "$2") $strict "$4" -I"$root" -I"$root/include" &&
-        system=$1 && shift && "$@" -c "$root/core/park_$kind.c" "$root/core/waiters_$kind.c" &&
-        "$@" -include "$root/core/now.c" -include "$root/core/futex_$kind.c" -c "$root/sys/$system.c")
+    (cd "$5" && source=$root/sys/$1.c &&
+        set -- strict compile "$3" "$1" "$2" "$4" -fPIC -fvisibility=hidden -ffunction-sections -fdata-sections \
+            -I"$root" -I"$root/include" &&
+        "$@" -c "$root/core/park_$kind.c" "$root/core/waiters_$kind.c" &&
+        "$@" -include "$root/core/now.c" -include "$root/core/futex_$kind.c" -c "$source")
 }
 
 check_one() {
@@ -141,24 +154,27 @@ check_records() {
 
 # parker SYSTEM CPU: a line of the table of sizes
 parker() {
-    out=$dir/parker-$1-$2
+    system=$1 cpu=$2
+    out=$dir/parker-$system-$cpu
     rm -rf "$out"
     mkdir -p "$out"
-    find "$1" || return 1
-    flags='-std=c11 -Os -ffreestanding -fno-stack-protector -ffunction-sections -fstack-usage'
+    find "$system" || return 1
+    set -- "$root/core/park_$kind.c" "$root/core/now.c"
+    case $system in
+    external_*) ;;
+    *) set -- "$@" "$root/sys/$system.c" ;;
+    esac
     case $target in
     *-windows-*) ;;
-    *) flags="$flags -fPIC" ;;
+    *) set -- "$@" -fPIC ;;
     esac
-    [ "$2" != wasm32 ] || flags="$flags -matomics -mbulk-memory"
-    file=$root/sys/$1.c
-    case $1 in external_*) file= ;; esac
-    # shellcheck disable=SC2046,SC2086 # lists of words
-    (cd "$out" && $(compiler clang "$1" "$2") $flags -I"$root" -I"$root/include" \
-        -c "$root/core/park_$kind.c" "$root/core/now.c" $file) || return 1
-    bytes=$(python3 -B test/figures/parker.py "$out"/*.o) || return 1
-    # shellcheck disable=SC2086 # three numbers
-    printf '%-16s %-5s %-8s %5d %5d %5d\n' "$1" "$kind" "$2" $bytes
+    [ "$cpu" != wasm32 ] || set -- "$@" -matomics -mbulk-memory
+    (cd "$out" && compile clang "$system" "$cpu" -std=c11 -Os -ffreestanding -fno-stack-protector \
+        -ffunction-sections -fstack-usage -I"$root" -I"$root/include" -c "$@") || return 1
+    python3 -B test/figures/parker.py "$out"/*.o | {
+        read -r code data stack &&
+            printf '%-16s %-5s %-8s %5d %5d %5d\n' "$system" "$kind" "$cpu" "$code" "$data" "$stack"
+    }
 }
 
 root=$PWD
@@ -217,12 +233,13 @@ foreign() {
     out=$dir/foreign-$1-${4-$2}$3
     rm -rf "$out"
     mkdir -p "$out"
-    features=
-    [ "$1" != wasm32-unknown-unknown ] || features='-matomics -mbulk-memory'
-    # shellcheck disable=SC2086 # lists of words
-    (cd "$out" && clang --target="$1" $features ${strict%-fPIC*} "$3" -I"$root" -I"$root/include" \
-        -c "$root/core/park_$2.c" "$root/core/waiters_$2.c" "$root/core/futex_$2.c" "$root/core/now.c" \
-        ${4:+"$root/sys/$4.c"}) || return 1
+    (
+        cd "$out" || exit 1
+        set -- clang --target="$1" "$3" -I"$root" -I"$root/include" -c "$root/core/park_$2.c" \
+            "$root/core/waiters_$2.c" "$root/core/futex_$2.c" "$root/core/now.c" ${4:+"$root/sys/$4.c"}
+        case $2 in *wasm32*) set -- "$@" -matomics -mbulk-memory ;; esac
+        strict "$@"
+    ) || return 1
     contract='valet_sys_futex_wait valet_sys_futex_wake valet_sys_now'
     [ "$2" = futex ] || contract='valet_sys_now valet_sys_sema_fini valet_sys_sema_init valet_sys_sema_post valet_sys_sema_wait'
     contract=${5-$contract}
@@ -276,17 +293,15 @@ plant() {
     cp -r "$dir/$1-$2-clang-O2" "$dir/planted"
     printf '%s\n' "$4" >"$dir/plant.c"
     find "$1"
-    # shellcheck disable=SC2046 # a list of words
-    $(compiler clang "$1" "$2") -O2 -fPIC -ffreestanding -c "$dir/plant.c" -o "$dir/planted/plant.o"
+    compile clang "$1" "$2" -O2 -fPIC -ffreestanding -c "$dir/plant.c" -o "$dir/planted/plant.o"
     said=$(holds "$1" "$2" "$dir/planted" 2>&1) && said="$said nothing wrong"
     case $said in
     *"$3"* | *"${5:-$3}"*) good "planted in $1 for $2: $3" ;;
     *) bad "planted in $1 for $2, not seen: $3: $said" ;;
     esac
 }
-for where in 'freebsd x86_64' 'cloudabi aarch64' 'darwin arm64'; do
-    # shellcheck disable=SC2086 # two words
-    set -- $where
+for where in freebsd:x86_64 cloudabi:aarch64 darwin:arm64; do
+    set -- "${where%:*}" "${where#*:}"
     plant "$@" 'nothing wrong' 'static int g(void) { return 1; } int f(void) { return g(); }'
     plant "$@" 'planted_symbol' 'void planted_symbol(void); void f(void) { planted_symbol(); }'
     plant "$@" 'data' 'int variable = 1;'
