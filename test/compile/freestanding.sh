@@ -10,26 +10,24 @@ dir=build/freestanding
 rm -rf "$dir"
 mkdir -p "$dir"
 
-strict='-std=c11 -Wall -Wextra -Wpedantic -Wconversion -Wshadow -Werror -ffreestanding -fno-stack-protector -fPIC -fvisibility=hidden -ffunction-sections -fdata-sections -I. -Iinclude'
-
-# compiler CPU NAME: its command
-compiler() {
-    case $2-$1 in
-    gcc-x86_64) echo gcc ;;
-    gcc-*) echo "$1-linux-gnu-gcc" ;;
-    clang-*) echo "clang --target=$1-linux-gnu" ;;
+# compile CPU COMPILER VARIANT ARGUMENT...
+compile() {
+    on=$1 by=$2 variant=$3
+    shift 3
+    case $variant-$on in
+    plain-aarch64) set -- -mno-outline-atomics "$@" ;;
+    lse-aarch64) set -- -mno-outline-atomics -march=armv8.1-a "$@" ;;
+    integer-x86_64) set -- -mgeneral-regs-only -mno-red-zone "$@" ;;
+    integer-aarch64) set -- -mgeneral-regs-only -mno-outline-atomics "$@" ;;
+    integer-riscv64) set -- -march=rv64imac -mabi=lp64 "$@" ;;
     esac
-}
-
-# variant CPU NAME: extra flags of a variant
-variant() {
-    case $2-$1 in
-    plain-aarch64 | lse-aarch64) echo "-mno-outline-atomics" ;;
-    integer-x86_64) echo "-mgeneral-regs-only -mno-red-zone" ;;
-    integer-aarch64) echo "-mgeneral-regs-only -mno-outline-atomics" ;;
-    integer-riscv64) echo "-march=rv64imac -mabi=lp64" ;;
+    case $by-$on in
+    gcc-x86_64) set -- gcc "$@" ;;
+    gcc-*) set -- "$on-linux-gnu-gcc" "$@" ;;
+    clang-*) set -- clang "--target=$on-linux-gnu" "$@" ;;
     esac
-    [ "$2" != lse ] || echo "-march=armv8.1-a"
+    "$@" -std=c11 -Wall -Wextra -Wpedantic -Wconversion -Wshadow -Werror -ffreestanding -fno-stack-protector \
+        -fPIC -fvisibility=hidden -ffunction-sections -fdata-sections
 }
 
 linker() {
@@ -73,13 +71,14 @@ holds() {
 }
 
 check_one() {
-    cpu=$1 cc=$2 level=$3 kind=$4 system=$5
-    out=$dir/$cpu-$cc-$level-$kind-$system
+    cpu=$1 cc=$2 level=$3 variant=$4 system=$5
+    out=$dir/$cpu-$cc-$level-$variant-$system
     mkdir -p "$out"
-    # shellcheck disable=SC2046,SC2086 # lists of words
-    (cd "$out" && $(compiler "$cpu" "$cc") $strict $level $(variant "$cpu" "$kind") \
-        -I../../.. -I../../../include \
-        -c $(sources "$system" | tr ' ' '\n' | sed 's|^|../../../|')) || return 1
+    set --
+    for source in $(sources "$system"); do
+        set -- "$@" "../../../$source"
+    done
+    (cd "$out" && compile "$cpu" "$cc" "$variant" "$level" -I../../.. -I../../../include -c "$@") || return 1
     ld.lld -m "$(linker "$cpu")" -r "$out"/*.o -o "$out/all" || return 1
     table=none
     [ "$system" != external-sema ] || table=.bss.table
