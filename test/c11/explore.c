@@ -141,9 +141,9 @@ static int symbols;
 
 static void read_symbols(void)
 {
-    char line[4200], kind;
-    snprintf(line, sizeof line, "nm -n %s", program);
-    FILE *nm = popen(line, "r");
+    char line[200], kind;
+    setenv("EXPLORED", program, 1); /* the shell's quotes stand whatever its name is */
+    FILE *nm = popen("nm -n \"$EXPLORED\"", "r");
     while (nm != NULL && fgets(line, sizeof line, nm) != NULL && symbols < 2000)
         if (sscanf(line, "%" SCNxPTR " %c %39s", &symbol[symbols].address, &kind,
                    symbol[symbols].name) == 3)
@@ -374,8 +374,8 @@ static void start(void)
 /* Function and line of a place in the program, by its debugging information. */
 static void print_place(uintptr_t place)
 {
-    char line[4200], function[100] = "?", where[200] = "?";
-    snprintf(line, sizeof line, "addr2line -s -f -e %s 0x%" PRIxPTR, program, place - 1);
+    char line[400], function[100] = "?", where[200] = "?";
+    snprintf(line, sizeof line, "addr2line -s -f -e \"$EXPLORED\" 0x%" PRIxPTR, place - 1);
     FILE *pipe = popen(line, "r");
     if (pipe != NULL) {
         if (fscanf(pipe, "%99s %199[^ \n]", function, where) != 2)
