@@ -12,30 +12,34 @@ good_word='PASS   ' bad_word='FAIL   '
 dir=build/figures${1:+-$1}
 rm -rf "$dir"
 mkdir -p "$dir"
-flags='-std=c11 -ffreestanding -fPIC -fvisibility=hidden -ffunction-sections -fno-stack-protector -fno-asynchronous-unwind-tables -I. -Iinclude'
 
-# compiler CPU NAME: $cc
-compiler() {
-    case $2-$1 in
-    gcc-x86_64) cc=gcc ;;
-    gcc-*) cc=$1-linux-gnu-gcc ;;
-    *) cc="clang --target=$1-linux-gnu" ;;
+# compile CPU NAME ARGUMENT...: by that compiler
+compile() {
+    for_cpu=$1 by=$2
+    shift 2
+    [ "$for_cpu" != aarch64 ] || set -- -mno-outline-atomics "$@"
+    case $by-$for_cpu in
+    gcc-x86_64) gcc "$@" ;;
+    gcc-*) "$for_cpu-linux-gnu-gcc" "$@" ;;
+    *) clang "--target=$for_cpu-linux-gnu" "$@" ;;
     esac
-    [ "$1" != aarch64 ] || cc="$cc -mno-outline-atomics"
+}
+
+# freestanding COMMAND...: with the options of the library
+freestanding() {
+    "$@" -std=c11 -ffreestanding -fPIC -fvisibility=hidden -ffunction-sections -fno-stack-protector \
+        -fno-asynchronous-unwind-tables -I. -Iinclude
 }
 
 # parker CPU COMPILER LEVEL BOUND [spin]: function sizes of a program that parks and unparks, whether it
 # polls (-Dspin=) or not
 parker() {
-    compiler "$1" "$2"
     out=$dir/$1-$2$3${5:-}
     mkdir -p "$out"
     for file in core/park_futex.c core/now.c sys/linux.c; do
-        # shellcheck disable=SC2086 # lists of words
-        $cc $flags ${5:+-DVALET_SPIN=1} $3 -c $file -o "$out/$(basename $file .c).o" || return
+        freestanding compile "$1" "$2" ${5:+-DVALET_SPIN=1} "$3" -c "$file" -o "$out/$(basename "$file" .c).o" || return
     done
-    # shellcheck disable=SC2086
-    $cc $flags $3 -DSIZE -c test/figures/figures.c -o "$out/start.o" || return
+    freestanding compile "$1" "$2" "$3" -DSIZE -c test/figures/figures.c -o "$out/start.o" || return
     ld.lld --gc-sections -e start "$out"/*.o -o "$out/program" || return
     size=$(llvm-nm -S --defined-only "$out/program" |
         awk '$3 ~ /[tT]/ && $4 != "start" {print $2}' | while read -r hex; do echo $((0x$hex)); done |
@@ -68,14 +72,13 @@ parker riscv64 gcc -O2 640 spin
 parker riscv64 clang -Os 640 spin
 parker riscv64 clang -O2 640 spin
 
-# stack FLAGS FILE...: bytes of the deepest chain, by the compiler's own account. The public function,
+# stack OPTION FILE...: bytes of the deepest chain, by the compiler's own account. The public function,
 # park_slow and the backend's wait are one chain, and each call is a return address more.
 stack() {
-    options=$1
+    option=$1
     shift
     for file; do
-        # shellcheck disable=SC2086
-        gcc $flags -O2 $options -fstack-usage -c "$file" -o "$dir/su-$(basename "$file" .c).o" || return
+        freestanding gcc -O2 ${option:+"$option"} -fstack-usage -c "$file" -o "$dir/su-$(basename "$file" .c).o" || return
     done
     cat "$dir"/su-*.su | awk '
         $1 ~ /:(valet_park|poll_then_park|park_slow|sleep_once|valet_sys_futex_wait)$/ {sum += $2; calls++}
@@ -95,20 +98,18 @@ case $(qemu-aarch64 -help) in
 esac
 emulated_instructions_of_a_round() {
     for n in '' 2; do
-        # shellcheck disable=SC2086 # a word or nothing
-        "qemu-$1" $one -d exec,nochain -D "$2.trace" "$2" $n && grep -c '^Trace' "$2.trace"
+        "qemu-$1" "$one" -d exec,nochain -D "$2.trace" "$2" ${n:+"$n"} && grep -c '^Trace' "$2.trace"
         rm -f "$2.trace"
     done | awk '{n[NR] = $1} END {if (NR == 2) print int((n[2] - n[1]) / 1000 + 0.5)}'
 }
 
 # instructions CPU WHAT: through the call, by gcc -O2
 instructions() {
-    compiler "$1" gcc
     run=$dir/run-$1-$2
-    # shellcheck disable=SC2086 # lists of words
-    $cc $flags -O2 -DVALET_SPIN=1 -c core/park_futex.c -o "$dir/park.o" &&
-        $cc $flags -O2 -c core/waiters_futex.c -o "$dir/waiters.o" && $cc $flags -O2 -c sys/linux.c -o "$dir/linux.o" &&
-        $cc -O2 -Iinclude "-D$2" -DROUNDS=1000 test/figures/figures.c \
+    freestanding compile "$1" gcc -O2 -DVALET_SPIN=1 -c core/park_futex.c -o "$dir/park.o" &&
+        freestanding compile "$1" gcc -O2 -c core/waiters_futex.c -o "$dir/waiters.o" &&
+        freestanding compile "$1" gcc -O2 -c sys/linux.c -o "$dir/linux.o" &&
+        compile "$1" gcc -O2 -Iinclude "-D$2" -DROUNDS=1000 test/figures/figures.c \
             "$dir/park.o" "$dir/waiters.o" "$dir/linux.o" -static -o "$run" || return
     case $1 in
     x86_64) instructions_of_a_round "$run" ;;

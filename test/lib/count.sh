@@ -56,13 +56,16 @@ bound() {
     fi
 }
 
+# instructions_of PROGRAM ARGUMENT...: of a run, by callgrind
+instructions_of() {
+    valgrind --tool=callgrind --callgrind-out-file="$1.callgrind" "$@" 2>&1 | sed -n 's/.*Collected : //p'
+}
+
 # instructions_of_a_round PROGRAM: it makes 1000 rounds, and 1000 more for each argument; the difference of
-# two lengths of run, by callgrind
+# two lengths of run
 instructions_of_a_round() {
-    for n in '' '2 3 4 5 6 7 8 9 10'; do
-        # shellcheck disable=SC2086 # a list of words
-        valgrind --tool=callgrind --callgrind-out-file="$1.callgrind" "$1" $n 2>&1 | sed -n 's/.*Collected : //p'
-    done | awk '{n[NR] = $1} END {print int((n[2] - n[1]) / 9000 + 0.5)}'
+    { instructions_of "$1" && instructions_of "$1" 2 3 4 5 6 7 8 9 10; } |
+        awk '{n[NR] = $1} END {print int((n[2] - n[1]) / 9000 + 0.5)}'
 }
 
 counted() {
