@@ -53,9 +53,8 @@ fi
 cpp() { # CLIENTS OUTPUT LIBRARY COMPILER...: compiles the test
     clients=$1 output=$2 library=$3
     shift 3
-    # shellcheck disable=SC2086 # a list of files
     "$@" -std=c++20 -g -Wall -Wextra -Wpedantic -Wconversion -Wshadow -pthread -I"$root/include" \
-        "$clients/cpp/clients_test.cpp" $library -o "$output" >"$dir/log" 2>&1
+        "$clients/cpp/clients_test.cpp" "$library" -o "$output" >"$dir/log" 2>&1
 }
 
 # run PROGRAM OUTPUT: it ends by itself, within 15 s of CPU time and however long that takes
@@ -63,26 +62,29 @@ run() {
     python3 test/lib/watch.py 15 "$1" >"$2" 2>&1
 }
 
-for compiler in 'g++ -O2' 'clang++ -O2' 'g++ -O3 -DSANITIZED -fsanitize=undefined,address'; do
-    name=$dir/$(echo "$compiler" | tr -c 'a-z0-9\n' '-')
-    # shellcheck disable=SC2086 # words
-    if cpp test/clients "$name" "$root/lib/libvalet.a" $compiler -Werror && run "$name" "$name.log" &&
+passes() { # COMPILER...
+    name=$dir/$(echo "$*" | tr -c 'a-z0-9\n' '-')
+    if cpp test/clients "$name" "$root/lib/libvalet.a" "$@" -Werror && run "$name" "$name.log" &&
         [ "$(tail -n 1 "$name.log")" = passed ]; then
         grep '^test_' "$name.log" >"$dir/names"
         while read -r test; do
-            good "C++, $compiler: $test"
+            good "C++, $*: $test"
         done <"$dir/names"
     else
-        bad "C++, $compiler"
+        bad "C++, $*"
         tail -n 20 "$dir/log" "$name.log"
     fi
-done
+}
+passes g++ -O2
+passes clang++ -O2
+passes g++ -O3 -DSANITIZED -fsanitize=undefined,address
 
 # The library's own code too, so that its orders are seen.
 for file in core/park_futex.c core/waiters_futex.c core/futex_futex.c core/now.c sys/linux.c; do
     clang -fsanitize=thread -O1 -std=c11 -I. -Iinclude -c "$file" -o "$dir/$(basename "$file" .c).o"
 done
-if cpp test/clients "$dir/tsan" "$(echo "$dir"/*.o)" clang++ -O1 -DSANITIZED -fsanitize=thread &&
+ar rcs "$dir/tsan.a" "$dir"/*.o
+if cpp test/clients "$dir/tsan" "$dir/tsan.a" clang++ -O1 -DSANITIZED -fsanitize=thread &&
     run "$dir/tsan" "$dir/tsan.log"; then
     good 'C++ under ThreadSanitizer'
 else
