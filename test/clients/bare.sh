@@ -17,52 +17,67 @@ mkdir -p "$dir"
 
 # library CPU KIND: installed below $dir/CPU-KIND
 library() {
-    options="-Dos=external -Dexternal_kind=$2"
-    [ "$2" != busy ] || options=-Dos=bare
-    # shellcheck disable=SC2086 # a list of words
-    timeout 120 meson setup "$dir/$1-$2/build" --cross-file "test/cross/$1-bare.txt" $options \
-        -Dtests=false --prefix "$PWD/$dir/$1-$2" --libdir lib --buildtype release &&
-        timeout 120 meson install -C "$dir/$1-$2/build"
+    to=$dir/$1-$2
+    case $2 in
+    busy) set -- "$1" -Dos=bare ;;
+    *) set -- "$1" -Dos=external "-Dexternal_kind=$2" ;;
+    esac
+    cross=test/cross/$1-bare.txt
+    shift
+    timeout 120 meson setup "$to/build" --cross-file "$cross" "$@" -Dtests=false --prefix "$PWD/$to" \
+        --libdir lib --buildtype release &&
+        timeout 120 meson install -C "$to/build"
 }
 
-valet() {
-    PKG_CONFIG_LIBDIR=$dir/$1-$2/lib/pkgconfig pkg-config "$3" valet
+# with_valet CPU KIND COMPILER...: and what pkg-config adds, which quotes it as a shell needs it
+with_valet() {
+    options=$(PKG_CONFIG_LIBDIR=$dir/$1-$2/lib/pkgconfig pkg-config --cflags --libs valet) || return
+    shift 2
+    eval "set -- \"\$@\" $options"
+    timeout 120 "$@"
 }
 
-common='-O2 -Wall -Wextra -fno-pie -no-pie -static -nostartfiles -fno-stack-protector
-    -fno-asynchronous-unwind-tables -Wl,--build-id=none -Wl,-z,max-page-size=4096
-    -Wl,--no-warn-rwx-segments -Itest/bare'
+# common COMPILER...: $faulty where a fault is planted, which may leave something unused, and is to be seen
+# within 5 s
+common() {
+    if [ "$faulty" = yes ]; then set -- "$@" -w -DLONG=5000000000u; else set -- "$@" -Wall -Wextra -Werror; fi
+    "$@" -O2 -fno-pie -no-pie -static -nostartfiles -fno-stack-protector -fno-asynchronous-unwind-tables \
+        -Wl,--build-id=none -Wl,-z,max-page-size=4096 -Wl,--no-warn-rwx-segments -Itest/bare
+}
 
 # kernel CPU KIND SOURCES PROGRAM
 kernel() {
-    case $1 in
-    aarch64) flags='-mno-outline-atomics -mgeneral-regs-only' ;;
-    riscv64) flags='-march=rv64imac_zicsr -mabi=lp64 -mcmodel=medany -mno-relax' ;;
+    cpu=$1 kind=$2 program=$4
+    set -- "$3/kernel.c" "$3/switch-$cpu.S" "$3/contract-$kind.c" "$3/program.c"
+    case $cpu in
+    aarch64) set -- "$@" -mno-outline-atomics -mgeneral-regs-only ;;
+    riscv64) set -- "$@" -march=rv64imac_zicsr -mabi=lp64 -mcmodel=medany -mno-relax ;;
     esac
-    # shellcheck disable=SC2046,SC2086 # lists of words
-    timeout 120 "$1-linux-gnu-gcc" -std=c11 $common $flags $extra -ffreestanding -nostdlib \
-        -T "test/bare/$1.ld" $(valet "$1" "$2" --cflags) \
-        "$3/kernel.c" "$3/switch-$1.S" "$3/contract-$2.c" "$3/program.c" \
-        "test/bare/$1.c" "test/bare/$1.S" $(valet "$1" "$2" --libs) -o "$4"
+    common with_valet "$cpu" "$kind" "$cpu-linux-gnu-gcc" -std=c11 -ffreestanding -nostdlib \
+        -T "test/bare/$cpu.ld" "$@" "test/bare/$cpu.c" "test/bare/$cpu.S" -o "$program"
 }
 
 # picolibc CPU SOURCES PROGRAM. count.c counts the calls of the locks, on their way there.
 picolibc() {
-    case $1 in
-    aarch64) cc=aarch64-linux-gnu-gcc address=0x40080000 clock=
-        flags='-mno-outline-atomics -mgeneral-regs-only' ;;
-    riscv64) cc=riscv64-unknown-elf-gcc address=0x80000000 clock=test/bare/clock.c
-        flags='-march=rv64imac -misa-spec=2.2 -mabi=lp64 -mcmodel=medany' ;; # as its libc.a
+    cpu=$1 sources=$2 program=$3
+    set -- "$sources/locks.c" "$sources/board.c" "$sources/program.c" "$sources/count.c"
+    case $cpu in
+    aarch64)
+        cc=aarch64-linux-gnu-gcc address=0x40080000
+        set -- "$@" -mno-outline-atomics -mgeneral-regs-only
+        ;;
+    riscv64)
+        cc=riscv64-unknown-elf-gcc address=0x80000000
+        # as its libc.a
+        set -- "$@" test/bare/clock.c -march=rv64imac -misa-spec=2.2 -mabi=lp64 -mcmodel=medany
+        ;;
     esac
     lock=-Wl,--wrap=__retarget_lock_
-    # shellcheck disable=SC2046,SC2086 # lists of words
-    timeout 120 $cc --specs=picolibc.specs -DPICOLIBC_INTEGER_PRINTF_SCANF -std=gnu11 $common $flags \
-        $extra -T "$2/picolibc.ld" "-Wl,--defsym=load_address=$address" \
-        $(valet "$1" busy --cflags) -I. \
-        "$2/locks.c" "$2/board.c" "$2/program.c" "$2/count.c" "test/bare/$1.c" "test/bare/$1.S" $clock \
+    common with_valet "$cpu" busy "$cc" --specs=picolibc.specs -DPICOLIBC_INTEGER_PRINTF_SCANF -std=gnu11 \
+        -T "$sources/picolibc.ld" "-Wl,--defsym=load_address=$address" -I. \
+        "$@" "test/bare/$cpu.c" "test/bare/$cpu.S" \
         ${lock}acquire ${lock}acquire_recursive ${lock}try_acquire ${lock}try_acquire_recursive \
-        ${lock}release ${lock}release_recursive -Wl,--wrap=valet_park -Wl,--wrap=main \
-        $(valet "$1" busy --libs) -o "$3"
+        ${lock}release ${lock}release_recursive -Wl,--wrap=valet_park -Wl,--wrap=main -o "$program"
 }
 
 # runs CPU PROGRAM: prints what it says
@@ -83,7 +98,7 @@ idle() {
     return 1
 }
 
-extra=-Werror
+faulty=no
 for cpu in aarch64 riscv64; do
     for kind in futex sema busy; do
         which="$cpu, $kind"
@@ -153,7 +168,7 @@ harvest() {
 # Widens a window that is a few instructions wide. The fault is where it stands.
 delay='for (uint64_t until = kernel_now() + 2000000; kernel_now() < until;) ;'
 waited_in_vain='kernel_now() < give_up'
-extra='-w -DLONG=5000000000u'
+faulty=yes
 for cpu in aarch64 riscv64; do
     plant 'looks at the word before it has the lock' $cpu futex "deadlock\\|$waited_in_vain" contract-futex.c "
         /^int valet_sys_futex_wait/,/^}/{
