@@ -13,19 +13,19 @@ rm -rf "$dir"
 
 # compile TOOL SYSTEM PROGRAM OUTPUT: in the current directory, a copy of the sources or the tree itself
 compile() {
+    with=$1 system=$2 program=$3 output=$4
     kind=futex number=1
-    [ "$2" = linux ] || kind=sema number=0
-    case $1 in
-    memcheck) cc=gcc ;;
-    helgrind) cc="gcc -include $top/test/sanitizers/annotate.h" ;;
+    [ "$system" = linux ] || kind=sema number=0
+    case $with in
+    memcheck) set -- gcc ;;
+    helgrind) set -- gcc -include "$top/test/sanitizers/annotate.h" ;;
     # no inlining: a function with assembly in it gets no frame that can be found dead
-    address) cc='clang -fsanitize=address,undefined -fno-sanitize-recover=all -fno-inline' ;;
+    address) set -- clang -fsanitize=address,undefined -fno-sanitize-recover=all -fno-inline ;;
     esac
-    # shellcheck disable=SC2086 # a command and its options
-    $cc -std=gnu11 -g -O1 -w -pthread -I. -Iinclude "-I$top/test/harness" \
-        -DVALET_TEST_FUTEX_KIND=$number "-DVALET_TEST_OS_$2" "$top/test/contract/$3_test.c" \
+    "$@" -std=gnu11 -g -O1 -w -pthread -I. -Iinclude "-I$top/test/harness" \
+        -DVALET_TEST_FUTEX_KIND=$number "-DVALET_TEST_OS_$system" "$top/test/contract/${program}_test.c" \
         "$top/test/harness/test.c" "$top/test/harness/hosted.c" core/park_$kind.c core/waiters_$kind.c \
-        core/futex_$kind.c core/now.c "sys/$2.c" -o "$4"
+        core/futex_$kind.c core/now.c "sys/$system.c" -o "$output"
 }
 
 # run TOOL PROGRAM [TEST]: under the tool; what it reports is an exit status of its own, 99
