@@ -53,12 +53,19 @@ try 'external scheduler, futex kind' suite external-futex -Dos=external -Dextern
 try 'external scheduler, sema kind' suite external-sema -Dos=external -Dexternal_kind=sema
 try 'every system, by the corpora of test/fuzz' fuzz
 
+# exported: the counts of $run, for all of its programs
+exported() {
+    set --
+    while IFS= read -r program; do
+        set -- "$@" ${1:+-object} "$program"
+    done <"$run/programs"
+    llvm-cov export -instr-profile="$run/profile" "$@" >"$run/coverage.json" 2>"$run/log"
+}
+
 for run in "$dir"/*.run "$@"; do
     [ -s "$run/programs" ] || continue
     llvm-profdata merge -o "$run/profile" "$run"/*.profraw || bad "$run: no profile"
-    # shellcheck disable=SC2046 # a list of words
-    llvm-cov export -instr-profile="$run/profile" $(sed '2,$s/^/-object /' "$run/programs") >"$run/coverage.json" 2>"$run/log" ||
-        bad "$run: no coverage"
+    exported || bad "$run: no coverage"
 done
 
 # report EXCEPTIONS: a line a file, then what is missing; fails where an exception is missing or stale
