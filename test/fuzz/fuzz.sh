@@ -18,10 +18,18 @@ seconds=${FUZZ_SECONDS:-60}
 dir=build/fuzz
 mkdir -p $dir/findings
 
-flags='-O1 -gline-tables-only -Wall -Wextra -Werror -fno-sanitize-recover=all'
-kernel='-fsanitize=fuzzer-no-link,address,undefined -Itest/fuzz/fake'
-green='-fsanitize=fuzzer-no-link,undefined -Itest/fuzz/green -iquote test/green -DGREEN'
-common='-Itest/fuzz -I. -Iinclude'
+# fuzzed kernel|green FIRST ARGUMENT...: compile, with the headers of the directory FIRST before the tree's
+fuzzed() {
+    under=$1 first=$2
+    shift 2
+    case $under in
+    kernel) set -- -fsanitize=fuzzer-no-link,address,undefined -Itest/fuzz/fake "-I$first" "$@" ;;
+    green)
+        set -- -fsanitize=fuzzer-no-link,undefined -Itest/fuzz/green -iquote test/green -DGREEN "-I$first" "$@"
+        ;;
+    esac
+    timeout 300 clang -O1 -gline-tables-only -Wall -Wextra -Werror -fno-sanitize-recover=all "$@" -Itest/fuzz -I. -Iinclude
+}
 
 # name, whether of the sema kind, file, more options
 systems() {
@@ -52,30 +60,25 @@ END
 }
 # compile_system NAME OUTPUT FIRST: the library for one system, from the directory FIRST if it has it
 compile_system() {
-    row=$(systems | grep "^$1 ")
-    # shellcheck disable=SC2086 # a list of words
-    set -- $row "$2" "$3"
-    name=$1 sema=$2 file=$3
-    shift 3
-    more=
-    [ $# -eq 2 ] || { more=$1 && shift; }
-    case $name in
-    green_*) with=$green ;;
-    *) with=$kernel ;;
-    esac
-    # shellcheck disable=SC2086
-    timeout 300 clang -std=c11 $flags -include test/fuzz/rename.h $with "-I$2" $common "-DSYSTEM=$name" \
-        "-DSEMA=$sema" "-DFILE=\"$file\"" $more -c test/fuzz/system.c -o "$1"
+    system=$1 output=$2 first=$3
+    while read -r name sema file more; do
+        [ "$name" != "$system" ] || break
+    done <<END
+$(systems)
+END
+    under=kernel
+    [ "$name" = "${name#green_}" ] || under=green
+    fuzzed $under "$first" -std=c11 -include test/fuzz/rename.h "-DSYSTEM=$name" "-DSEMA=$sema" \
+        "-DFILE=\"$file\"" ${more:+"$more"} -c test/fuzz/system.c -o "$output"
 }
 
 # compile_target TARGET|kernel|fail OUTPUT FIRST: what is not the library
 compile_target() {
     case $1 in
-    program | fail) with=$green ;;
-    *) with=$kernel ;;
+    program | fail) under=green ;;
+    *) under=kernel ;;
     esac
-    # shellcheck disable=SC2086
-    timeout 300 clang -std=gnu11 $flags $with "-I$3" $common -c "test/fuzz/$1.c" -o "$2"
+    fuzzed $under "$3" -std=gnu11 -c "test/fuzz/$1.c" -o "$2"
 }
 
 # link TARGET OUTPUT DIRECTORY: with the systems in DIRECTORY, and the target if it is there
@@ -88,9 +91,15 @@ link() {
             "$3"/green_*.o -o "$2"
         ;;
     *)
-        # shellcheck disable=SC2046
-        timeout 300 clang -fsanitize=fuzzer,address,undefined "$this" $dir/objects/target_kernel.o \
-            $dir/objects/target_fail.o $(find "$3" -name '*.o' ! -name 'green_*' ! -name 'target_*') -o "$2"
+        output=$2 from=$3
+        set -- "$this" $dir/objects/target_kernel.o $dir/objects/target_fail.o
+        for object in "$from"/*.o; do
+            case ${object##*/} in
+            green_* | target_*) ;;
+            *) set -- "$@" "$object" ;;
+            esac
+        done
+        timeout 300 clang -fsanitize=fuzzer,address,undefined "$@" -o "$output"
         ;;
     esac
 }
