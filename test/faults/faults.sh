@@ -27,15 +27,16 @@ compile() {
 
 # library TREE KIND SYSTEM OUTPUT: one object, with the code in a section that the tracer knows
 library() {
-    parts=
-    for source in "core/park_$2" "core/waiters_$2" "core/futex_$2" core/now "sys/$3"; do
-        part=$4-$(basename "$source").o
-        compile "$1" "$2" "$part" -c "$1/$source.c" || return
-        parts="$parts $part"
+    library_from=$1 library_kind=$2 whole=$4
+    set -- "core/park_$2" "core/waiters_$2" "core/futex_$2" core/now "sys/$3"
+    for source; do
+        shift
+        part=$whole-$(basename "$source").o
+        compile "$library_from" "$library_kind" "$part" -c "$library_from/$source.c" || return
+        set -- "$@" "$part"
     done
-    # shellcheck disable=SC2086 # a list of words
-    ld -r -o "$4" $parts && rm -f $parts &&
-        objcopy --rename-section .text=valet_text --rename-section .text.unlikely=valet_text "$4"
+    ld -r -o "$whole" "$@" && rm -f "$@" &&
+        objcopy --rename-section .text=valet_text --rename-section .text.unlikely=valet_text "$whole"
 }
 
 # build TREE KIND SYSTEM: the tracer and its library
