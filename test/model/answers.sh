@@ -10,9 +10,10 @@ bsd) models='freebsd openbsd netbsd dragonfly' ;;
 other) models='darwin fuchsia redox cloudabi sgx' ;;
 *) exit 2 ;;
 esac
-# shellcheck disable=SC2046 # a list of words
-set -- "$1" $(for model in $models; do echo "kernel_$model.c"; done)
 name=$1
-shift
+set --
+for model in $models; do
+    set -- "$@" "kernel_$model.c"
+done
 gcc -std=gnu11 -O1 -Wall -Wextra -Werror -I. -Ianswers "answers/$name.c" "$@" -o "$build/$name"
 exec "$build/$name"
