@@ -44,12 +44,12 @@ END
     return 1
 }
 
-# machine CPU: its tools, what its code needs of the compiler, what runs its programs
+# machine CPU: its tools, what its code needs of the compiler, what runs its programs; a word or none each
 machine() {
     case $1 in
-    x86_64) tools='' flags='' run='' ;;
-    aarch64) tools=aarch64-linux-gnu- flags=-mno-outline-atomics run=qemu-aarch64 ;;
-    riscv64) tools=riscv64-linux-gnu- flags=-mno-relax run=qemu-riscv64 ;;
+    x86_64) tools='' flag='' run='' ;;
+    aarch64) tools=aarch64-linux-gnu- flag=-mno-outline-atomics run=qemu-aarch64 ;;
+    riscv64) tools=riscv64-linux-gnu- flag=-mno-relax run=qemu-riscv64 ;;
     esac
 }
 
@@ -57,9 +57,7 @@ machine() {
 compile() {
     tree=$1
     shift
-    # shellcheck disable=SC2086 # a list of words, maybe empty
-    "${tools}gcc" $flags -O2 -Wall -Wextra -Werror -pthread -I"$tree" -I"$tree/include" \
-        "$@"
+    "${tools}gcc" ${flag:+"$flag"} -O2 -Wall -Wextra -Werror -pthread -I"$tree" -I"$tree/include" "$@"
 }
 
 # programs CPU KIND: what is the same for all systems, compiled once
@@ -105,8 +103,7 @@ execute() {
     find "$1" && machine "$2" || return 1
     [ -e "$3/$4" ] || compile . -static "$3/library.o" "$3"/kernel-*.o "$dir/$2-$kind/test.o" \
         "$dir/$2-$kind/hosted.o" "$dir/$2-$kind/${4}_test.o" -o "$3/$4" || return 1
-    # shellcheck disable=SC2086 # a list of words, maybe empty
-    timeout -k 5 "$5" $run "$3/$4" ${6:+"$6"}
+    timeout -k 5 "$5" ${run:+"$run"} "$3/$4" ${6:+"$6"}
     status=$?
     [ "$status" -ne 124 ] || echo "no end within $5 s"
     return "$status"
