@@ -11,7 +11,10 @@ cd "$(dirname "$0")/../.." || exit 1
 dir=$PWD/build/amalgamation
 rm -rf "$dir"
 mkdir -p "$dir"
-strict='-std=c11 -O2 -Wall -Wextra -Wpedantic -Wconversion -Werror'
+# strict COMPILER...
+strict() {
+    "$@" -std=c11 -O2 -Wall -Wextra -Wpedantic -Wconversion -Werror
+}
 
 # write SYSTEM KIND FILE CPUS TREE: $dir/SYSTEM/valet.c; with SPIN=1 one that polls
 write() {
@@ -41,9 +44,8 @@ leaves() {
 compiled() {
     system=$1
     shift
-    # shellcheck disable=SC2086 # lists of words
-    "$@" $strict -ffreestanding -c "$dir/$system/valet.c" -o "$dir/$system/valet.o" &&
-        "$@" $strict -D_POSIX_C_SOURCE=200809L -I"$dir/$system" -c test/one_file/user.c -o "$dir/$system/user.o" || return 1
+    strict "$@" -ffreestanding -c "$dir/$system/valet.c" -o "$dir/$system/valet.o" &&
+        strict "$@" -D_POSIX_C_SOURCE=200809L -I"$dir/$system" -c test/one_file/user.c -o "$dir/$system/user.o" || return 1
     left=$(nm --defined-only -g "$dir/$system/user.o" | awk '$3 != "user" {print $3}' | LC_ALL=C sort | xargs)
     [ "$left" = "$(leaves "$system")" ] || echo "left: $left"
     [ "$left" = "$(leaves "$system")" ]
@@ -51,8 +53,7 @@ compiled() {
 
 # cross SYSTEM CPU: where the tree's own file compiles for that CPU, so does the single one
 cross() {
-    # shellcheck disable=SC2086
-    clang --target="$2-unknown-none-elf" $strict -ffreestanding -c "$dir/$1/valet.c" -o "$dir/$1/$2.o"
+    strict clang --target="$2-unknown-none-elf" -ffreestanding -c "$dir/$1/valet.c" -o "$dir/$1/$2.o"
 }
 
 rows=$(sed -n "s/^ *'\([a-z_]*\)': \['\([a-z]*\)', '\([a-z_]*\.c\)'\],$/\1:\2:\3/p" sys/meson.build)
