@@ -19,8 +19,11 @@ echo "        $runtime"
 
 # ---- builds
 
-threads='-matomics -mbulk-memory -mmutable-globals'
-strict='-std=c11 -O2 -Wall -Wextra -Werror -ffreestanding -Icore/.. -Iinclude'
+# threaded ARGUMENT...: by clang, for WebAssembly with threads
+threaded() {
+    clang --target=wasm32 -matomics -mbulk-memory -mmutable-globals -std=c11 -O2 -Wall -Wextra -Werror -ffreestanding \
+        -I. -Iinclude "$@"
+}
 core='core/now.c core/park_futex.c core/waiters_futex.c core/futex_futex.c'
 
 configure() { # DIRECTORY CROSS-FILE [OPTION...]
@@ -34,15 +37,13 @@ configure() { # DIRECTORY CROSS-FILE [OPTION...]
 library() {
     out=$1
     shift
-    exports=
     for call in sys_futex_wait sys_futex_wake park park_until park_for unpark compare_and_wait \
         store_and_wake futex_wake; do
-        exports="$exports --export=valet_$call"
+        set -- "$@" "--export=valet_$call"
     done
     mkdir -p "$(dirname "$out")"
-    # shellcheck disable=SC2086 # a list of words
     wasm-ld --no-entry --import-memory --initial-memory=131072 --max-memory=131072 -z stack-size=16384 \
-        --whole-archive "$@" $exports -o "$out"
+        --whole-archive "$@" -o "$out"
 }
 
 # program OUTPUT TEST SYSTEM [COMPILER ARGUMENT...]: a test program, on that file in place of sys/wasm.c
@@ -52,9 +53,10 @@ program() {
     system=$3
     shift 3
     mkdir -p "$(dirname "$out")"
-    # shellcheck disable=SC2086 # lists of words
-    clang --target=wasm32 $threads $strict -Itest/harness -DVALET_TEST_FUTEX_KIND=1 -DVALET_TEST_OS_wasm \
-        "$@" $core "$system" "$test" test/harness/test.c test/wasm/host.c -nostdlib -o "$out" \
+    for file in $core; do
+        set -- "$@" "$file"
+    done
+    threaded -Itest/harness -DVALET_TEST_FUTEX_KIND=1 -DVALET_TEST_OS_wasm "$@" "$system" "$test" test/harness/test.c test/wasm/host.c -nostdlib -o "$out" \
         -Wl,--no-entry,--import-memory,--shared-memory,--initial-memory=33554432,--max-memory=33554432 \
         -Wl,--export=__stack_pointer,--wrap=valet_sys_futex_wait
 }
@@ -64,8 +66,7 @@ try 'built without atomics' configure "$dir/single" wasm32-single.txt -Dtests=fa
 try 'a module, shared memory' library "$dir/shared.wasm" "$dir/threads/libvalet.a" --shared-memory
 try 'a module, memory of its own' library "$dir/unshared.wasm" "$dir/threads/libvalet.a"
 try 'a module, no atomics' library "$dir/single.wasm" "$dir/single/libvalet.a"
-# shellcheck disable=SC2086 # lists of words
-try 'hooks in C: compiled' clang --target=wasm32 $threads $strict -c test/wasm/hooks.c -o "$dir/hooks.o"
+try 'hooks in C: compiled' threaded -c test/wasm/hooks.c -o "$dir/hooks.o"
 try 'hooks in C: a module' library "$dir/hooks.wasm" "$dir/threads/libvalet.a" "$dir/hooks.o" --shared-memory
 
 # ---- what a module asks for
@@ -109,10 +110,11 @@ for program in park waiters futex stress; do
     fi
 done
 # Each of V8's compilers alone.
-for compiler in --no-liftoff '--liftoff --no-wasm-tier-up'; do
-    # shellcheck disable=SC2086 # options
-    try "... $compiler: park_test" timeout 120 node $compiler test/wasm/node.mjs "$dir/threads/test/park_test"
-done
+by_compiler() { # NODE OPTION...
+    try "... $*: park_test" timeout 120 node "$@" test/wasm/node.mjs "$dir/threads/test/park_test"
+}
+by_compiler --no-liftoff
+by_compiler --liftoff --no-wasm-tier-up
 
 # ---- the contract, and what fails must be seen
 
@@ -150,8 +152,7 @@ try '... a thread that is never woken' fails hang 124 '' 10
 reset() {
     name=$1
     shift
-    # shellcheck disable=SC2086 # lists of words
-    clang --target=wasm32 $threads $strict "$@" test/wasm/reset.c -nostdlib -o "$dir/$name.wasm" \
+    threaded "$@" test/wasm/reset.c -nostdlib -o "$dir/$name.wasm" \
         -Wl,--no-entry,--import-memory,--shared-memory,--initial-memory=131072,--max-memory=131072
 }
 counts() { # NAME EXPECTED [NODE OPTION...]
@@ -184,9 +185,7 @@ number=0
 # objects DIRECTORY: the library with the planted file
 objects() {
     for file in $core "$1/wasm.c"; do
-        # shellcheck disable=SC2086 # lists of words
-        clang --target=wasm32 $threads $strict -Wno-unused-parameter -c "$file" \
-            -o "$1/$(basename "$file" .c).o" || return
+        threaded -Wno-unused-parameter -c "$file" -o "$1/$(basename "$file" .c).o" || return
     done
 }
 # caught NAME MODULE CHECK OLD NEW: contract.mjs's CHECK, which the library has passed, must fail
@@ -195,9 +194,8 @@ caught() {
     planted=$dir/plant-$number
     memory=
     [ "$2" != shared ] || memory=--shared-memory
-    # shellcheck disable=SC2086 # an option or nothing
     output=$({ plant "$planted" "$4" "$5" && objects "$planted" &&
-        library "$planted/$2.wasm" "$planted"/*.o $memory; } 2>&1) || {
+        library "$planted/$2.wasm" "$planted"/*.o ${memory:+"$memory"}; } 2>&1) || {
         bad "planted: $1: $output"
         return
     }
