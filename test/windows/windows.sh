@@ -33,13 +33,12 @@ cross() {
 
 # configure COMPILER SYSTEM
 configure() {
-    targets=
-    case $1 in
-    arm64*) targets='test/park_test.exe test/windows/windows_test.exe' ;; # will not run: one of each kind
+    meson setup "$dir/$1-$2" --cross-file "test/cross/$(cross "$1").txt" "-Dos=$2" -Doptimization=2 -Dwerror=true || return
+    set -- -C "$dir/$1-$2" -j2
+    case $2 in
+    "$dir"/arm64*) set -- "$@" test/park_test.exe test/windows/windows_test.exe ;; # will not run: one of each kind
     esac
-    # shellcheck disable=SC2086 # a list of words
-    meson setup "$dir/$1-$2" --cross-file "test/cross/$(cross "$1").txt" "-Dos=$2" -Doptimization=2 -Dwerror=true &&
-        ninja -C "$dir/$1-$2" -j2 $targets
+    ninja "$@"
 }
 
 builds() {
