@@ -1,10 +1,11 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT OR Apache-2.0
 # The demo: count the words of a text of 50 MB or more with a pool of threads that valet parks, in a
-# static program without a C library, on three CPUs; compare with wc. Debian 12, x86_64.
+# static program without a C library, on three CPUs; compare with wc. Debian, x86_64: first natively, which needs
+# a compiler, Meson and ninja, then on the other two, under QEMU. Usage: demo.sh [CPU...]
 set -eu
 cd "$(dirname "$0")/.."
-sh test/lib/setup.sh
+sh test/lib/setup.sh --only gcc libc6-dev meson ninja-build
 
 die() {
     echo "demo: $*" >&2
@@ -42,7 +43,12 @@ echo 'Words of headers and licences, counted by 4 threads without a C library, p
 format='%-8s %8s %8s %9s %6s %6s %7s  %s\n'
 # shellcheck disable=SC2059 # the format is a constant
 printf "$format" cpu lines words bytes ms parks unparks ''
-for cpu in x86_64 aarch64 riscv64; do
+[ $# -gt 0 ] || set -- x86_64 aarch64 riscv64
+for cpu; do
+    case $cpu in
+    aarch64) sh test/lib/setup.sh --only gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user ;;
+    riscv64) sh test/lib/setup.sh --only gcc-riscv64-linux-gnu libc6-dev-riscv64-cross qemu-user ;;
+    esac
     sh test/demo/build.sh "$cpu" "build/demo-$cpu"
     if [ "$cpu" = "$(uname -m)" ]; then
         run "$cpu" "build/demo-$cpu/wc"
@@ -57,6 +63,7 @@ done
 echo 'parks and unparks: how often it called valet_park and valet_unpark, by its own count.'
 
 # What of that reached the kernel. A run of its own, as strace slows down what it looks at.
+sh test/lib/setup.sh --only strace
 cpu=$(uname -m)
 run "strace on $cpu" strace -f --seccomp-bpf -e trace=futex -o "$out/strace" "build/demo-$cpu/wc"
 waits=$(grep -c 'futex(.*FUTEX_WAIT' "$out/strace") || die 'strace saw no futex wait'

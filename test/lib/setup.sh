@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT OR Apache-2.0
-# Usage: setup.sh [PACKAGE...]. Install what the tests need, and these, on Debian 12, as root. Does
-# nothing, quickly, where all of it is there.
+# Usage: setup.sh [PACKAGE...]. Install what the tests need, and these, on Debian, as root; with --only first
+# these alone. Says what it installs and how far it is. Does nothing, quickly, where all of it is there.
 set -eu
 
 packages='
@@ -51,13 +51,17 @@ valgrind
 wine
 '
 
+if [ "${1-}" = --only ]; then
+    packages=
+    shift
+fi
 missing=
 for package in $packages "$@"; do
     status=$(dpkg-query -W -f '${Status}' "$package" 2>/dev/null || true)
     [ "$status" = 'install ok installed' ] || missing="$missing $package"
 done
 # Node comes in other packages, too.
-command -v node >/dev/null || missing="$missing nodejs"
+[ -z "$packages" ] || command -v node >/dev/null || missing="$missing nodejs"
 [ -n "$missing" ] || exit 0
 
 if [ "$(id -u)" -ne 0 ]; then
@@ -67,14 +71,29 @@ fi
 echo "setup: installing$missing"
 export DEBIAN_FRONTEND=noninteractive
 log=$(mktemp)
+trap 'rm -f "$log"' EXIT
+
+# install PACKAGE...: apt tells its progress to descriptor 3; of this each tenth of what is fetched, and each
+# package that was asked for.
+install() {
+    {
+        apt-get -o APT::Status-Fd=3 install -yq --no-install-recommends "$@" 3>&1 >>"$log" 2>&1
+        echo "ended:$?"
+    } | awk -F: -v asked=" $* " '
+        $1 == "dlstatus" && int($3 / 10) > fetched { fetched = int($3 / 10); printf "setup: %3d%% fetched\n", 10 * fetched }
+        $1 == "pmstatus" && / Installed | installed/ && index(asked, " " $2 " ") { printf "setup: %3d%% %s\n", $3, $2 }
+        $1 == "ended" { status = $2 }
+        { fflush() }
+        END { exit status }'
+}
+
 # A machine whose lists are old, or that has none yet, may not find a package at the first try.
 # shellcheck disable=SC2086 # a list of words
-if ! apt-get install -yq --no-install-recommends $missing >"$log" 2>&1; then
+if ! install $missing; then
     apt-get update -q >"$log" 2>&1 || true
-    if ! apt-get install -yq --no-install-recommends $missing >>"$log" 2>&1; then
+    if ! install $missing; then
         tail -n 20 "$log" >&2
         echo "setup: apt-get could not install:$missing" >&2
         exit 1
     fi
 fi
-rm -f "$log"
