@@ -10,7 +10,7 @@ import sys
 
 with open(sys.argv[1], encoding="utf-8") as file:
     page = file.read()
-with open("test/lib/steps.sh", encoding="utf-8") as file:
+with open("test/lib/steps", encoding="utf-8") as file:
     steps = file.read()
 faults = []
 _, system, cpu, _ = re.split(r"^## ", page, flags=re.M)

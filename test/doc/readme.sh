@@ -38,8 +38,8 @@ END
 command() {
     line=${1%%  *\#*} # a remark
     case $line in
-    'sh test/all.sh'*) grep -q 'exec sh test/all.sh$' .ci/run ;;
-    'sh test/'*) grep -q "^ *\(check\|group\) .* [0-9]* $line\( \|\$\)" test/lib/steps.sh ;;
+    'sh test/all.sh'*) grep -q 'exec sh test/all.sh deep$' .ci/run ;;
+    'sh test/'*) grep -q "| $line\( \|\$\)" test/lib/steps ;;
     *)
         # Installed below DESTDIR, and found there.
         (cd "$dir/tree" && DESTDIR=$dir/root PKG_CONFIG_SYSROOT_DIR=$dir/root \

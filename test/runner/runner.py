@@ -1,0 +1,407 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT OR Apache-2.0
+"""The tests of test/lib/run.py, on small tables; each is also run on a copy with a planted fault, and must fail
+there. And the table itself, test/lib/steps: what it names is there, no script is forgotten, and test/README.md
+tells of the same steps. usage: runner.py [--write], from the root; --write puts the numbers into that page.
+"""
+import glob
+import importlib.util
+import os
+import pty
+import re
+import shlex
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+sys.dont_write_bytecode = True
+here = Path("build/runner")
+runner = Path("test/lib/run.py")
+passed = failed = 0
+
+
+def result(good, what):
+    global passed, failed
+    passed, failed = passed + good, failed + (not good)
+    print(("ok      " if good else "FAILED  ") + what, flush=True)
+
+
+def write_table(*lines):
+    """A toy table. `%` in a command is a word that no other process of this machine has."""
+    path = here / "table"
+    path.write_text("".join(line.replace("%", mark()) + "\n" for line in lines))
+    return path
+
+
+def mark():
+    return f"9{os.getpid()}7.25"  # seconds, for sleep
+
+
+def command(*lines, lanes=2, words=(), strength="deep"):
+    return [sys.executable, str(runner), "--table", str(write_table(*lines)), "--log", str(here / "log"), "--lanes", str(lanes),
+            strength, *words]
+
+
+def run(*lines, **options):
+    done = subprocess.run(command(*lines, **options), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=15)
+    return done.returncode, done.stdout
+
+
+def events(text):
+    """(start or end, name) in their order."""
+    return re.findall(r"^ *\d+:\d\d (start|end) +(\S+)", text, re.M)
+
+
+def at_a_time(text):
+    """Most steps that ran at the same time."""
+    now = most = 0
+    for what, _ in events(text):
+        now += 1 if what == "start" else -1
+        most = max(most, now)
+    return most
+
+
+def alive():
+    """Are there processes with the mark?"""
+    for path in glob.glob("/proc/[0-9]*/cmdline"):
+        try:
+            if mark() in Path(path).read_text(errors="replace").split("\0"):
+                return True
+        except OSError:
+            pass
+    return False
+
+
+def gone(seconds):
+    """No process with the mark is left, or will be within the time."""
+    end = time.monotonic() + seconds
+    while alive():
+        if time.monotonic() > end:
+            return False
+        time.sleep(0.02)
+    return True
+
+
+def until_alive():
+    end = time.monotonic() + 20
+    while not alive():
+        assert time.monotonic() < end, "the step did not start"
+        time.sleep(0.02)
+
+
+PASS = "echo 'it: 2 passed, 0 failed'"
+
+
+def test_the_longest_is_first():
+    _, said = run(f"a | 1 1 1 | 9 | - | - | {PASS}", f"b | 1 1 5 | 9 | - | - | {PASS}", f"c | 1 1 3 | 9 | - | - | {PASS}", lanes=1)
+    assert [name for what, name in events(said) if what == "start"] == ["b", "c", "a"], said
+
+
+def test_what_others_wait_for_is_long():
+    _, said = run(f"a | 1 1 1 | 9 | - | - | {PASS}", f"b | 1 1 5 | 9 | - | - | {PASS}", f"c | 1 1 7 | 9 | a | - | {PASS}", lanes=1)
+    assert [name for what, name in events(said) if what == "start"] == ["a", "c", "b"], said
+
+
+def test_two_at_a_time():
+    _, said = run(*(f"{name} | 1 1 1 | 9 | - | - | sleep 0.3; {PASS}" for name in "abcde"))
+    assert at_a_time(said) == 2, said
+
+
+def test_two_of_one_word_are_never_together():
+    _, said = run(*(f"{name} | 1 1 1 | 9 | - | x; {name} | sleep 0.2; {PASS}" for name in "abc"))
+    assert at_a_time(said) == 1, said
+
+
+def test_after_is_after():
+    _, said = run(f"a | 1 1 1 | 9 | - | - | sleep 0.3; {PASS}", f"b | 1 1 9 | 9 | a | - | {PASS}")
+    assert events(said).index(("end", "a")) < events(said).index(("start", "b")), said
+
+
+def test_a_word_takes_what_it_needs():
+    _, said = run(f"a | 1 1 1 | 9 | - | - | {PASS}", f"bee | 1 1 9 | 9 | a | - | {PASS}", f"c | 1 1 9 | 9 | - | - | {PASS}", words=["be"])
+    assert {name for _, name in events(said)} == {"a", "bee"}, said
+
+
+def test_a_step_has_its_strengths():
+    _, said = run(f"a | - 1 1 | 9 | - | - | {PASS}", f"b | 1 - - | 9 | - | - | [ $STRENGTH = quick ] && {PASS}", strength="quick")
+    assert {name for _, name in events(said)} == {"b"} and said.endswith("\n2 passed, 0 failed, 0 skipped\n"), said
+
+
+def test_a_failure_is_told_at_once():
+    status, said = run("a | 1 1 2 | 9 | - | - | echo a reason; false", f"b | 1 1 1 | 9 | - | - | {PASS}", lanes=1)
+    assert status == 1 and re.search(r"end +a .*FAILED.*\n    \| a reason\n.*start b", said), said
+    assert said.endswith("\n2 passed, 1 failed, 0 skipped\n"), said
+
+
+def test_counts_are_summed():
+    status, said = run("a | 1 1 1 | 9 | - | - | echo 'x: 3 caught, 0 survived'", "b | 1 1 1 | 9 | - | - | echo 'x: 4 passed, 0 failed, 2 skipped'",
+                       "c | 1 1 1 | 9 | - | - | echo no such thing; exit 77")
+    assert status == 0 and "skipped: no such thing" in said and said.endswith("\n7 passed, 0 failed, 3 skipped\n"), said
+
+
+def fails(line):
+    status, said = run(f"a | 1 1 1 | 9 | - | - | {line}")
+    assert status == 1 and "FAILED" in said and re.search(r"[1-9] failed, 0 skipped\n$", said), said
+
+
+def test_a_count_must_be_there():
+    fails("echo all is well")
+
+
+def test_a_count_must_be_last():
+    fails("echo 'part: 3 passed, 0 failed'; echo and then it ended")
+
+
+def test_a_count_of_nothing_is_none():
+    fails("echo 'x: 0 passed, 0 failed'")
+
+
+def test_a_status_that_denies_the_count():
+    fails(f"{PASS}; exit 3")
+
+
+def test_a_count_that_denies_the_status():
+    fails("echo 'x: 3 passed, 1 failed'")
+
+
+# A session of its own, one that does not mind TERM, and one whose parent is gone.
+NOTHING_LEFT = f"b | 1 1 1 | 9 | a | - | ! grep -qsFf {here}/mark /proc/[0-9]*/cmdline && {PASS}"
+TREE = "setsid sleep %& (trap '' TERM; setsid sleep %)& (setsid sh -c 'sleep %& sleep %'&); "
+
+
+def test_a_limit_ends_the_whole_tree():
+    start = time.monotonic()
+    status, said = run(f"a | 1 1 1 | 1 | - | - | {TREE} sleep %", NOTHING_LEFT)
+    assert time.monotonic() - start < 10 and status == 1 and "out of time: 1 s" in said, said
+    assert said.endswith("\n2 passed, 1 failed, 0 skipped\n"), said
+
+
+def test_nothing_is_left_by_a_step_that_passed():
+    status, said = run(f"a | 1 1 1 | 30 | - | - | {TREE} sleep 0.3; {PASS}", NOTHING_LEFT)
+    assert status == 0, said
+
+
+def test_interrupt():
+    """^C on a terminal. A loaded machine has three tries."""
+    for _ in range(3):
+        arguments = command(f"a | 1 1 1 | 60 | - | - | {TREE} timeout 50 sleep %", "b | 1 1 1 | 60 | - | - | sleep %")
+        pid, terminal = pty.fork()
+        if pid == 0:
+            os.execv(arguments[0], arguments)
+        until_alive()
+        start = time.monotonic()
+        os.write(terminal, b"\x03")
+        end = start + 5
+        while os.waitpid(pid, os.WNOHANG)[0] == 0 and time.monotonic() < end:
+            time.sleep(0.01)
+        seconds = time.monotonic() - start
+        os.close(terminal)
+        left = not gone(0)
+        if left or time.monotonic() > end:
+            break
+        if seconds < 1:
+            return
+    subprocess.run(["pkill", "-KILL", "-f", f"sleep {mark()}"], check=False)
+    raise AssertionError(f"{seconds:.2f} s; left: {left}")
+
+
+def test_signals():
+    for number, seconds in ((signal.SIGTERM, 1.5), (signal.SIGHUP, 1.5), (signal.SIGKILL, 3)):
+        child = subprocess.Popen(command(f"a | 1 1 1 | 60 | - | - | {TREE} sleep %"), stdout=subprocess.PIPE, text=True)
+        until_alive()
+        child.send_signal(number)
+        said = child.communicate(timeout=10)[0]
+        assert child.returncode != 0 and gone(seconds) and (number == signal.SIGKILL or "interrupted" in said), f"{number}: {said}"
+
+
+def test_a_second_run_is_a_first():
+    run(f"a | 1 1 1 | 9 | - | - | {PASS}")
+    run(f"b | 1 1 1 | 9 | - | - | {PASS}")
+    assert sorted(path.name for path in (here / "log").iterdir()) == ["b", "cpu-seconds"]
+
+
+def test_a_wrong_table():
+    for lines, says in (((f"a | 1 1 1 | 9 | b | - | {PASS}",), "not a step above"), ((f"a | 1 1 1 | 9 | - | - | {PASS}",) * 2, "second"),
+                        (("a | 1 1 | 9 | - | - | x",), "not a step"),
+                        ((f"a | - 1 1 | 9 | - | - | {PASS}", f"b | 1 1 1 | 9 | a | - | {PASS}"), "not a step of quick")):
+        status, said = run(*lines, strength="quick")
+        assert status == 1 and says in said, said
+
+
+def load():
+    spec = importlib.util.spec_from_file_location("run", runner)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_twice_the_cpu():
+    judge = load().judge
+    announced = {name: 10.0 for name in "abcdef"} | {"small": 1.0}
+    used = {name: 11.0 for name in "abcde"} | {"f": 25.0, "small": 4.0}
+    assert judge(used, announced)[1] == ["f"], judge(used, announced)
+    slower = {name: 30.0 for name in "abcde"} | {"f": 55.0, "small": 7.0}
+    assert judge(slower, announced)[1] == [], judge(slower, announced)
+    assert judge({"a": 90.0}, announced)[1] == []
+
+
+def test_twice_the_cpu_in_a_run():
+    """On a copy for which less is noise. What a step's children use is its own, of whatever session."""
+    global runner
+    kept, runner = runner, here / "less_noise.py"
+    runner.write_text(kept.read_text().replace("NOISE = 5, 5", "NOISE = 5, 0.5"))
+    burn = "setsid sh -c 'n=0; while [ $n -lt {} ]; do n=$((n + 1)); done'; " + PASS
+    try:
+        status, said = run(*(f"{name} | 1 1 1 | 60 | - | - | {burn.format(20000)}" for name in "abcdef"),
+                           f"much | 1 1 1 | 60 | - | - | {burn.format(2000000)}")
+    finally:
+        runner = kept
+    assert status == 1 and re.search(r"much +FAILED: .* CPU s, and 1 are announced", said), said
+    assert said.endswith("\n14 passed, 1 failed, 0 skipped\n"), said
+
+
+def test_what_the_table_names_is_there():
+    steps = read_steps()
+    for name, step in steps.items():
+        for word in re.findall(r"\btest/[\w/.-]+", step.command):
+            assert Path(word).exists(), f"{name}: {word}"
+
+
+def test_no_script_is_forgotten():
+    """Each folder's script of its own name is a step, or another step's part."""
+    commands = "\n".join(step.command for step in read_steps().values())
+    scripts = [path for path in glob.glob("test/*/*.sh") + glob.glob("test/*/*.py") if Path(path).stem == Path(path).parent.name]
+    assert len(scripts) > 20 and not [path for path in scripts if path not in commands and path not in PARTS], \
+        [path for path in scripts if path not in commands]
+
+
+def rows():
+    """The table of test/README.md: command, and normal and deep seconds."""
+    page = Path("test/README.md").read_text()
+    found = re.findall(r"^\| [^|]* \| [^|]* \| `([^`]*)` \| (\S+) \| (\S+) \|", page, re.M)
+    assert len(found) > 20, f"only {len(found)} rows"
+    return [(command, [normal, deep]) for command, normal, deep in found]
+
+
+def takes(command, step):
+    """A row of all.sh takes suites by a word in their name, any other what begins with its command."""
+    if command.startswith("sh test/all.sh"):
+        return "test/lib/suite.sh" in step.command and any(word in step.name for word in shlex.split(command)[3:] + ["..."])
+    return command in step.command
+
+
+def tell(steps):
+    """What the page must say: the seconds of each row, of which a step belongs to the first that takes it; and the
+    number of steps of each strength."""
+    module = load()
+    tables = [module.read_table("test/lib/steps", strength) for strength in module.STRENGTHS]
+    sums = {command: [0, 0] for command, _ in rows()}
+    for name, step in steps.items():
+        row = next((command for command in sums if takes(command, step)), None)
+        assert row is not None, f"test/README.md has no row for {name}"
+        for n, table in enumerate(tables[1:]):
+            sums[row][n] += table[name].cpu if name in table else 0
+    return sums, [len(table) for table in tables]
+
+
+def test_the_page_has_every_step():
+    sums, counts = tell(read_steps())
+    for command, said in rows():
+        assert said == [f"{n:.0f}" for n in sums[command]], f"{command}: {said} in test/README.md, {sums[command]} in test/lib/steps"
+    said = re.findall(r"^\| `sh test/all.sh[a-z ]*` \| (\d+) \|", Path("test/README.md").read_text(), re.M)
+    assert said == [str(n) for n in counts], f"steps: {said}, not {counts}"
+
+
+def write_page():
+    sums, counts = tell(read_steps())
+    page = Path("test/README.md").read_text()
+    for command, numbers in sums.items():
+        page = re.sub(rf"(`{re.escape(command)}` \|) \S+ \| \S+ \|", lambda m: f"{m[1]} {numbers[0]:.0f} | {numbers[1]:.0f} |", page)
+    for command, count in zip(("sh test/all.sh quick", "sh test/all.sh", "sh test/all.sh deep"), counts):
+        page = re.sub(rf"^(\| `{command}` \|) \d+ \|", rf"\1 {count} |", page, flags=re.M)
+    Path("test/README.md").write_text(page)
+
+
+PARTS = ["test/figures/figures.sh"]  # of test/bench.sh --check
+
+
+def read_steps():
+    module = load()
+    steps = {}
+    for strength in module.STRENGTHS:
+        steps |= module.read_table("test/lib/steps", strength)
+    return steps
+
+
+# Test, text of run.py, and what is planted in its place
+FAULTS = [
+    ("the_longest_is_first", "-weight(steps, name)", "0"),
+    ("what_others_wait_for_is_long", "steps[name].cpu + max(", "steps[name].cpu + 0 * max("),
+    ("two_at_a_time", "len(self.running) < self.lanes and", "len(self.running) < 3 and"),
+    ("two_of_one_word_are_never_together", " and held.isdisjoint(step.beside)", ""),
+    ("after_is_after", "self.done.issuperset(step.after) and ", ""),
+    ("a_word_takes_what_it_needs", "ahead += [other for other in steps[name].after if other not in wanted]", "pass"),
+    ("a_step_has_its_strengths", 'os.environ["STRENGTH"] = given.strength', 'os.environ["STRENGTH"] = "deep"'),
+    ("a_failure_is_told_at_once", "if counts[1]:\n", "if False:\n"),
+    ("counts_are_summed", "a + b for a, b in", "max(a, b) for a, b in"),
+    ("counts_are_summed", "if status == 77 and not count:", "if False:"),
+    ("a_count_must_be_there", "status == 0 and count and passed > 0 and failed == 0:", "status == 0 and failed == 0:"),
+    ("a_count_must_be_last", "COUNT.fullmatch(lines[-1])", "COUNT.search(text)"),
+    ("a_count_of_nothing_is_none", " and passed > 0 and failed == 0:", " and failed == 0:"),
+    ("a_status_that_denies_the_count", "if status == 0 and count and passed > 0", "if count and passed > 0"),
+    ("a_count_that_denies_the_status", " and passed > 0 and failed == 0:", " and passed > 0:"),
+    ("a_limit_ends_the_whole_tree", "prctl(SET_CHILD_SUBREAPER, 1)\n    os.setsid()", "os.setsid()"),
+    ("a_limit_ends_the_whole_tree", "signal.SIGKILL if late", "signal.SIGTERM if late"),
+    ("a_limit_ends_the_whole_tree", "max(0, end - time.monotonic())", "20"),
+    ("nothing_is_left_by_a_step_that_passed", "    end_all()\n    os._exit(status)", "    os._exit(status)"),
+    ("interrupt", "> 0.5\n", "> 2.5\n"),
+    ("interrupt", "if woken.si_signo != signal.SIGCHLD:\n                return False", "if False:\n                pass"),
+    ("signals", "signal.SIGTERM, signal.SIGHUP}", "signal.SIGTERM}"),
+    ("signals", "prctl(SET_PDEATHSIG, signal.SIGTERM)", "pass"),
+    ("a_second_run_is_a_first", "old.unlink()", "pass"),
+    ("a_wrong_table", "set(split[0]) - set(steps)", "()"),
+    ("a_wrong_table", " or fields[0] in steps:", ":"),
+    ("twice_the_cpu", "2 * median", "3 * median"),
+    ("twice_the_cpu", "statistics.median(ratios.values())", "1"),
+    ("twice_the_cpu", " and used[name] - median * announced[name] > NOISE", ""),
+    ("twice_the_cpu_in_a_run", "run.counts[1] += len(more)", "pass"),
+    ("twice_the_cpu_in_a_run", "usage.ru_utime + usage.ru_stime", "0"),
+]
+
+
+def main():
+    global runner
+    shutil.rmtree(here, ignore_errors=True)
+    here.mkdir(parents=True)
+    (here / "mark").write_text(mark() + "\n")
+    tests = {name[5:]: test for name, test in globals().items() if name.startswith("test_")}
+    for name, test in tests.items():
+        try:
+            test()
+            result(True, name.replace("_", " "))
+        except AssertionError as error:
+            result(False, f"{name}: {error}")
+    text, kept, runner = runner.read_text(), runner, here / "planted.py"
+    for name, old, new in FAULTS:
+        what = f"planted: {name.replace('_', ' ')}: {' '.join(old.split())[:60]}"
+        if text.count(old) != 1:
+            result(False, f"{what}: {text.count(old)} times in {kept}")
+            continue
+        runner.write_text(text.replace(old, new))
+        try:
+            tests[name]()
+            result(False, f"{what}: not seen")
+        except (AssertionError, subprocess.TimeoutExpired):
+            result(True, what)
+        subprocess.run(["pkill", "-KILL", "-f", f"sleep {mark()}"], check=False)
+    print(f"runner: {passed} passed, {failed} failed")
+    sys.exit(failed != 0)
+
+
+if sys.argv[1:] == ["--write"]:
+    write_page()
+else:
+    main()
