@@ -4,10 +4,11 @@
  *
  * The machine code of the library, as it is compiled for another system, runs in a Linux program.
  * Before it starts, machine.c overwrites the trap instructions of the library, and of nothing else,
- * by an illegal instruction of equal length. The SIGILL handler takes a call apart by the other
- * system's convention, has one of the kernels below answer it, and goes on behind the trap, with
- * everything spoilt that the convention lets a kernel spoil. So no number of another system ever
- * reaches Linux, where many of them are other calls.
+ * by as many bytes that raise a signal: an illegal instruction, or a breakpoint on x86_64. The
+ * handler of SIGILL or SIGTRAP takes a call apart by the other system's convention, has one of the
+ * kernels below answer it, and goes on behind the trap, with everything spoilt that the convention
+ * lets a kernel spoil. So no number of another system ever reaches Linux, where many of them are
+ * other calls.
  *
  * A kernel sleeps and wakes by Linux' own futex. It knows the calls that the library may make,
  * and ends the program at anything else: a wrong number, size, flag or time. Systems that are

@@ -2,8 +2,9 @@
 # SPDX-License-Identifier: MIT OR Apache-2.0
 # Usage: sigill.sh [WORD]. The systems that this machine cannot run, in real parallelism: the
 # library's machine code for each, on each of its CPUs, with its traps overwritten by illegal
-# instructions and the other kernel played by the SIGILL handler (sigill/kernel.h). x86_64 runs
-# natively, the others by qemu-user. Each kernel ends 5 of 100 waits for no reason.
+# instructions (on x86_64 by breakpoints) and the other kernel played by the signal's handler
+# (sigill/kernel.h). x86_64 runs natively, the others by qemu-user. Each kernel ends 5 of 100 waits
+# for no reason.
 #
 #   rounds    hand-offs of two threads, a tenth as many wake-alls of three; a kernel that refuses; a
 #             caller with full registers
