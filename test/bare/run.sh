@@ -1,20 +1,22 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT OR Apache-2.0
-# run.sh [-t SECONDS] [-x TEXT] CPU PROGRAM: run a bare-metal program on four CPUs in QEMU.
+# run.sh [-t SECONDS] [-h SECONDS] [-x TEXT] CPU PROGRAM: run a bare-metal program on four CPUs in QEMU.
 #
 # Exit status 0: the machine ended itself with success and said so. Anything else, a machine that
-# is still running after SECONDS included, is 1. -x turns this around, for programs with a planted
-# bug: they must fail, and the output must contain TEXT.
-limit=100 expected=
-while getopts t:x: option; do
+# is still running after SECONDS included, is 1. With -h it has so many from the line that names its
+# first test, however long QEMU took to come there: for those that hang. -x turns this around, for
+# programs with a planted bug: they must fail, and the output must contain TEXT.
+limit=100 hang='' expected=''
+while getopts t:h:x: option; do
     case $option in
     t) limit=$OPTARG ;;
+    h) hang=$OPTARG ;;
     x) expected=$OPTARG ;;
     *) exit 2 ;;
     esac
 done
 shift $((OPTIND - 1))
-[ $# -eq 2 ] || { echo "usage: $0 [-t SECONDS] [-x TEXT] CPU PROGRAM" >&2; exit 2; }
+[ $# -eq 2 ] || { echo "usage: $0 [-t SECONDS] [-h SECONDS] [-x TEXT] CPU PROGRAM" >&2; exit 2; }
 cpu=$1 program=$2
 
 # What each board ends with: SYS_EXIT and the test finisher give the status itself, the debug-exit
@@ -36,8 +38,17 @@ trap 'rm -f "$output"' EXIT
 # thread=multi: four CPUs that really run at the same time. board: words on purpose.
 # shellcheck disable=SC2086
 timeout "$limit" "qemu-system-$cpu" $board -smp 4 -m 64 -accel tcg,thread=multi -nodefaults \
-    -display none -serial stdio -no-reboot -kernel "$program" </dev/null >"$output" 2>&1
+    -display none -serial stdio -no-reboot -kernel "$program" </dev/null >"$output" 2>&1 &
+machine=$!
+tenths=0 hangs=''
+while [ -n "$hang" ] && kill -0 $machine 2>/dev/null; do
+    [ $tenths -lt "${hang}0" ] || { hangs=yes && kill $machine && break; }
+    sleep 0.1
+    [ $tenths -eq 0 ] && ! grep -q '^[a-z]*_[a-z_]*$' "$output" || tenths=$((tenths + 1))
+done
+wait $machine
 status=$?
+[ -z "$hangs" ] || { status=124 && limit=$hang; }
 cat "$output"
 passed=1
 if [ $status -eq 124 ]; then
