@@ -9,8 +9,11 @@ cd "$(dirname "$0")/../.." || exit 1
 dir=$PWD/build/install
 rm -rf "$dir"
 mkdir -p "$dir/outside"
-try 'meson install' env DESTDIR="$dir/root" meson install -C "$build" --no-rebuild
-prefix=$dir/root$(meson introspect --buildoptions "$build" | python3 -c '
+# Installed where no path has a space: pkgconf 1.8 puts PKG_CONFIG_SYSROOT_DIR twice before one that has.
+root=$(mktemp -d) || exit 1
+trap 'rm -rf "$root"' EXIT
+try 'meson install' env DESTDIR="$root" meson install -C "$build" --no-rebuild
+prefix=$root$(meson introspect --buildoptions "$build" | python3 -c '
 import json, sys
 print(next(o["value"] for o in json.load(sys.stdin) if o["name"] == "prefix"))')
 for file in include/valet.h include/valet_sys.h share/man/man3/valet_park.3 share/man/man3/valet_waiters.3 \
@@ -21,7 +24,7 @@ pc=$(find "$prefix" -name valet.pc)
 try 'installed: valet.pc' test -f "$pc"
 library=$(dirname "$(dirname "$pc")")
 PKG_CONFIG_LIBDIR=$(dirname "$pc")
-export PKG_CONFIG_LIBDIR PKG_CONFIG_SYSROOT_DIR="$dir/root"
+export PKG_CONFIG_LIBDIR PKG_CONFIG_SYSROOT_DIR="$root"
 cat >"$dir/outside/main.c" <<'END'
 #include <valet.h>
 int main(void)
@@ -106,7 +109,7 @@ try 'built in its tree' twice one "$dir/tree" "$dir/tree/build"
 try 'built outside of a copy' twice two "$dir/a/much/deeper/directory/valet" "$dir/elsewhere"
 same() { diff -r "$dir/one" "$dir/two" && [ "$(find "$dir/one" -type f | wc -l)" -ge 11 ]; }
 try 'the installed files are the same, byte by byte' same
-debug() { readelf --debug-dump=info "$dir/one$(echo "$library" | sed "s|^$dir/root||")/libvalet.a" | grep -q 'DW_AT_name .*park_futex.c'; }
+debug() { readelf --debug-dump=info "$dir/one$(echo "$library" | sed "s|^$root||")/libvalet.a" | grep -q 'DW_AT_name .*park_futex.c'; }
 try '... with debug information' debug
 
 mv "$prefix/include/valet.h" "$prefix/include/hidden.h"
