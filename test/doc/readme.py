@@ -4,6 +4,8 @@
 
     lines            it has at most 220, and those of no table 132 characters
     systems          its table has each row of sys/meson.build, of that kind, and each choice of -Dos=
+    times            the minutes that it says all.sh takes are those of test/lib/steps, on two cores: no less, and
+                     less than twice as many
     figures PRINTED  its table of figures has what test/figures/figures.sh printed, and all of it
     benchmark TABLE  TABLE, which test/bench/shown.py makes, stands in the page as it is
 """
@@ -48,6 +50,18 @@ def systems():
         faults.append(f"only {len(there)} rows in sys/meson.build")
 
 
+def times():
+    steps = [line.split("|")[1].split() for line in read("test/lib/steps").splitlines()
+             if line.count("|") == 5 and not line.startswith("#")]
+    said = dict(re.findall(r"^\| `sh test/all\.sh ?(\w*)` \| (\d+) minutes \|", text, re.M))
+    for n, strength in enumerate(("quick", "", "deep")):
+        least = sum(float(step[n].replace("-", "0")) for step in steps) / 60 / 2
+        if not least <= float(said.get(strength, 0)) < max(2 * least, 3):
+            faults.append(f"all.sh {strength}: {said.get(strength)} minutes, {least:.1f} by test/lib/steps")
+    if len(steps) < 50:
+        faults.append(f"only {len(steps)} steps")
+
+
 # A row of the table of figures, by its beginning: what figures.sh calls each of the numbers in a cell
 FIGURES = {
     "bytes of code": [f"code of one parker, CPU, {c}" for c in ("gcc -Os", "gcc -O2", "clang -Os", "clang -O2")],
@@ -81,6 +95,6 @@ def benchmark():
         faults.append("another table")
 
 
-{"lines": lines, "systems": systems, "figures": figures, "benchmark": benchmark}[what]()
+{"lines": lines, "systems": systems, "times": times, "figures": figures, "benchmark": benchmark}[what]()
 print("\n".join(faults))
 sys.exit(bool(faults))

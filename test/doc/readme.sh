@@ -114,6 +114,7 @@ states() { # WHAT [FILE]
 }
 try 'at most 220 lines, of 132 characters' states lines
 try 'the table of systems is that of sys/meson.build' states systems
+try 'the times of all.sh are those of its steps' states times
 case $(gcc -dumpversion)-$(clang -dumpversion) in
 12-14.*)
     printed() { sh test/figures/figures.sh README >"$dir/figures"; }
@@ -187,6 +188,8 @@ misstated 'fewer lines that are longer' 'characters, of 132' '/^and context of/{
 misstated 'a row less' 'illumos: None in the page' '/^. .illumos/d' systems
 misstated 'a row of no system' 'plan9: futex in the page' 's/^| .redox./| plan9/' systems
 misstated 'another kind' 'sgx: futex in the page, sema in sys' 's/^\(. .sgx.*\) sema /\1 futex /' systems
+misstated 'a time too short' 'all.sh deep: 9 minutes' '/^. .sh test.all.sh deep/s/[0-9]* minutes/9 minutes/' times
+misstated 'a time that was cut since' 'all.sh deep: 60 minutes' '/^. .sh test.all.sh deep/s/[0-9]* minutes/60 minutes/' times
 if [ -s "$dir/figures" ]; then
     misstated 'another figure' 'code of one parker, riscv64, gcc -O2: not 999' 's/ 346, 364,/ 346, 999,/' figures "$dir/figures"
     misstated 'a figure less' 'not in the page: instructions, riscv64: unpark and park' 's/ 9, 20 |/ |/' figures "$dir/figures"
