@@ -1,26 +1,48 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT OR Apache-2.0
-# Usage: musl.sh CPU DIR. Build musl from Debian's source package for a CPU for which Debian has no
-# musl package that its cross compiler could use. Leaves DIR/include, DIR/lib, DIR/cc, a wrapper of that
-# compiler, and DIR/cross.txt for Meson. Nothing of it enters the repository.
+# Usage: musl.sh CPU DIR. musl for the use of Debian's cross compiler for that CPU: the package that Debian
+# has for aarch64, fetched and unpacked without installing it; for riscv64, which has none in Debian 12, it is
+# built from the source package. Leaves DIR/include, DIR/lib, DIR/cc, a wrapper of that compiler, and
+# DIR/cross.txt for Meson. Nothing of it enters the repository.
 set -eu
 cpu=$1
 dir=$2
 [ ! -f "$dir/cross.txt" ] || exit 0
 mkdir -p "$dir"
 dir=$(cd "$dir" && pwd)
-src=$dir/source
-rm -rf "$src"
-(
-    sh "$(dirname "$0")/musl_source.sh" "$src" && cd "$src" &&
+new=$dir/new
+rm -rf "$new" "${dir:?}/include" "${dir:?}/lib"
+cd "$(dirname "$0")/../.."
+. test/lib/apt.sh
+
+build() {
+    sh test/cross/musl_source.sh "$new" && cd "$new" &&
         CC="$cpu-linux-gnu-gcc" CROSS_COMPILE="$cpu-linux-gnu-" ./configure --target="$cpu-linux-musl" \
             --prefix="$dir" --syslibdir="$dir/lib" --disable-shared --enable-wrapper=no &&
         make -s -j2 install
-) >"$dir/log" 2>&1 || {
+}
+
+# get ARCHITECTURE
+get() {
+    rm -rf ./*.deb tree
+    # shellcheck disable=SC2086 # words
+    timeout 300 apt-get $apt update && timeout 300 apt-get $apt download "musl-dev:$1" && dpkg-deb -x "$(echo ./*.deb)" tree
+}
+
+fetch() {
+    mkdir "$new" && cd "$new" && apt_lists deb && apt_cpus "$1" && five_times "package musl-dev:$1" get "$1" &&
+        mv "tree/usr/include/$cpu-linux-musl" "$dir/include" && mv "tree/usr/lib/$cpu-linux-musl" "$dir/lib"
+}
+
+case $cpu in
+aarch64) how='fetch arm64' ;;
+*) how=build ;;
+esac
+($how) >"$dir/log" 2>&1 || {
     tail -n 20 "$dir/log" >&2
     exit 1
 }
-rm -rf "$src"
+rm -rf "$new"
 
 # As musl's own wrapper does it: no header, library or start file but musl's.
 cat >"$dir/cc.tmp" <<END

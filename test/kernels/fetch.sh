@@ -14,10 +14,8 @@ mkdir -p "$new"
 kept=$(cd "$(dirname "$1")" && pwd)/$(basename "$1")
 cd "$new"
 
-# A state of our own, too: the machine's need know no other CPU.
 apt_lists deb
-: >status
-apt="$apt -o Dir::State::status=$PWD/status -o APT::Architecture=amd64 -o APT::Architectures::=amd64 -o APT::Architectures::=arm64"
+apt_cpus amd64 arm64
 
 # fetch CPU ARCHITECTURE: what the package without a number depends on is the kernel of today
 fetch() {

@@ -15,6 +15,16 @@ END_OF_LIST
         -o APT::Update::Error-Mode=any"
 }
 
+# apt_cpus ARCHITECTURE...: after apt_lists, packages of these CPUs: by a state of our own, too, since the
+# machine's need know no CPU but its own
+apt_cpus() {
+    : >status
+    apt="$apt -o Dir::State::status=$PWD/status -o APT::Architecture=$1"
+    for architecture in "$@"; do
+        apt="$apt -o APT::Architectures::=$architecture"
+    done
+}
+
 # five_times WHAT COMMAND...: a mirror that does not answer is asked again, for some minutes
 five_times() {
     what=$1
