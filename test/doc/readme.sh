@@ -12,6 +12,9 @@ root=$PWD
 dir=$root/build/readme
 rm -rf "$dir"
 mkdir -p "$dir"
+# The README's own command takes what pkg-config prints without quotes: installed where no path has a space.
+there=$(mktemp -d) || exit 1
+trap 'rm -rf "$there"' EXIT
 
 # A block a file: NN.sh or, for one with a name, NN.file (the name in its first line)
 blocks() {
@@ -42,8 +45,8 @@ command() {
     'sh test/'*) grep -q "| $line\( \|\$\)" test/lib/steps ;;
     *)
         # Installed below DESTDIR, and found there.
-        (cd "$dir/tree" && DESTDIR=$dir/root PKG_CONFIG_SYSROOT_DIR=$dir/root \
-            PKG_CONFIG_PATH=$dir/root/usr/local/lib/$(gcc -print-multiarch)/pkgconfig sh -e -c "$line")
+        (cd "$dir/tree" && DESTDIR=$there PKG_CONFIG_SYSROOT_DIR=$there \
+            PKG_CONFIG_PATH=$there/usr/local/lib/$(gcc -print-multiarch)/pkgconfig sh -e -c "$line")
         ;;
     esac
 }
@@ -77,7 +80,7 @@ if [ "$lines" -gt 0 ] && [ "$lines" -le 20 ]; then good "the first program has $
 says() { [ "$("$dir/tree/first")" = 'parked, and woken' ]; }
 try 'the first program says what it should' says
 
-try 'mman finds valet(7) where it was installed' mman -M "$dir/root/usr/local/share/man" -O width=72 valet
+try 'mman finds valet(7) where it was installed' mman -M "$there/usr/local/share/man" -O width=72 valet
 
 # Projects outside that say what the README says, around its first program
 outside() { # DIRECTORY FILE: the project's, from stdin
@@ -98,7 +101,7 @@ find_package(valet REQUIRED)
 add_executable(first first.c)
 target_link_libraries(first PRIVATE valet::valet)
 END
-        cmake -S "$dir/cmake" -B "$dir/by-cmake" "-DCMAKE_PREFIX_PATH=$dir/root/usr/local" &&
+        cmake -S "$dir/cmake" -B "$dir/by-cmake" "-DCMAKE_PREFIX_PATH=$there/usr/local" &&
         cmake --build "$dir/by-cmake" && [ "$("$dir/by-cmake/first")" = 'parked, and woken' ]
 }
 try 'the Meson project builds, and runs' by_meson
