@@ -290,7 +290,8 @@ RAW, RAW_ATOMIC, RAW_SPIN, NONE = ("raw",), ("raw", "atomic"), ("raw", "spin"), 
 
 def table(results, title, columns):
     """columns: (heading, measurement, metric, floors) ..."""
-    lines = ["", "### " + title, "", "| | " + " | ".join(c[0] for c in columns) + " |", "|---" * (len(columns) + 1) + "|"]
+    lines = ["", "### " + title, "", "| | " + " | ".join(c[0] for c in columns) + " |",
+             "|---" * (len(columns) + 1) + "|"]
     for p in LABELS:
         cells = [cell(results, name, p, metric, floors) for _, name, metric, floors in columns]
         if any(cells):
@@ -323,9 +324,9 @@ HANDOFF_COLUMNS = [("two CPUs", "2cpu"), ("one CPU", "1cpu"), ("reply computes 2
 
 
 def tables(results):
-    lines = [f"{results['machine']}, load {results['load']}; {ROUNDS} rounds. A cell is a median, and after x the median of "
-             "the ratios in the same round: to the futex pair by hand, and where there is a second x, to the floor "
-             "that the title names."]
+    lines = [f"{results['machine']}, load {results['load']}; {ROUNDS} rounds. "
+             "A cell is a median, and after x the median of the ratios in the same round: to the futex pair by hand, "
+             "and where there is a second x, to the floor that the title names."]
     loops = [("unpark", "unpark"), ("unpark, park", "pair"), ("wait, no need", "wait"), ("set, no waiters", "set")]
     lines += table(results, "Nobody waits: ns (second x: to the atomic instruction), and instructions",
                    [(h + ", ns", "fast", m, RAW_ATOMIC) for h, m in loops] +
@@ -341,10 +342,13 @@ def tables(results):
         if metric == "total":
             columns.append(("calls for 64", "calls 64", "calls", NONE))
         lines += table(results, "Wake-all: us " + title, columns)
-    lines += table(results, "What a poll costs: parkers used once, replies of 100 us: us of a round, of its CPU time, of the "
-                   "parking thread's; rounds until hand-off is fast after 1500 such replies, and after 20,000 rounds on one CPU",
-                   [("a round", "handoff fresh", "us", RAW), ("CPU", "handoff fresh", "cpu", RAW), ("one thread's", "handoff fresh", "asker", RAW),
-                    ("after slow replies", "recover slow", "rounds", NONE), ("after one CPU", "recover onecpu", "rounds", NONE)])
+    lines += table(results, "What a poll costs: parkers used once, replies of 100 us: us of a round, of its CPU time, "
+                   "of the parking thread's; rounds until hand-off is fast after 1500 such replies, and after "
+                   "20,000 rounds on one CPU",
+                   [("a round", "handoff fresh", "us", RAW), ("CPU", "handoff fresh", "cpu", RAW),
+                    ("one thread's", "handoff fresh", "asker", RAW),
+                    ("after slow replies", "recover slow", "rounds", NONE),
+                    ("after one CPU", "recover onecpu", "rounds", NONE)])
     lines += percentiles(results)
     lines += table(results, "Deadlines: hand-off and back on one CPU, and us of CPU time to time out at once",
                    [("without", "handoff 1cpu", "us", RAW), ("with a deadline", "handoff timed", "us", RAW),
@@ -363,7 +367,8 @@ SHOWN = [
     ("wake 512: us until the last has returned", "wakeall 512", "total", RAW),
     ("CPU us of the waker", "wakeall 512", "cpu", NONE),
     ("code, bytes", "size", "code", NONE), ("stack", "size", "stack", NONE)]
-WAKEALL = ("raw", "valet", "valet-delegate", "glibc-cond", "libstdc++-atomic", "nsync", "absl", "rust-std", "parking_lot")
+WAKEALL = ("raw", "valet", "valet-delegate", "glibc-cond", "libstdc++-atomic", "nsync", "absl", "rust-std",
+           "parking_lot")
 
 
 def shown(results):
@@ -441,6 +446,7 @@ os.makedirs(os.path.join(directory, "shown"), exist_ok=True)
 write("shown/shown.json", [one_a_line(shown(results))])
 subprocess.run([sys.executable, os.path.join(os.path.dirname(__file__), "shown.py"),
                 os.path.join(directory, "shown/shown.json"), os.path.join(directory, "shown")], check=True)
-print(f"\nWhat test/bench keeps of a run is in {os.path.relpath(directory)}/shown; test/bench/README.md says what to do with it.")
+print(f"\nWhat test/bench keeps of a run is in {os.path.relpath(directory)}/shown; "
+      "test/bench/README.md says what to do with it.")
 if failures:
     sys.exit("bench: failed, and left out: " + ", ".join(sorted(failures)))

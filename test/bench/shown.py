@@ -56,11 +56,13 @@ class Picture:
 
     def line(self, points, colour, width=1.0, dash=""):
         how = f' stroke-dasharray="{dash}"' if dash else ""
-        self.parts.append(f'<polyline points="{" ".join(f"{x:.1f},{y:.1f}" for x, y in points)}" fill="none" stroke="{colour}" '
+        places = " ".join(f"{x:.1f},{y:.1f}" for x, y in points)
+        self.parts.append(f'<polyline points="{places}" fill="none" stroke="{colour}" '
                           f'stroke-width="{width}" stroke-linejoin="round" stroke-linecap="round"{how}/>')
 
     def bar(self, x, y, width, height, colour):
-        self.parts.append(f'<rect x="{x:.1f}" y="{y:.1f}" width="{max(width, 1):.1f}" height="{height}" rx="2" fill="{colour}"/>')
+        self.parts.append(f'<rect x="{x:.1f}" y="{y:.1f}" width="{max(width, 1):.1f}" height="{height}" rx="2" '
+                          f'fill="{colour}"/>')
 
     def dot(self, x, y, radius, colour):
         self.parts.append(f'<circle cx="{x:.1f}" cy="{y:.1f}" r="{radius}" fill="{colour}" stroke="#ffffff"/>')
@@ -172,10 +174,12 @@ def wakeall(shown, path):
         """Whole ones around all values"""
         low, high = (f(v for _, values in lines for v in values) for f in (min, max))
         all_of = [s * 10.0 ** e for e in range(-3, 7) for s in steps]
-        return [v for i, v in enumerate(all_of) if all_of[min(i + 1, len(all_of) - 1)] > low and all_of[max(i - 1, 0)] < high]
+        return [v for i, v in enumerate(all_of) if all_of[min(i + 1, len(all_of) - 1)] > low
+                and all_of[max(i - 1, 0)] < high]
     picture = Picture(1000, 512, "Wake-all: time until the last waiter has returned, and CPU time of the waker")
     picture.text(20, 30, "One thread wakes all that wait, µs: lower is better", 16, bold=True)
-    panel(picture, 56, "Until the last of them has returned", "µs for each waiter", counts, each, ticks(each, (1, 2, 5)))
+    panel(picture, 56, "Until the last of them has returned", "µs for each waiter", counts, each,
+          ticks(each, (1, 2, 5)))
     panel(picture, 552, "CPU time of the waker", "µs for all of them together", counts, cpu, ticks(cpu, (1,)))
     picture.text(20, 500, f"{shown['machine']}; medians of {shown['rounds']} rounds.", 11, GREY)
     picture.save(path)

@@ -67,12 +67,13 @@ program() {
     done
     crt=$dir/stock/lib
     # shellcheck disable=SC2086 # names without blanks
-    gcc -nostdlib -static -no-pie "$crt/crt1.o" "$crt/crti.o" $objects -Wl,--gc-sections -Wl,--start-group "$library" -lgcc \
-        -lgcc_eh -Wl,--end-group "$crt/crtn.o" -o "$output"
+    gcc -nostdlib -static -no-pie "$crt/crt1.o" "$crt/crti.o" $objects -Wl,--gc-sections -Wl,--start-group "$library" \
+        -lgcc -lgcc_eh -Wl,--end-group "$crt/crtn.o" -o "$output"
 }
 for name in check locks waits cancel handoff; do rm -f "$dir/$name.o"; done
 for which in stock valet; do
-    try "the conformance program on musl, $which" program "$dir/$which/lib/libc.a" "$dir/conformance-$which" check locks waits cancel
+    try "the conformance program on musl, $which" program "$dir/$which/lib/libc.a" "$dir/conformance-$which" \
+        check locks waits cancel
     try "the hand-off on musl, $which" program "$dir/$which/lib/libc.a" "$dir/handoff-$which" handoff
 done
 try 'the conformance program on glibc' gcc -std=gnu11 -O1 -Wall -Wextra -Werror -pthread -static \
@@ -116,7 +117,9 @@ fi
 echo "        valet.o; __timedwait.lo and valet_shared.lo, musl's own calls for shared words; and for"
 echo "        priority inheritance $pi"
 case $stock in
-*__wait.lo*pthread_barrier_wait.lo*pthread_cond_timedwait.lo*sem_post.lo*) good 'in musl the same look finds those that were turned over' ;;
+*__wait.lo*pthread_barrier_wait.lo*pthread_cond_timedwait.lo*sem_post.lo*)
+    good 'in musl the same look finds those that were turned over'
+    ;;
 *) bad "the look at musl found only: $stock" ;;
 esac
 # No call but these: PI locks are handed to the kernel as they are, nothing waits or wakes beside.
@@ -144,11 +147,14 @@ list=0x$(nm "$dir/conformance-valet" | sed -n 's/^0*\([0-9a-f]*\) . __thread_lis
 is() {
     if test "$2" "$3" "$4"; then good "$1: $2"; else bad "$1: $2"; fi
 }
-is 'calls while it ran, valet: waits by valet, FUTEX_WAIT_BITSET_PRIVATE' "$(calls valet FUTEX_WAIT_BITSET_PRIVATE)" -gt 100
+is 'calls while it ran, valet: waits by valet, FUTEX_WAIT_BITSET_PRIVATE' "$(calls valet FUTEX_WAIT_BITSET_PRIVATE)" \
+    -gt 100
 is '... waits by musl, FUTEX_WAIT_PRIVATE' "$(calls valet FUTEX_WAIT_PRIVATE)" -eq 0
 is '... FUTEX_REQUEUE_PRIVATE' "$(calls valet FUTEX_REQUEUE_PRIVATE)" -eq 0
-is '... FUTEX_WAIT, shared, by musl, but on __thread_list_lock' "$(($(calls valet FUTEX_WAIT) - $(calls valet FUTEX_WAIT "$list")))" -eq 0
-is '... FUTEX_WAKE, shared, by musl, but on __thread_list_lock' "$(($(calls valet FUTEX_WAKE) - $(calls valet FUTEX_WAKE "$list")))" -eq 0
+is '... FUTEX_WAIT, shared, by musl, but on __thread_list_lock' \
+    "$(($(calls valet FUTEX_WAIT) - $(calls valet FUTEX_WAIT "$list")))" -eq 0
+is '... FUTEX_WAKE, shared, by musl, but on __thread_list_lock' \
+    "$(($(calls valet FUTEX_WAKE) - $(calls valet FUTEX_WAKE "$list")))" -eq 0
 is '... FUTEX_LOCK_PI_PRIVATE by musl' "$(calls valet FUTEX_LOCK_PI_PRIVATE)" -gt 0
 echo "        beside: FUTEX_WAKE_PRIVATE by valet $(calls valet FUTEX_WAKE_PRIVATE); on __thread_list_lock FUTEX_WAIT" \
     "$(calls valet FUTEX_WAIT "$list"), FUTEX_WAKE $(calls valet FUTEX_WAKE "$list")"
@@ -248,10 +254,13 @@ plant 'a deadline is not passed on' timed thread/valet_wait.c 'if (!at)' 'if (1)
 plant 'a deadline comes early' timed thread/valet_wait.c 'seconds * 1000000000u' 'seconds * 1000000u'
 plant 'CLOCK_REALTIME taken for the clock of valet' REALTIME thread/valet_wait.c \
     '(uint64_t)at->tv_sec - (uint64_t)then.tv_sec + (uint64_t)now.tv_sec' '(uint64_t)at->tv_sec'
-plant 'no look at the cancellation before a wait' 'by a handler' thread/valet_cancel.c 'while (!self->cancel)' 'for (;;)'
-plant 'the cancellation signal does not leave the wait' 'in sem wait' thread/valet_cancel.c 'if (!frame ||' 'if (frame ||'
+plant 'no look at the cancellation before a wait' 'by a handler' thread/valet_cancel.c \
+    'while (!self->cancel)' 'for (;;)'
+plant 'the cancellation signal does not leave the wait' 'in sem wait' thread/valet_cancel.c \
+    'if (!frame ||' 'if (frame ||'
 plant 'it leaves a handler as well' 'during a handler' thread/valet_cancel.c ' || frame - sp > WAIT_STACK' ''
-plant 'a cancelled thread keeps the wake' 'before the thread' thread/valet_cancel.c 'valet_futex_wake((uint32_t *)addr, 1);' ''
+plant 'a cancelled thread keeps the wake' 'before the thread' thread/valet_cancel.c \
+    'valet_futex_wake((uint32_t *)addr, 1);' ''
 plant 'handlers are not counted' EINTR thread/valet_restore.c '"incl ' '"cmpl %1, '
 plant 'timed waits on shared words by valet' pshared thread/valet_wait.c \
     'if (!priv) return __shared_timedwait(' 'if (0) return __shared_timedwait(' \

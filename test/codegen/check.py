@@ -247,7 +247,8 @@ class Work:
         _, _, _, lacks = self.look(compile_all(self.command, self.level, [file], root, root),
                                    os.path.basename(root), sites)
         line = text.count("\n", 0, re.search(old, text).start()) + 1
-        right = {w for _, w in lacks} == {what} and len(lacks) == 1 and line - min(s.line for s, _ in lacks) in (0, 1, 2)
+        right = {w for _, w in lacks} == {what} and len(lacks) == 1 and \
+            line - min(s.line for s, _ in lacks) in (0, 1, 2)
         return right, f"planted in {self.title}: {name}: {what} reported", [f"{s}: no {w}" for s, w in lacks]
 
     def plant_instructions(self, plants):
@@ -305,13 +306,20 @@ class Work:
 # One order of one operation: (what it is, file, text, what replaces it, the order that must be missed).
 # Patterns are as long as what they match, so that nothing moves.
 ONE_ORDER = [
-    ("unpark's exchange, futex kind", "core/park_futex.c", "NOTIFIED, memory_order_release", "NOTIFIED, memory_order_relaxed", "release"),
-    ("unpark's exchange, sema kind", "core/park_sema.c", "NOTIFIED, memory_order_acq_rel", "NOTIFIED, memory_order_acquire", "release"),
-    ("unpark's exchange, sema kind, the other half", "core/park_sema.c", "NOTIFIED, memory_order_acq_rel", "NOTIFIED, memory_order_release", "acquire"),
-    ("the taker, who was parked", "core/park_futex.c", "word, EMPTY, memory_order_acquire", "word, EMPTY, memory_order_relaxed", "acquire"),
-    ("the taker, fast", "core/park_futex.c", "word, &seen, EMPTY, memory_order_acquire", "word, &seen, EMPTY, memory_order_relaxed", "acquire"),
-    ("the taker, polling", "core/park_futex.c", "word, &token, EMPTY, memory_order_acquire", "word, &token, EMPTY, memory_order_relaxed", "acquire"),
-    ("the semaphore's publication", "core/park_sema.c", "self, memory_order_release", "self, memory_order_relaxed", "release"),
+    ("unpark's exchange, futex kind", "core/park_futex.c", "NOTIFIED, memory_order_release",
+     "NOTIFIED, memory_order_relaxed", "release"),
+    ("unpark's exchange, sema kind", "core/park_sema.c", "NOTIFIED, memory_order_acq_rel",
+     "NOTIFIED, memory_order_acquire", "release"),
+    ("unpark's exchange, sema kind, the other half", "core/park_sema.c", "NOTIFIED, memory_order_acq_rel",
+     "NOTIFIED, memory_order_release", "acquire"),
+    ("the taker, who was parked", "core/park_futex.c", "word, EMPTY, memory_order_acquire",
+     "word, EMPTY, memory_order_relaxed", "acquire"),
+    ("the taker, fast", "core/park_futex.c", "word, &seen, EMPTY, memory_order_acquire",
+     "word, &seen, EMPTY, memory_order_relaxed", "acquire"),
+    ("the taker, polling", "core/park_futex.c", "word, &token, EMPTY, memory_order_acquire",
+     "word, &token, EMPTY, memory_order_relaxed", "acquire"),
+    ("the semaphore's publication", "core/park_sema.c", "self, memory_order_release", "self, memory_order_relaxed",
+     "release"),
 ]
 RISCV = [(r"(lr\.[wd])\.aq\b", r"\1"), (r"(amoswap\.[wd])\.aq(rl)?\b", r"\1")]
 INSTRUCTIONS = {

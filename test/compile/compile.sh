@@ -17,7 +17,9 @@ ld64=${ld64:-$(tool ld64.lld)} || exit 1
 export ld64 # to the processes of single checks
 
 # system, kind, target, CPUs, documented symbols as the object format spells them, sorted
-table='
+os_sync='___error _clock_gettime_nsec_np _os_sync_wait_on_address _os_sync_wait_on_address_with_timeout'
+os_sync="$os_sync _os_sync_wake_by_address_all _os_sync_wake_by_address_any"
+table="
 freebsd        futex unknown-freebsd   x86_64,aarch64,riscv64
 openbsd        futex unknown-openbsd   x86_64,aarch64,riscv64
 openbsd_libc   futex unknown-openbsd   x86_64,aarch64,riscv64 __errno clock_gettime futex
@@ -26,12 +28,12 @@ netbsd_park    sema  unknown-netbsd    x86_64,aarch64,riscv64
 dragonfly      futex unknown-dragonfly x86_64
 illumos        sema  pc-solaris2.11    x86_64
 darwin         futex apple-macos11     x86_64,arm64           _clock_gettime_nsec_np
-darwin_os_sync futex apple-macos11     x86_64,arm64           ___error _clock_gettime_nsec_np _os_sync_wait_on_address _os_sync_wait_on_address_with_timeout _os_sync_wake_by_address_all _os_sync_wake_by_address_any
+darwin_os_sync futex apple-macos11     x86_64,arm64           $os_sync
 fuchsia        futex unknown-fuchsia   x86_64,aarch64,riscv64 zx_clock_get_monotonic zx_futex_wait zx_futex_wake
 redox          futex unknown-redox     x86_64,aarch64,riscv64
 cloudabi       sema  unknown-cloudabi  x86_64,aarch64
 sgx            sema  unknown-none-elf  x86_64                 get_tcs_addr usercall
-'
+"
 
 # strict COMMAND...
 strict() {
@@ -193,7 +195,8 @@ $table"
         parker "$2" "$3"
         exit
     fi
-    printf '%s\n' "$table" | awk 'NF >= 4 {n = split($4, cpu, ","); for (i = 1; i <= n; i++) print "sizes", $1, cpu[i]}' |
+    printf '%s\n' "$table" |
+        awk 'NF >= 4 {n = split($4, cpu, ","); for (i = 1; i <= n; i++) print "sizes", $1, cpu[i]}' |
         xargs -P 2 -n 3 sh test/compile/compile.sh | LC_ALL=C sort
     exit
 fi
@@ -241,7 +244,7 @@ foreign() {
         strict "$@"
     ) || return 1
     contract='valet_sys_futex_wait valet_sys_futex_wake valet_sys_now'
-    [ "$2" = futex ] || contract='valet_sys_now valet_sys_sema_fini valet_sys_sema_init valet_sys_sema_post valet_sys_sema_wait'
+    [ "$2" = futex ] || contract="valet_sys_now $(printf 'valet_sys_sema_%s ' fini init post)valet_sys_sema_wait"
     contract=${5-$contract}
     foreign_holds "$out" "$2" "$contract"
 }
@@ -254,7 +257,8 @@ foreign_holds() {
         END { for (s in used) if (!(s in defined)) print s }' | LC_ALL=C sort | xargs)
     [ "$have" = "$3" ] || { echo "undefined: '$have', not '$3'" && return 1; }
     # The table of the sema kind's futex is its only data.
-    data=$(llvm-nm "$1"/*.o | awk -v kind="$2" 'NF == 3 && $2 ~ /^[bBdDcC]$/ && (kind == "futex" || $3 != "table")' | xargs)
+    data=$(llvm-nm "$1"/*.o | awk -v kind="$2" 'NF == 3 && $2 ~ /^[bBdDcC]$/ && (kind == "futex" || $3 != "table")' |
+        xargs)
     [ -z "$data" ] || { echo "data: $data" && return 1; }
 }
 ntdll='RtlQueryPerformanceCounter RtlQueryPerformanceFrequency RtlWaitOnAddress RtlWakeAddressAll RtlWakeAddressSingle'

@@ -50,7 +50,7 @@ sources() {
 contract() {
     case $1 in
     external-futex) echo 'valet_sys_futex_wait valet_sys_futex_wake valet_sys_now' ;;
-    external-sema) echo 'valet_sys_now valet_sys_sema_fini valet_sys_sema_init valet_sys_sema_post valet_sys_sema_wait' ;;
+    external-sema) echo "valet_sys_now $(printf 'valet_sys_sema_%s ' fini init post)valet_sys_sema_wait" ;;
     esac
 }
 

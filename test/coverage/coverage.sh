@@ -29,7 +29,8 @@ suite() (
     meson setup "$dir/$name" -Doptimization=1 "-Dc_args=$flags $continuous" "-Dc_link_args=$flags" "$@" &&
         ninja -C "$dir/$name" -j2 || return
     rm -f "$dir/$name"-*.profraw # of the compiler's own checks
-    timeout 900 meson test -C "$dir/$name" --no-rebuild --suite quick --num-processes 2 --timeout-multiplier 20 || return
+    timeout 900 meson test -C "$dir/$name" --no-rebuild --suite quick --num-processes 2 --timeout-multiplier 20 ||
+        return
     mv "$dir/$name"-*.profraw "$dir/$name.run"
     find "$dir/$name" -name '*_test' -type f -perm -100 >"$dir/$name.run/programs"
 )
@@ -41,7 +42,8 @@ fuzz() (
     cp -r arch core include sys test "$dir/fuzz"
     printf '#!/bin/sh\nexec %s %s "$@"\n' "$(command -v clang)" "$flags" >"$dir/fuzz/bin/clang"
     chmod +x "$dir/fuzz/bin/clang"
-    PATH=$dir/fuzz/bin:$PATH LLVM_PROFILE_FILE="$dir/fuzz.run/%p.profraw" sh "$dir/fuzz/test/fuzz/fuzz.sh" quick || return
+    PATH=$dir/fuzz/bin:$PATH LLVM_PROFILE_FILE="$dir/fuzz.run/%p.profraw" sh "$dir/fuzz/test/fuzz/fuzz.sh" quick ||
+        return
     for target in units answers program; do
         echo "$dir/fuzz/build/fuzz/$target"
     done >"$dir/fuzz.run/programs"
@@ -117,7 +119,8 @@ def name_of(what):
 
 for name in sorted(lines):
     text = open(name).read().split("\n")
-    code = {n for n in lines[name] if re.search(r"\w", text[n - 1]) and not re.match(r"\s*(/?\*|//|else\b\W*$)", text[n - 1])}
+    code = {n for n in lines[name]
+            if re.search(r"\w", text[n - 1]) and not re.match(r"\s*(/?\*|//|else\b\W*$)", text[n - 1])}
     reached = {n for n in code if lines[name][n]}
     # a condition that is constant has no counts at all
     known = {w for w in outcomes[name] if outcomes[name][w[:2] + ("true",)] + outcomes[name][w[:2] + ("false",)]}
@@ -129,7 +132,10 @@ for name in sorted(lines):
             missing[what] = n
     for l1, c1, outcome in sorted(outcomes[name]):
         l2, c2 = ends[name, l1, c1]
-        words = text[l1 - 1][c1 - 1:c2 - 1] if l1 == l2 else " ".join([text[l1 - 1][c1 - 1:], *text[l1:l2 - 1], text[l2 - 1][:c2 - 1]])
+        if l1 == l2:
+            words = text[l1 - 1][c1 - 1:c2 - 1]
+        else:
+            words = " ".join([text[l1 - 1][c1 - 1:], *text[l1:l2 - 1], text[l2 - 1][:c2 - 1]])
         what = name_of(f"{name}: never {outcome}: {' '.join(words.split())}")
         if (l1, c1, outcome) in known and not outcomes[name][l1, c1, outcome]:
             missing[what] = l1
@@ -198,11 +204,13 @@ sed '0,/^\(core\|sys\)/{//d}' $exceptions >"$dir/exceptions.txt"
 planted 'an exception less' '^not reached, and no reason' "$dir/exceptions.txt"
 line=$(grep -n __builtin_trap core/assert.h | cut -d : -f 1) # compiled in none of the runs
 cat >"$dir/one_more.json" <<END
-{"data": [{"files": [{"filename": "core/assert.h", "segments": [[$line, 1, 0, true, true, false], [$line, 9, 0, false, false, false]],
+{"data": [{"files": [{"filename": "core/assert.h",
+                      "segments": [[$line, 1, 0, true, true, false], [$line, 9, 0, false, false, false]],
                       "branches": [[$line, 9, $line, 21, 7, 0, 0, 0, 4]]}]}]}
 END
 planted 'a line that no test reaches' "^not reached.*: core/assert.h: #define" $exceptions "$dir/one_more.json"
-planted 'a condition that is always true' "^not reached.*: core/assert.h: never false: VALET_ASSERT" $exceptions "$dir/one_more.json"
+planted 'a condition that is always true' "^not reached.*: core/assert.h: never false: VALET_ASSERT" $exceptions \
+    "$dir/one_more.json"
 and_exception "perhaps $reached"
 if report "$dir/exceptions.txt" | grep -q '^stale'; then
     bad 'what is perhaps not reached may be reached'

@@ -26,7 +26,8 @@ def header(path):
     with open(os.path.join(root, path), encoding="utf-8") as file:
         text = file.read()
     functions = {}
-    for match in re.finditer(r"(/\*(?:(?!\*/).)*\*/\n)?(?:VALET_API |VALET_SYS_CALL )?((?:int|void|bool|unsigned|uint64_t)) (valet_\w+)\(([^)]*)\);",
+    for match in re.finditer(r"(/\*(?:(?!\*/).)*\*/\n)?(?:VALET_API |VALET_SYS_CALL )?"
+                             r"((?:int|void|bool|unsigned|uint64_t)) (valet_\w+)\(([^)]*)\);",
                              text, re.S):
         comment, result, name, parameters = match.groups()
         functions[name] = (result, [squeeze(p) for p in parameters.split(",")],

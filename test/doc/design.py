@@ -38,7 +38,8 @@ faults += [f"no scenario: {name}" for name in re.findall(r"`((?:park|wait|futex)
 steps = read("test/lib/steps")
 faults += [f"no step: {script}" for script in re.findall(r"`sh (test/[\w/]+\.sh)`", page)
            if f" {script}" not in steps and script != "test/all.sh"]
-files = [os.path.normpath(os.path.join("core", name)) for name in re.findall(r"\]\(([^)#:]+)\)", page)] + re.findall(r"`(test/[\w/]+\.c)`", page)
+files = [os.path.normpath(os.path.join("core", name))
+         for name in re.findall(r"\]\(([^)#:]+)\)", page)] + re.findall(r"`(test/[\w/]+\.c)`", page)
 faults += [f"no file: {name}" for name in files if not os.path.exists(name)]
 print("\n".join(faults) or f"{len(rows)} orders, {len(bugs)} planted bugs to choose from, {len(files)} files")
 sys.exit(bool(faults))

@@ -21,8 +21,10 @@ import sys
 
 root = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 FILES = ["park_futex", "park_sema", "waiters_futex", "waiters_sema"]
-THREADS = {"park": "park", "the parked thread": "park", "a waiter": "compare_and_wait", "that waiter": "compare_and_wait"}
-STYLE = 'bgcolor="white" fontname="Helvetica" fontsize=12 node [fontname="Helvetica" fontsize=11] edge [fontname="Helvetica" fontsize=10]'
+THREADS = {"park": "park", "the parked thread": "park", "a waiter": "compare_and_wait",
+           "that waiter": "compare_and_wait"}
+STYLE = ('bgcolor="white" fontname="Helvetica" fontsize=12 node [fontname="Helvetica" fontsize=11] '
+         'edge [fontname="Helvetica" fontsize=10]')
 
 
 def fail(message):

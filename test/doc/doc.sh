@@ -12,7 +12,8 @@ mkdir -p "$dir"
 
 # The pages that are to be installed are not yet there for mandoc to find.
 lint() {
-    mandoc -T lint -W style "$1" 2>&1 | grep -v -e 'mandoc.db lacks' -e 'referenced manual not found: Xr valet' >"$dir/lint"
+    mandoc -T lint -W style "$1" 2>&1 |
+        grep -v -e 'mandoc.db lacks' -e 'referenced manual not found: Xr valet' >"$dir/lint"
     sed -n 's/^\.Xr \(valet[a-z_]*\) \([37]\).*/\1.\2/p' "$1" | while read -r other; do
         [ -e "$(dirname "$1")/$other" ] || echo "no page: $other" >>"$dir/lint"
     done
@@ -42,7 +43,8 @@ try 'the porting guide names what a port adds' python3 test/doc/porting.py sys/R
 guest() {
     gcc -std=c11 -g -O1 -fsanitize=thread -ffreestanding -fno-inline -fno-omit-frame-pointer \
         -fno-optimize-sibling-calls -fno-pie -fno-stack-protector -w -I. -Iinclude -c "$1" -o "$2" &&
-        objcopy --set-section-flags .bss=alloc,load,contents --rename-section .bss=guest --rename-section .data=guest "$2"
+        objcopy --set-section-flags .bss=alloc,load,contents --rename-section .bss=guest --rename-section .data=guest \
+            "$2"
 }
 tracer() {
     mkdir -p "$dir/$1"
@@ -76,7 +78,8 @@ plant() { # WHAT SAID FILE SED COMMAND...
     shift 4
     rm -rf "$dir/tree"
     mkdir -p "$dir/tree/build/doc"
-    cp -r core sys arch include "$dir/tree/" && mkdir "$dir/tree/test" && cp -r test/doc test/c11 test/model test/lib test/contract test/faults test/numbers test/syscalls "$dir/tree/test/"
+    cp -r core sys arch include "$dir/tree/" && mkdir "$dir/tree/test" &&
+        for part in doc c11 model lib contract faults numbers syscalls; do cp -r "test/$part" "$dir/tree/test/"; done
     sed -i "$edit" "$dir/tree/$file"
     if cmp -s "$file" "$dir/tree/$file"; then
         bad "planted: $what: nothing changed"
@@ -90,20 +93,32 @@ plant() { # WHAT SAID FILE SED COMMAND...
 }
 pages() { python3 test/doc/check.py . include/man; }
 mandocs() { lint include/man/valet_park.3; }
-plant 'a function more' 'valet_more(' include/valet.h 's/^VALET_API uint64_t valet_now(void);/&\nVALET_API void valet_more(struct valet_parker *p);/' pages
-plant 'another type of a parameter' 'valet_futex_wait is not' include/valet.h 's/uint32_t expected, uint64_t deadline);/uint32_t expected, uint32_t deadline);/' pages
-plant 'a status more' 'VALET_MORE is in no page' include/valet.h 's/VALET_ERR_SYSTEM = -4 /VALET_ERR_SYSTEM = -4, VALET_MORE = -5 /; s/VALET_ERR_SYSTEM = -4/&,\n    VALET_MORE = -5/' pages
+plant 'a function more' 'valet_more(' include/valet.h \
+    's/^VALET_API uint64_t valet_now(void);/&\nVALET_API void valet_more(struct valet_parker *p);/' pages
+plant 'another type of a parameter' 'valet_futex_wait is not' include/valet.h \
+    's/uint32_t expected, uint64_t deadline);/uint32_t expected, uint32_t deadline);/' pages
+plant 'a status more' 'VALET_MORE is in no page' include/valet.h \
+    's/VALET_ERR_SYSTEM = -4 /VALET_ERR_SYSTEM = -4, VALET_MORE = -5 /
+    s/VALET_ERR_SYSTEM = -4/&,\n    VALET_MORE = -5/' pages
 plant 'another value' 'VALET_CHANGED is not given' include/valet.h 's/VALET_CHANGED = 2/VALET_CHANGED = 3/' pages
-plant 'a status that one function has more' 'VALET_ERR_BUSY of valet_futex_wait' include/valet.h 's/ \*           VALET_CHANGED, the word was not expected/&\n *           VALET_ERR_BUSY, planted/' pages
-plant 'a value of a macro that is another' 'not in a header: #define VALET_STATE_BITS 5' include/valet.h 's/VALET_STATE_BITS 5/VALET_STATE_BITS 6/' pages
-plant 'a status that one function has less' 'no function answers VALET_ERR_BUSY' include/valet.h '/^ \*           VALET_ERR_BUSY, another/d' pages
-plant 'a struct that is another' 'not in a header: struct valet_sema' include/valet_sys.h 's/uint64_t os\[16\]/uint64_t os[8]/' pages
+plant 'a status that one function has more' 'VALET_ERR_BUSY of valet_futex_wait' include/valet.h \
+    's/ \*           VALET_CHANGED, the word was not expected/&\n *           VALET_ERR_BUSY, planted/' pages
+plant 'a value of a macro that is another' 'not in a header: #define VALET_STATE_BITS 5' include/valet.h \
+    's/VALET_STATE_BITS 5/VALET_STATE_BITS 6/' pages
+plant 'a status that one function has less' 'no function answers VALET_ERR_BUSY' include/valet.h \
+    '/^ \*           VALET_ERR_BUSY, another/d' pages
+plant 'a struct that is another' 'not in a header: struct valet_sema' include/valet_sys.h \
+    's/uint64_t os\[16\]/uint64_t os[8]/' pages
 plant 'a function less' 'valet_now is in no header' include/valet.h '/^VALET_API uint64_t valet_now(void);/d' pages
-plant 'a function of the contract less in the page' 'valet_sys_sema_fini(' include/man/valet_sys.7 '/^.Fn valet_sys_sema_fini/d' pages
-plant 'a parameter that is not explained' 'count of valet_futex_wake' include/man/valet_futex.3 's/^.Fa count$/.Fa word/' pages
+plant 'a function of the contract less in the page' 'valet_sys_sema_fini(' include/man/valet_sys.7 \
+    '/^.Fn valet_sys_sema_fini/d' pages
+plant 'a parameter that is not explained' 'count of valet_futex_wake' include/man/valet_futex.3 \
+    's/^.Fa count$/.Fa word/' pages
 plant 'a macro that mandoc does not know' 'Xy' include/man/valet_park.3 's/^.Sh SEE ALSO/.Xy\n&/' mandocs
-plant 'a mistake in an example' 'valet_unpark' include/man/valet_park.3 's/^ *valet_unpark(&parker);/valet_unpark(parker);/' examples
-plant 'a parameter that has no comment' 'count' include/valet_sys.h '/^ \* count     how many/d' doxygen test/doc/Doxyfile
+plant 'a mistake in an example' 'valet_unpark' include/man/valet_park.3 \
+    's/^ *valet_unpark(&parker);/valet_unpark(parker);/' examples
+plant 'a parameter that has no comment' 'count' include/valet_sys.h '/^ \* count     how many/d' doxygen \
+    test/doc/Doxyfile
 
 porting() { # WHAT SAID FROM TO, in a copy of the guide
     sed "s|$3|$4|" sys/README.md >"$dir/porting.md"
@@ -114,24 +129,34 @@ porting() { # WHAT SAID FROM TO, in a copy of the guide
     esac
 }
 porting 'a file that is not there' 'not there: sys/no.meson' sys/meson.build sys/no.meson
-porting 'a file without a row' 'no row for illumos: test/static/headers.sh' test/compile/compile.sh test/static/headers.sh
+porting 'a file without a row' 'no row for illumos: test/static/headers.sh' test/compile/compile.sh \
+    test/static/headers.sh
 porting 'a command that is no step' 'no step: test/lib/setup.sh' '^sh test/compile/compile.sh' 'sh test/lib/setup.sh'
 porting 'a step less' 'no step 3' '[*][*]3[.] What' '**4. What'
 
 page() { python3 test/doc/design.py; }
 diagrams() { python3 test/doc/diagram.py check; }
 traced() { python3 test/doc/diagram.py seen "$machine" "$dir/$machine.seen"; }
-plant 'an order that is not in the page' 'not in the page: ANEW of park_futex' core/park_futex.c 's/release: UNPARK, pairs with TAKE/release: ANEW, pairs with TAKE/' page
-plant 'an order that is no longer' 'not in core/: MEND of' core/README.md 's/^| waiters_sema | UNLINK /| waiters_sema | MEND /' page
-plant 'a bug that nobody plants' 'no planted bug: waiter-registers-twice' core/README.md 's/waiter-registers-once/waiter-registers-twice/' page
-plant 'a scenario that is not there' 'no scenario: park_unpark' test/c11/scenarios.h 's/S(park_unpark,/S(park_3_parks,/' page
-plant 'a step that the diagram has not' 'park_futex.svg is not' core/park_futex.c 's/PARKED by park; NOTIFIED by unpark/NOTIFIED by unpark; EMPTY by unpark/' diagrams
+plant 'an order that is not in the page' 'not in the page: ANEW of park_futex' core/park_futex.c \
+    's/release: UNPARK, pairs with TAKE/release: ANEW, pairs with TAKE/' page
+plant 'an order that is no longer' 'not in core/: MEND of' core/README.md \
+    's/^| waiters_sema | UNLINK /| waiters_sema | MEND /' page
+plant 'a bug that nobody plants' 'no planted bug: waiter-registers-twice' core/README.md \
+    's/waiter-registers-once/waiter-registers-twice/' page
+plant 'a scenario that is not there' 'no scenario: park_unpark' test/c11/scenarios.h \
+    's/S(park_unpark,/S(park_3_parks,/' page
+plant 'a step that the diagram has not' 'park_futex.svg is not' core/park_futex.c \
+    's/PARKED by park; NOTIFIED by unpark/NOTIFIED by unpark; EMPTY by unpark/' diagrams
 plant 'a diagram that was edited' 'waiters_futex.svg is not' core/waiters_futex.svg 's/>OWED</>LAST</' diagrams
 plant 'a state that is not in the code' 'the code' core/park_sema.c 's/^#define NOTIFIED /#define NOTICED  /' diagrams
 plant 'a table that is not one' 'no table' core/waiters_sema.c 's/^ \*   value  meaning/ *   values meaning/' diagrams
-plant 'somebody unknown' "who is 'a writer'" core/waiters_futex.c 's/WAITERS by a waiter,/WAITERS by a writer,/' diagrams
+plant 'somebody unknown' "who is 'a writer'" core/waiters_futex.c 's/WAITERS by a waiter,/WAITERS by a writer,/' \
+    diagrams
 machine=waiters_futex
-plant 'a step less in the table' 'OWED -> neither by store_and_wake: not in the table' core/waiters_futex.c '/neither by store_and_wake, which then wakes all$/d; s/neither by a waiter, which then wakes all;$/neither by a waiter, which then wakes all/' traced
+plant 'a step less in the table' 'OWED -> neither by store_and_wake: not in the table' core/waiters_futex.c \
+    '/neither by store_and_wake, which then wakes all$/d
+    s/neither by a waiter, which then wakes all;$/neither by a waiter, which then wakes all/' traced
 machine=waiters_sema
-plant 'a step more in the table' 'LOCK -> empty by store_and_wake: never seen' core/waiters_sema.c 's/empty by that waiter, where none is/empty by store_and_wake/' traced
+plant 'a step more in the table' 'LOCK -> empty by store_and_wake: never seen' core/waiters_sema.c \
+    's/empty by that waiter, where none is/empty by store_and_wake/' traced
 counted doc

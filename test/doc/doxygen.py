@@ -58,7 +58,10 @@ def before(match):
 
 
 head = re.match(r"\s*/\*(.*?)\*/", text, re.S)
-text = "/** @file\n" + "\n".join(escape(re.sub(r"^ \* ?", "", line)) for line in head.group(1).strip().split("\n")) + "\n*/\n" + text[head.end():]
+lines = (escape(re.sub(r"^ \* ?", "", line)) for line in head.group(1).strip().split("\n"))
+text = "/** @file\n" + "\n".join(lines) + "\n*/\n" + text[head.end():]
 text = re.sub(r"^([ \t]*\S.*?\S[ \t]*)/\* (.*?) \*/$", r"\1/**< \2 */", text, flags=re.M)
-text = re.sub(r"^/\*(?!\*)(?! ----)((?:(?!\*/).)*?)\*/\n((?:VALET_API |VALET_SYS_CALL |int |void |uint64_t |struct |enum )[^;{]*[;{])", before, text, flags=re.M | re.S)
+text = re.sub(r"^/\*(?!\*)(?! ----)((?:(?!\*/).)*?)\*/\n"
+              r"((?:VALET_API |VALET_SYS_CALL |int |void |uint64_t |struct |enum )[^;{]*[;{])",
+              before, text, flags=re.M | re.S)
 sys.stdout.write(text)

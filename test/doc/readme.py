@@ -65,7 +65,8 @@ def times():
 # A row of the table of figures, by its beginning: what figures.sh calls each of the numbers in a cell
 FIGURES = {
     "bytes of code": [f"code of one parker, CPU, {c}" for c in ("gcc -Os", "gcc -O2", "clang -Os", "clang -O2")],
-    "... with the poll": [f"code of one parker, CPU, {c}, that polls" for c in ("gcc -Os", "gcc -O2", "clang -Os", "clang -O2")],
+    "... with the poll": [f"code of one parker, CPU, {c}, that polls"
+                          for c in ("gcc -Os", "gcc -O2", "clang -Os", "clang -O2")],
     "instructions": ["instructions, CPU: unpark, nobody parked", "instructions, CPU: unpark and park with a token"],
     "... wait": ["instructions, CPU: wait for a state that is there", "instructions, CPU: store and wake nobody"],
     "bytes of stack": ["stack of a parked thread, CPU, futex kind", "... that polls", "... without a red zone",

@@ -55,7 +55,8 @@ command() {
 follow() {
     rm -rf "$dir/blocks" "$dir/tree/external" # set up anew; the rest of the tree is slow to build
     mkdir -p "$dir/blocks" "$dir/tree"
-    [ -e "$dir/tree/README.md" ] || git ls-files -z --cached --others --exclude-standard | xargs -0 tar -cf - | tar -xf - -C "$dir/tree"
+    [ -e "$dir/tree/README.md" ] || git ls-files -z --cached --others --exclude-standard | xargs -0 tar -cf - |
+        tar -xf - -C "$dir/tree"
     try 'every block has a use' blocks "$1" "$dir/blocks"
     for block in "$dir"/blocks/*; do
         case $block in
@@ -76,7 +77,7 @@ follow() {
 
 follow README.md
 lines=$(wc -l <"$dir/tree/first.c")
-if [ "$lines" -gt 0 ] && [ "$lines" -le 20 ]; then good "the first program has $lines lines"; else bad "$lines lines"; fi
+bound 'lines of the first program' "$lines" 20
 says() { [ "$("$dir/tree/first")" = 'parked, and woken' ]; }
 try 'the first program says what it should' says
 
@@ -87,11 +88,13 @@ outside() { # DIRECTORY FILE: the project's, from stdin
     mkdir -p "$1" && cat >"$1/$2" && cp "$dir/tree/first.c" "$1/"
 }
 by_meson() {
-    outside "$dir/meson" meson.build <<'END' && mkdir -p "$dir/meson/subprojects" && ln -sfn "$root" "$dir/meson/subprojects/valet" &&
+    mkdir -p "$dir/meson/subprojects" && ln -sfn "$root" "$dir/meson/subprojects/valet" &&
+        outside "$dir/meson" meson.build <<'END' &&
 project('outside', 'c')
 executable('first', 'first.c', dependencies: [dependency('valet'), dependency('threads')])
 END
-        meson setup "$dir/by-meson" "$dir/meson" && ninja -C "$dir/by-meson" && [ "$("$dir/by-meson/first")" = 'parked, and woken' ]
+        meson setup "$dir/by-meson" "$dir/meson" && ninja -C "$dir/by-meson" &&
+            [ "$("$dir/by-meson/first")" = 'parked, and woken' ]
 }
 by_cmake() {
     outside "$dir/cmake" CMakeLists.txt <<'END' &&
@@ -125,7 +128,8 @@ case $(gcc -dumpversion)-$(clang -dumpversion) in
     try 'the table of figures has what is printed' states figures "$dir/figures"
     ;;
 *)
-    skip 'the table of figures' "it is of gcc 12 and clang 14; here are gcc $(gcc -dumpversion), clang $(clang -dumpversion)"
+    skip 'the table of figures' \
+        "it is of gcc 12 and clang 14; here are gcc $(gcc -dumpversion), clang $(clang -dumpversion)"
     : >"$dir/figures"
     ;;
 esac
@@ -192,10 +196,13 @@ misstated 'a row less' 'illumos: None in the page' '/^. .illumos/d' systems
 misstated 'a row of no system' 'plan9: futex in the page' 's/^| .redox./| plan9/' systems
 misstated 'another kind' 'sgx: futex in the page, sema in sys' 's/^\(. .sgx.*\) sema /\1 futex /' systems
 misstated 'a time too short' 'all.sh deep: 9 minutes' '/^. .sh test.all.sh deep/s/[0-9]* minutes/9 minutes/' times
-misstated 'a time that was cut since' 'all.sh deep: 60 minutes' '/^. .sh test.all.sh deep/s/[0-9]* minutes/60 minutes/' times
+misstated 'a time that was cut since' 'all.sh deep: 60 minutes' \
+    '/^. .sh test.all.sh deep/s/[0-9]* minutes/60 minutes/' times
 if [ -s "$dir/figures" ]; then
-    misstated 'another figure' 'code of one parker, riscv64, gcc -O2: not 999' 's/ 346, 364,/ 346, 999,/' figures "$dir/figures"
-    misstated 'a figure less' 'not in the page: instructions, riscv64: unpark and park' 's/ 9, 20 |/ |/' figures "$dir/figures"
+    misstated 'another figure' 'code of one parker, riscv64, gcc -O2: not 999' 's/ 346, 364,/ 346, 999,/' figures \
+        "$dir/figures"
+    misstated 'a figure less' 'not in the page: instructions, riscv64: unpark and park' 's/ 9, 20 |/ |/' figures \
+        "$dir/figures"
 fi
 sed '0,/11[.]3/s//9.9/' test/bench/shown.json >"$dir/shown.json"
 python3 test/bench/shown.py "$dir/shown.json" "$dir/shown"

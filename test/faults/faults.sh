@@ -51,7 +51,8 @@ for system in linux posix; do
     kind=futex
     [ $system = linux ] || kind=sema
     if ! build "$tree" $kind $system ||
-        ! compile . "$kind" "$dir/faults-$system" test/faults/faults_test.c test/harness/test.c test/harness/hosted.c "$tree/$system.o"; then
+        ! compile . "$kind" "$dir/faults-$system" test/faults/faults_test.c test/harness/test.c test/harness/hosted.c \
+            "$tree/$system.o"; then
         bad "$system: does not build"
         counted faults
     fi
@@ -159,13 +160,15 @@ plant 'unpark loads, then stores' posix core/park_sema.c \
     'atomic_load(word_of(p)); atomic_store(word_of(p), NOTIFIED)' \
     'a wake-up is lost' park
 plant 'the semaphore sleeps before it looks for its post' posix sys/posix.c \
-    'while (e == 0 && !sema->posted)' 'for (; e == 0 && (deadline == VALET_FOREVER || !sema->posted); deadline = sema->posted ? 1 : deadline)' \
+    'while (e == 0 && !sema->posted)' \
+    'for (; e == 0 && (deadline == VALET_FOREVER || !sema->posted); deadline = sema->posted ? 1 : deadline)' \
     'a wake-up is lost' park
 plant 'a timed-out park leaves its address' posix core/park_sema.c \
     'r != VALET_OK && !atomic_compare' 'r != VALET_OK && 0 && !atomic_compare' \
     'a ' 'timed park, past its deadline'
 plant 'the sleeper does not stay until its poster has left' posix sys/posix.c \
-    '!atomic_load_explicit(&sema->left, memory_order_acquire)' '0 && !atomic_load_explicit(&sema->left, memory_order_acquire)' \
+    '!atomic_load_explicit(&sema->left, memory_order_acquire)' \
+    '0 && !atomic_load_explicit(&sema->left, memory_order_acquire)' \
     'a dead stack frame was touched' park
 plant 'store_and_wake loads, then stores' posix core/waiters_sema.c \
     'if (atomic_compare_exchange_weak_explicit(word, &seen, state & STATE, memory_order_acq_rel,
@@ -174,7 +177,9 @@ plant 'store_and_wake loads, then stores' posix core/waiters_sema.c \
     'a wake-up is lost' wait
 plant 'the futex compares before it takes the lock' posix core/futex_sema.c \
     'struct bucket *b = lock_bucket(word);
-    /* relaxed' 'bool same = atomic_load((valet_word32 *)word) == expected; struct bucket *b = lock_bucket(word); if (same) expected = atomic_load((valet_word32 *)word);
+    /* relaxed' \
+    'bool same = atomic_load((valet_word32 *)word) == expected; struct bucket *b = lock_bucket(word);
+    if (same) expected = atomic_load((valet_word32 *)word);
     /* relaxed' \
     'a wake-up is lost' futex
 

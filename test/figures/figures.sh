@@ -78,7 +78,8 @@ stack() {
     option=$1
     shift
     for file; do
-        freestanding gcc -O2 ${option:+"$option"} -fstack-usage -c "$file" -o "$dir/su-$(basename "$file" .c).o" || return
+        freestanding gcc -O2 ${option:+"$option"} -fstack-usage -c "$file" -o "$dir/su-$(basename "$file" .c).o" ||
+            return
     done
     cat "$dir"/su-*.su | awk '
         $1 ~ /:(valet_park|poll_then_park|park_slow|sleep_once|valet_sys_futex_wait)$/ {sum += $2; calls++}
@@ -145,7 +146,10 @@ sizes() { # MEASURED
                 ok ? "PASS" : "FAIL", $1, $3, $4, $5, $6,
                 clang == 14 ? "at most" : "clang " clang "; by 14 at most", m[4], m[5], m[6]
         }
-        END {printf "%s rows of test/figures/sizes.txt that were not measured: %d\n", left == 0 ? "PASS" : "FAIL", left}' \
+        END {
+            verdict = left == 0 ? "PASS" : "FAIL"
+            printf "%s rows of test/figures/sizes.txt that were not measured: %d\n", verdict, left
+        }' \
         test/figures/sizes.txt "$1" >"$dir/judged"
     while read -r verdict what; do
         if [ "$verdict" = PASS ]; then good "$what"; else bad "$what"; fi

@@ -28,7 +28,8 @@ fuzzed() {
         set -- -fsanitize=fuzzer-no-link,undefined -Itest/fuzz/green -iquote test/green -DGREEN "-I$first" "$@"
         ;;
     esac
-    timeout 300 clang -O1 -gline-tables-only -Wall -Wextra -Werror -fno-sanitize-recover=all "$@" -Itest/fuzz -I. -Iinclude
+    timeout 300 clang -O1 -gline-tables-only -Wall -Wextra -Werror -fno-sanitize-recover=all "$@" \
+        -Itest/fuzz -I. -Iinclude
 }
 
 # name, whether of the sema kind, file, more options

@@ -66,7 +66,8 @@ by_cmake() { # PREFIX OS-KIND VERSION
     cmake -S "$dir/outside" -B "$dir/outside/cmake" "-DCMAKE_PREFIX_PATH=$1" "-DTOLD=$2" "-DWANTED=$3" &&
         cmake --build "$dir/outside/cmake" && "$dir/outside/cmake/program"
 }
-version=$(meson introspect --projectinfo "$build" | python3 -c 'import json, sys; print(json.load(sys.stdin)["version"])')
+version=$(meson introspect --projectinfo "$build" |
+    python3 -c 'import json, sys; print(json.load(sys.stdin)["version"])')
 cp -r "$prefix" "$dir/moved"
 try 'a project outside, by CMake, its version asked for' by_cmake "$prefix" linux-futex "$version"
 try '... from where the tree was moved to' by_cmake "$dir/moved" linux-futex ''
@@ -74,7 +75,8 @@ try_not '... of a later version' by_cmake "$prefix" linux-futex "${version%.*}.9
 try_not '... of another major version' by_cmake "$prefix" linux-futex 99
 
 # A Meson subproject, fetched as the example wrap file says, but for its url; of the tree as it is now
-git ls-files -z --cached --others --exclude-standard | xargs -0 tar -cf - | (mkdir "$dir/tree" && cd "$dir/tree" && tar -xf -)
+git ls-files -z --cached --others --exclude-standard | xargs -0 tar -cf - |
+    (mkdir "$dir/tree" && cd "$dir/tree" && tar -xf -)
 (cd "$dir/tree" && git init -q && git add -A && git -c user.name=test -c user.email=test commit -qm tree)
 cat >"$dir/outside/meson.build" <<'END'
 project('outside', 'c', default_options: ['c_std=c11'])
@@ -85,7 +87,8 @@ by_subproject() {
     rm -rf "$dir/outside/meson" "$dir/outside/subprojects"
     mkdir "$dir/outside/subprojects"
     sed "s|^url = .*|url = file://$dir/tree|" include/package/valet.wrap >"$dir/outside/subprojects/valet.wrap"
-    meson setup "$dir/outside/meson" "$dir/outside" "$@" && ninja -C "$dir/outside/meson" && meson test -C "$dir/outside/meson"
+    meson setup "$dir/outside/meson" "$dir/outside" "$@" && ninja -C "$dir/outside/meson" &&
+        meson test -C "$dir/outside/meson"
 }
 try 'a Meson project outside, by the wrap file' by_subproject
 try '... of the posix row, which needs threads' by_subproject -Dvalet:os=posix
@@ -93,7 +96,8 @@ try '... of the posix row, which needs threads' by_subproject -Dvalet:os=posix
 # Another row by CMake: what it depends on comes with it.
 posix() {
     meson setup "$dir/tree/build-posix" "$dir/tree" -Dos=posix -Dtests=false -Dlibdir=lib &&
-        DESTDIR=$dir/posix meson install -C "$dir/tree/build-posix" && by_cmake "$dir/posix/usr/local" posix-sema "$version"
+        DESTDIR=$dir/posix meson install -C "$dir/tree/build-posix" &&
+            by_cmake "$dir/posix/usr/local" posix-sema "$version"
 }
 try 'the posix row, by CMake' posix
 
@@ -109,7 +113,9 @@ try 'built in its tree' twice one "$dir/tree" "$dir/tree/build"
 try 'built outside of a copy' twice two "$dir/a/much/deeper/directory/valet" "$dir/elsewhere"
 same() { diff -r "$dir/one" "$dir/two" && [ "$(find "$dir/one" -type f | wc -l)" -ge 11 ]; }
 try 'the installed files are the same, byte by byte' same
-debug() { readelf --debug-dump=info "$dir/one$(echo "$library" | sed "s|^$root||")/libvalet.a" | grep -q 'DW_AT_name .*park_futex.c'; }
+debug() {
+    readelf --debug-dump=info "$dir/one${library#"$root"}/libvalet.a" | grep -q 'DW_AT_name .*park_futex.c'
+}
 try '... with debug information' debug
 
 mv "$prefix/include/valet.h" "$prefix/include/hidden.h"

@@ -253,12 +253,14 @@ def main():
     announced = {name: step.cpu for name, step in steps.items()}
     median, more = judge(run.used, announced)
     for name in more:
-        run.say("", name, f"FAILED: {run.used[name]:.0f} CPU s, and {announced[name]:.0f} are announced in {given.table}")
+        run.say("", name, f"FAILED: {run.used[name]:.0f} CPU s, "
+                f"and {announced[name]:.0f} are announced in {given.table}")
     run.counts[1] += len(more)
     cpu = f"{sum(run.used.values()):.0f} CPU s of {sum(announced.values()):.0f} announced"
     run.say("", f"{len(run.used)} steps, {cpu}" + (f", median ratio {median:.2f}" if median else ""))
     (given.log / "cpu-seconds").write_text("".join(
-        f"{run.used[name]:.1f} {announced[name]:.0f} {name}\n" for name in sorted(run.used, key=lambda n: -run.used[n])))
+        f"{run.used[name]:.1f} {announced[name]:.0f} {name}\n"
+        for name in sorted(run.used, key=lambda n: -run.used[n])))
     passed, failed, skipped = run.counts
     print(f"{passed} passed, {failed} failed, {skipped} skipped")
     sys.exit(failed != 0 or passed == 0)

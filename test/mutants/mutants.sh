@@ -260,7 +260,8 @@ mutant 'exchange wakes' linux core/waiters_futex.c \
     'memory_order_acq_rel, memory_order_acquire)); return true;' \
     'memory_order_acq_rel, memory_order_acquire)); valet_sys_futex_wake((uint32_t *)word, VALET_SYS_ALL); return true;'
 mutant 'store_and_wake wakes one' linux core/waiters_futex.c \
-    'return; valet_sys_futex_wake((uint32_t *)word, VALET_SYS_ALL);' 'return; valet_sys_futex_wake((uint32_t *)word, 1);'
+    'return; valet_sys_futex_wake((uint32_t *)word, VALET_SYS_ALL);' \
+    'return; valet_sys_futex_wake((uint32_t *)word, 1);'
 mutant 'store_and_wake of the state that is there wakes nobody' linux core/waiters_futex.c \
     'if (VALET_LIKELY(!(old & (WAITERS | OWED))))' 'if (!(old & (WAITERS | OWED)) || (old & STATE) == state)'
 mutant 'store_and_wake keeps the record' linux core/waiters_futex.c \

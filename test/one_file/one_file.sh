@@ -19,7 +19,8 @@ strict() {
 # write SYSTEM KIND FILE CPUS TREE: $dir/SYSTEM/valet.c; with SPIN=1 one that polls
 write() {
     mkdir -p "$dir/$1"
-    python3 "$5/core/amalgamate.py" "$5" "$1" "$2" "$3" "$4" "${SPIN:-0}" 0 "$dir/$1/valet.c" "$dir/$1/valet.h" "$dir/$1/d"
+    python3 "$5/core/amalgamate.py" "$5" "$1" "$2" "$3" "$4" "${SPIN:-0}" 0 "$dir/$1/valet.c" "$dir/$1/valet.h" \
+        "$dir/$1/d"
 }
 
 try 'meson compile amalgamation' meson compile -C "$build" amalgamation
@@ -45,7 +46,8 @@ compiled() {
     system=$1
     shift
     strict "$@" -ffreestanding -c "$dir/$system/valet.c" -o "$dir/$system/valet.o" &&
-        strict "$@" -D_POSIX_C_SOURCE=200809L -I"$dir/$system" -c test/one_file/user.c -o "$dir/$system/user.o" || return 1
+        strict "$@" -D_POSIX_C_SOURCE=200809L -I"$dir/$system" -c test/one_file/user.c -o "$dir/$system/user.o" ||
+            return 1
     left=$(nm --defined-only -g "$dir/$system/user.o" | awk '$3 != "user" {print $3}' | LC_ALL=C sort | xargs)
     [ "$left" = "$(leaves "$system")" ] || echo "left: $left"
     [ "$left" = "$(leaves "$system")" ]
@@ -69,7 +71,8 @@ for row in $rows; do
     done
     [ "$file" != posix.c ] || continue # needs a libc of that CPU
     for cpu in aarch64 riscv64; do
-        [ "$file" = - ] || clang --target=$cpu-unknown-none-elf -std=c11 -Werror -ffreestanding -fsyntax-only -I. -Iinclude \
+        [ "$file" = - ] || clang --target=$cpu-unknown-none-elf -std=c11 -Werror -ffreestanding -fsyntax-only \
+            -I. -Iinclude \
             "sys/$file" 2>/dev/null || continue
         try "$system, $kind kind, $cpu" cross "$system" $cpu
     done
@@ -78,7 +81,8 @@ files=$(find sys -name '*.c' | wc -l)
 if [ "$count" -eq $((files + 2)) ]; then good "rows: $count"; else bad "rows: $count, files of sys/: $files"; fi
 
 one_cpu() {
-    write linux futex linux.c aarch64 . && clang --target=aarch64-linux-gnu -std=c11 -ffreestanding -fsyntax-only "$dir/linux/valet.c" &&
+    write linux futex linux.c aarch64 . &&
+        clang --target=aarch64-linux-gnu -std=c11 -ffreestanding -fsyntax-only "$dir/linux/valet.c" &&
         ! gcc -std=c11 -fsyntax-only "$dir/linux/valet.c" 2>/dev/null
 }
 try 'for one CPU it is for no other' one_cpu
@@ -92,13 +96,15 @@ try 'freebsd, that polls' polls freebsd
 
 # The fast paths
 instructions() { # COMPILER WHAT
-    "$1" -std=c11 -O2 -I"$dir/linux" "-D$2" test/one_file/count.c -static -o "$dir/run" && instructions_of_a_round "$dir/run"
+    "$1" -std=c11 -O2 -I"$dir/linux" "-D$2" test/one_file/count.c -static -o "$dir/run" &&
+        instructions_of_a_round "$dir/run"
 }
 SPIN=1 write linux futex linux.c x86_64 .
 for row in gcc:7:11 clang:7:9; do
     cc=${row%%:*} bounds=${row#*:}
     loop=$(instructions "$cc" NOTHING)
-    bound "$cc -O2, one translation unit: instructions of unpark" $(($(instructions "$cc" UNPARK) - loop)) "${bounds%:*}"
+    bound "$cc -O2, one translation unit: instructions of unpark" $(($(instructions "$cc" UNPARK) - loop)) \
+        "${bounds%:*}"
     bound "... of unpark and park with a token" $(($(instructions "$cc" PAIR) - loop)) "${bounds#*:}"
 done
 
@@ -114,12 +120,19 @@ planted() { # WHAT FILE SED CHECK...: the check must fail
     try_not "planted: $what" "$@"
 }
 in_linux() { write linux futex linux.c x86_64 "$dir/tree" && compiled linux gcc; }
-planted 'a helper with linkage' core/waiters_futex.c 's/^static inline int compare_and_wait/int compare_and_wait(valet_word32 *word, unsigned expected, uint64_t deadline);\n&/; s/^static inline int compare_and_wait/int compare_and_wait/' in_linux
-planted 'a conversion' sys/linux.c 's/(long)expected, (long)until/(long)expected, (int)(long)until \& (deadline | 1)/' in_linux
-planted 'a name that is not taken apart' core/amalgamate.py 's/names = {n for n in names/& if n != "word_of"/; s/return ({n for n in names if not/return ({n for n in names if n != "word_of" and not/' in_linux
+planted 'a helper with linkage' core/waiters_futex.c '
+    s/^static inline int compare_and_wait/int compare_and_wait(valet_word32 *, unsigned, uint64_t);\n&/
+    s/^static inline int compare_and_wait/int compare_and_wait/' in_linux
+planted 'a conversion' sys/linux.c 's/(long)expected, (long)until/(long)expected, (int)(long)until \& (deadline | 1)/' \
+    in_linux
+planted 'a name that is not taken apart' core/amalgamate.py '
+    s/names = {n for n in names/& if n != "word_of"/
+    s/return ({n for n in names if not/return ({n for n in names if n != "word_of" and not/' in_linux
 slower() {
-    write linux futex linux.c x86_64 "$dir/tree" && [ $(($(instructions gcc UNPARK) - $(instructions gcc NOTHING))) -le 7 ]
+    write linux futex linux.c x86_64 "$dir/tree" &&
+        [ $(($(instructions gcc UNPARK) - $(instructions gcc NOTHING))) -le 7 ]
 }
-planted 'an unpark that counts' core/park_futex.c 's/^    valet_word32 \*word = word_of(p);$/&\n    static unsigned long n[2]; n[0]++; n[1] += n[0]; __asm__("" ::: "memory");/' slower
+planted 'an unpark that counts' core/park_futex.c \
+    's/^ *valet_word32 \*word = word_of(p);$/&\n    static long n[2]; n[1] += ++n[0]; __asm__("" ::: "memory");/' slower
 try_not 'planted: a CPU that is not there' write linux futex linux.c pdp11 .
 counted amalgamation

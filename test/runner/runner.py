@@ -41,12 +41,14 @@ def mark():
 
 
 def command(*lines, lanes=2, words=(), strength="deep"):
-    return [sys.executable, str(runner), "--table", str(write_table(*lines)), "--log", str(here / "log"), "--lanes", str(lanes),
+    return [sys.executable, str(runner), "--table", str(write_table(*lines)), "--log", str(here / "log"), "--lanes",
+            str(lanes),
             strength, *words]
 
 
 def run(*lines, **options):
-    done = subprocess.run(command(*lines, **options), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=15)
+    done = subprocess.run(command(*lines, **options), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+                          timeout=15)
     return done.returncode, done.stdout
 
 
@@ -96,12 +98,14 @@ PASS = "echo 'it: 2 passed, 0 failed'"
 
 
 def test_the_longest_is_first():
-    _, said = run(f"a | 1 1 1 | 9 | - | - | {PASS}", f"b | 1 1 5 | 9 | - | - | {PASS}", f"c | 1 1 3 | 9 | - | - | {PASS}", lanes=1)
+    _, said = run(f"a | 1 1 1 | 9 | - | - | {PASS}", f"b | 1 1 5 | 9 | - | - | {PASS}",
+                  f"c | 1 1 3 | 9 | - | - | {PASS}", lanes=1)
     assert [name for what, name in events(said) if what == "start"] == ["b", "c", "a"], said
 
 
 def test_what_others_wait_for_is_long():
-    _, said = run(f"a | 1 1 1 | 9 | - | - | {PASS}", f"b | 1 1 5 | 9 | - | - | {PASS}", f"c | 1 1 7 | 9 | a | - | {PASS}", lanes=1)
+    _, said = run(f"a | 1 1 1 | 9 | - | - | {PASS}", f"b | 1 1 5 | 9 | - | - | {PASS}",
+                  f"c | 1 1 7 | 9 | a | - | {PASS}", lanes=1)
     assert [name for what, name in events(said) if what == "start"] == ["a", "c", "b"], said
 
 
@@ -121,12 +125,14 @@ def test_after_is_after():
 
 
 def test_a_word_takes_what_it_needs():
-    _, said = run(f"a | 1 1 1 | 9 | - | - | {PASS}", f"bee | 1 1 9 | 9 | a | - | {PASS}", f"c | 1 1 9 | 9 | - | - | {PASS}", words=["be"])
+    _, said = run(f"a | 1 1 1 | 9 | - | - | {PASS}", f"bee | 1 1 9 | 9 | a | - | {PASS}",
+                  f"c | 1 1 9 | 9 | - | - | {PASS}", words=["be"])
     assert {name for _, name in events(said)} == {"a", "bee"}, said
 
 
 def test_a_step_has_its_strengths():
-    _, said = run(f"a | - 1 1 | 9 | - | - | {PASS}", f"b | 1 - - | 9 | - | - | [ $STRENGTH = quick ] && {PASS}", strength="quick")
+    _, said = run(f"a | - 1 1 | 9 | - | - | {PASS}", f"b | 1 - - | 9 | - | - | [ $STRENGTH = quick ] && {PASS}",
+                  strength="quick")
     assert {name for _, name in events(said)} == {"b"} and said.endswith("\n2 passed, 0 failed, 0 skipped\n"), said
 
 
@@ -137,7 +143,8 @@ def test_a_failure_is_told_at_once():
 
 
 def test_counts_are_summed():
-    status, said = run("a | 1 1 1 | 9 | - | - | echo 'x: 3 caught, 0 survived'", "b | 1 1 1 | 9 | - | - | echo 'x: 4 passed, 0 failed, 2 skipped'",
+    status, said = run("a | 1 1 1 | 9 | - | - | echo 'x: 3 caught, 0 survived'",
+                       "b | 1 1 1 | 9 | - | - | echo 'x: 4 passed, 0 failed, 2 skipped'",
                        "c | 1 1 1 | 9 | - | - | echo no such thing; exit 77")
     assert status == 0 and "skipped: no such thing" in said and said.endswith("\n7 passed, 0 failed, 3 skipped\n"), said
 
@@ -214,7 +221,8 @@ def test_signals():
         until_alive()
         child.send_signal(number)
         said = child.communicate(timeout=10)[0]
-        assert child.returncode != 0 and gone(seconds) and (number == signal.SIGKILL or "interrupted" in said), f"{number}: {said}"
+        assert child.returncode != 0 and gone(seconds), f"{number}: {said}"
+        assert number == signal.SIGKILL or "interrupted" in said, f"{number}: {said}"
 
 
 def test_a_second_run_is_a_first():
@@ -224,9 +232,11 @@ def test_a_second_run_is_a_first():
 
 
 def test_a_wrong_table():
-    for lines, says in (((f"a | 1 1 1 | 9 | b | - | {PASS}",), "not a step above"), ((f"a | 1 1 1 | 9 | - | - | {PASS}",) * 2, "second"),
+    for lines, says in (((f"a | 1 1 1 | 9 | b | - | {PASS}",), "not a step above"),
+                        ((f"a | 1 1 1 | 9 | - | - | {PASS}",) * 2, "second"),
                         (("a | 1 1 | 9 | - | - | x",), "not a step"),
-                        ((f"a | - 1 1 | 9 | - | - | {PASS}", f"b | 1 1 1 | 9 | a | - | {PASS}"), "not a step of quick")):
+                        ((f"a | - 1 1 | 9 | - | - | {PASS}", f"b | 1 1 1 | 9 | a | - | {PASS}"),
+                         "not a step of quick")):
         status, said = run(*lines, strength="quick")
         assert status == 1 and says in said, said
 
@@ -273,7 +283,8 @@ def test_what_the_table_names_is_there():
 def test_no_script_is_forgotten():
     """Each folder's script of its own name is a step, or another step's part."""
     commands = "\n".join(step.command for step in read_steps().values())
-    scripts = [path for path in glob.glob("test/*/*.sh") + glob.glob("test/*/*.py") if Path(path).stem == Path(path).parent.name]
+    scripts = [path for path in glob.glob("test/*/*.sh") + glob.glob("test/*/*.py")
+               if Path(path).stem == Path(path).parent.name]
     assert len(scripts) > 20 and not [path for path in scripts if path not in commands and path not in PARTS], \
         [path for path in scripts if path not in commands]
 
@@ -289,7 +300,8 @@ def rows():
 def takes(command, step):
     """A row of all.sh takes suites by a word in their name, any other what begins with its command."""
     if command.startswith("sh test/all.sh"):
-        return "test/lib/suite.sh" in step.command and any(word in step.name for word in shlex.split(command)[3:] + ["..."])
+        return "test/lib/suite.sh" in step.command and \
+            any(word in step.name for word in shlex.split(command)[3:] + ["..."])
     return command in step.command
 
 
@@ -310,7 +322,8 @@ def tell(steps):
 def test_the_page_has_every_step():
     sums, counts = tell(read_steps())
     for command, said in rows():
-        assert said == [f"{n:.0f}" for n in sums[command]], f"{command}: {said} in test/README.md, {sums[command]} in test/lib/steps"
+        assert said == [f"{n:.0f}" for n in sums[command]], \
+            f"{command}: {said} in test/README.md, {sums[command]} in test/lib/steps"
     said = re.findall(r"^\| `sh test/all.sh[a-z ]*` \| (\d+) \|", Path("test/README.md").read_text(), re.M)
     assert said == [str(n) for n in counts], f"steps: {said}, not {counts}"
 
@@ -319,7 +332,8 @@ def write_page():
     sums, counts = tell(read_steps())
     page = Path("test/README.md").read_text()
     for command, numbers in sums.items():
-        page = re.sub(rf"(`{re.escape(command)}` \|) \S+ \| \S+ \|", lambda m: f"{m[1]} {numbers[0]:.0f} | {numbers[1]:.0f} |", page)
+        page = re.sub(rf"(`{re.escape(command)}` \|) \S+ \| \S+ \|",
+                      lambda m: f"{m[1]} {numbers[0]:.0f} | {numbers[1]:.0f} |", page)
     for command, count in zip(("sh test/all.sh quick", "sh test/all.sh", "sh test/all.sh deep"), counts):
         page = re.sub(rf"^(\| `{command}` \|) \d+ \|", rf"\1 {count} |", page, flags=re.M)
     Path("test/README.md").write_text(page)
@@ -358,7 +372,8 @@ FAULTS = [
     ("a_limit_ends_the_whole_tree", "max(0, end - time.monotonic())", "20"),
     ("nothing_is_left_by_a_step_that_passed", "    end_all()\n    os._exit(status)", "    os._exit(status)"),
     ("interrupt", "> 0.5\n", "> 2.5\n"),
-    ("interrupt", "if woken.si_signo != signal.SIGCHLD:\n                return False", "if False:\n                pass"),
+    ("interrupt", "if woken.si_signo != signal.SIGCHLD:\n                return False",
+     "if False:\n                pass"),
     ("signals", "signal.SIGTERM, signal.SIGHUP}", "signal.SIGTERM}"),
     ("signals", "prctl(SET_PDEATHSIG, signal.SIGTERM)", "pass"),
     ("a_second_run_is_a_first", "old.unlink()", "pass"),

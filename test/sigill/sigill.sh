@@ -67,8 +67,8 @@ programs() {
     futex=1 out=$dir/$1-$2
     mkdir -p "$out"
     [ "$2" = futex ] || futex=0
-    for source in harness/test harness/hosted contract/park_test contract/waiters_test contract/futex_test contract/stress_test \
-        sigill/handoff_test sigill/registers_test; do
+    for source in harness/test harness/hosted contract/park_test contract/waiters_test contract/futex_test \
+        contract/stress_test sigill/handoff_test sigill/registers_test; do
         compile . -std=gnu11 -Itest/harness "-DROUNDS=${SIGILL_ROUNDS:-100000}u" \
             -DVALET_TEST_OS_sigill -DVALET_TEST_FUTEX_KIND=$futex -c "test/$source.c" \
             -o "$out/${source##*/}.o" || return 1

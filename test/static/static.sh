@@ -28,7 +28,8 @@ try 'shellcheck' shellcheck $scripts
 
 licence() {
     missing=
-    for file in $(files | grep -E '\.(c|h|cc|hpp|S|ld|sh|py|js|mjs|txt|html)$|(^|/)meson.build$|^\.ci/run$' | grep -v meson_options); do
+    for file in $(files | grep -E '\.(c|h|cc|hpp|S|ld|sh|py|js|mjs|txt|html)$|(^|/)meson.build$|^\.ci/run$' |
+        grep -v meson_options); do
         head -n 3 "$file" | grep -q 'SPDX-License-Identifier: MIT OR Apache-2.0' || missing="$missing $file"
     done
     [ -z "$missing" ] || echo "no SPDX line:$missing"
@@ -75,11 +76,27 @@ done
 mkdir -p build/planted
 printf 'int f( int x ){return x;}\n' >build/planted/format.c
 try_not 'planted: a badly formatted line' "$format" --dry-run --Werror --style=file:.clang-format build/planted/format.c
-printf 'int f(int *x);\nint f(int *x)\n{\n    int y = *x;\n    if (x == 0)\n        return 1;\n    return y / (y - y);\n}\n' >build/planted/tidy.c
+cat >build/planted/tidy.c <<'END'
+int f(int *x);
+int f(int *x)
+{
+    int y = *x;
+    if (x == 0)
+        return 1;
+    return y / (y - y);
+}
+END
 try_not 'planted: a division by zero (clang-tidy)' clang-tidy --quiet --config-file=.clang-tidy build/planted/tidy.c --
 printf 'int f(void);\nint f(void)\n{\n    int a[2] = {1, 2};\n    return a[2];\n}\n' >build/planted/check.c
 try_not 'planted: an index out of range (cppcheck)' cppcheck --quiet --error-exitcode=1 build/planted/check.c
-printf 'int f(void)\n{\n    register long r10 __asm__("r10") = 1;\n    int a[2] = {1, 2};\n    return a[2] + (int)r10;\n}\n' >build/planted/register.c
+cat >build/planted/register.c <<'END'
+int f(void)
+{
+    register long r10 __asm__("r10") = 1;
+    int a[2] = {1, 2};
+    return a[2] + (int)r10;
+}
+END
 out_of_range() {
     check "$1" 2>&1 | grep -F arrayIndexOutOfBounds
 }

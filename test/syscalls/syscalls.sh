@@ -6,7 +6,8 @@ program=$(realpath "$1")/test/syscalls_test
 cd "$(dirname "$0")/../.." || exit 1
 . test/lib/count.sh
 trace=build/syscalls.trace
-timeout 120 strace -f -e trace=futex,write,clock_gettime -e signal=none -o "$trace" "$program" || bad "the program ended with $?"
+timeout 120 strace -f -e trace=futex,write,clock_gettime -e signal=none -o "$trace" "$program" ||
+    bad "the program ended with $?"
 
 # calls PHASE: waits and wakes on the object of that phase. A call that another thread's line cut in
 # two is counted where it begins.

@@ -56,7 +56,8 @@ program() {
     for file in $core; do
         set -- "$@" "$file"
     done
-    threaded -Itest/harness -DVALET_TEST_FUTEX_KIND=1 -DVALET_TEST_OS_wasm "$@" "$system" "$test" test/harness/test.c test/wasm/host.c -nostdlib -o "$out" \
+    threaded -Itest/harness -DVALET_TEST_FUTEX_KIND=1 -DVALET_TEST_OS_wasm "$@" "$system" "$test" \
+        test/harness/test.c test/wasm/host.c -nostdlib -o "$out" \
         -Wl,--no-entry,--import-memory,--shared-memory,--initial-memory=33554432,--max-memory=33554432 \
         -Wl,--export=__stack_pointer,--wrap=valet_sys_futex_wait
 }
@@ -297,7 +298,8 @@ try '... and without it, the same' same "$dir/text" 1 1
 
 # chromium PROGRAMS [FAIL]: each line is a check
 chromium() {
-    timeout -k 10 600 node test/wasm/browser.mjs "$1" "$dir/shared.wasm" "$dir/browser" ${2:+"$2"} >"$dir/browser.txt" 2>&1
+    timeout -k 10 600 node test/wasm/browser.mjs "$1" "$dir/shared.wasm" "$dir/browser" ${2:+"$2"} \
+        >"$dir/browser.txt" 2>&1
     status=$?
     cat "$dir/browser.txt"
     passed=$((passed + $(grep -c '^ok ' "$dir/browser.txt")))

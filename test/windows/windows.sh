@@ -33,7 +33,8 @@ cross() {
 
 # configure COMPILER SYSTEM
 configure() {
-    meson setup "$dir/$1-$2" --cross-file "test/cross/$(cross "$1").txt" "-Dos=$2" -Doptimization=2 -Dwerror=true || return
+    meson setup "$dir/$1-$2" --cross-file "test/cross/$(cross "$1").txt" "-Dos=$2" -Doptimization=2 -Dwerror=true ||
+        return
     set -- -C "$dir/$1-$2" -j2
     case $2 in
     "$dir"/arm64*) set -- "$@" test/park_test.exe test/windows/windows_test.exe ;; # will not run: one of each kind
@@ -287,7 +288,8 @@ in_background 'ticks overflow' windows windows.h windows/time_test '' 'ns_of(123
 in_background 'the clock of the wait is trusted' windows windows.c windows/windows_test '-early test_a_timed' \
     'valet_now() >= deadline' 'clock_ns() < deadline ? VALET_OK : VALET_TIMEDOUT' 'VALET_TIMEDOUT'
 in_background 'no look at the word' windows windows.c contract/futex_test as_expected '' \
-    '(valet_word32 *)word, memory_order_relaxed) != expected' '(valet_word32 *)word, memory_order_relaxed) != expected && 0'
+    '(valet_word32 *)word, memory_order_relaxed) != expected' \
+        '(valet_word32 *)word, memory_order_relaxed) != expected && 0'
 in_background 'half of the word is compared' windows windows.c windows/address_test '' hangs \
     'sizeof expected, timeout' 'sizeof expected / 2, timeout'
 in_background 'more than the word is compared' windows windows.c windows/address_test '' 'valet_futex_wait(' \
@@ -311,7 +313,8 @@ in_background 'any status is a release' windows_keyed windows_keyed.c windows/ke
 in_background 'the handle is not used by both' windows_keyed windows_keyed.c windows/keyed_test test_a_handle hangs \
     'NtReleaseKeyedEvent(valet_sys_keyed_event(), key' 'NtReleaseKeyedEvent(NULL, key'
 in_background 'another key' windows_keyed windows_keyed.c contract/park_test test_ping hangs \
-    'NtReleaseKeyedEvent(valet_sys_keyed_event(), key' 'NtReleaseKeyedEvent(valet_sys_keyed_event(), (const char *)key + 2'
+    'NtReleaseKeyedEvent(valet_sys_keyed_event(), key' \
+        'NtReleaseKeyedEvent(valet_sys_keyed_event(), (const char *)key + 2'
 wait
 cat "$dir/caught"
 n=$(grep -c '^ok ' "$dir/caught")
