@@ -5,12 +5,26 @@
 #include <stdint.h>
 
 /*
- * Every trap here: the vector state is not named. Linux keeps the 128 bits of v0 to v31 and
- * destroys the rest of z0 to z31, p0 to p15 and FFR; it leaves streaming mode. Nobody has looked up
- * the other kernels. So a trap is only made where no compiler holds such state: in a
- * VALET_SYS_CALL, see valet_sys.h. Source: torvalds/linux Documentation/arch/arm64/sve.rst section
- * 3, sme.rst.
+ * Every trap here: the 128 bits of v0 to v31 are kept. The rest of z0 to z31, p0 to p15 and FFR are
+ * not: Linux destroys them, and leaves streaming mode; FreeBSD drops them where a call sleeps;
+ * OpenBSD and XNU keep what they let a program use; NetBSD lets none use SVE. So a trap is
+ * only made in a VALET_SYS_CALL (valet_sys.h), which is no part of a user's function; there the
+ * list below says it, for a library that is compiled with SVE. (FFR has no name in clang; no
+ * compiler uses it unasked.)
+ * Sources: torvalds/linux Documentation/arch/arm64/sve.rst section 3, sme.rst; freebsd/freebsd-src
+ * sys/arm64/arm64/vfp.c (vfp_save_state_common, vfp_new_thread); openbsd/src
+ * sys/arch/arm64/arm64/fpu.c; apple-oss-distributions/xnu doc/arm/sme.md; NetBSD/src
+ * sys/arch/aarch64/aarch64/fpu.c.
  */
+#if defined __ARM_FEATURE_SVE
+#define VALET_TRAP_LOSES_SVE                                                                       \
+    , "v0", "v1", "v2", "v3", "v4", "v5", "v6", "v7", "v8", "v9", "v10", "v11", "v12", "v13",      \
+        "v14", "v15", "v16", "v17", "v18", "v19", "v20", "v21", "v22", "v23", "v24", "v25", "v26", \
+        "v27", "v28", "v29", "v30", "v31", "p0", "p1", "p2", "p3", "p4", "p5", "p6", "p7", "p8",   \
+        "p9", "p10", "p11", "p12", "p13", "p14", "p15"
+#else
+#define VALET_TRAP_LOSES_SVE
+#endif
 
 /*
  * Linux: svc #0. Number in x8; arguments in x0 to x5; result in x0, an error as -4095..-1. All
@@ -29,7 +43,7 @@ static inline long valet_trap_linux(long number, long a, long b, long c, long d,
     __asm__ volatile("svc #0"
                      : "+r"(x0)
                      : "r"(x8), "r"(x1), "r"(x2), "r"(x3), "r"(x4), "r"(x5)
-                     : "cc", "memory");
+                     : "cc", "memory" VALET_TRAP_LOSES_SVE);
     return x0;
 }
 
@@ -53,7 +67,7 @@ static inline long valet_trap_bsd(long number, long a, long b, long c, long d, l
                      : "+r"(x0), "+r"(x1), "+r"(x2), "+r"(x3), "+r"(x4), "+r"(x5), "+r"(x8)
                      :
                      : "x6", "x7", "x9", "x10", "x11", "x12", "x13", "x14", "x15", "x16", "x17",
-                       "cc", "memory");
+                       "cc", "memory" VALET_TRAP_LOSES_SVE);
     return x0;
 }
 
@@ -75,7 +89,7 @@ static inline long valet_trap_darwin(long number, long a, long b, long c, long d
                      : "+r"(x0), "+r"(x1), "+r"(x2), "+r"(x3), "+r"(x4), "+r"(x5), "+r"(x16)
                      :
                      : "x6", "x7", "x8", "x9", "x10", "x11", "x12", "x13", "x14", "x15", "x17",
-                       "cc", "memory");
+                       "cc", "memory" VALET_TRAP_LOSES_SVE);
     return x0;
 }
 
@@ -100,7 +114,7 @@ static inline long valet_trap_darwin(long number, long a, long b, long c, long d
                          : "+r"(x0), "+r"(x1), "+r"(x2), "+r"(x3), "+r"(x4), "+r"(x5), "+r"(x6) \
                          : [immediate] "i"(number)                                              \
                          : "x7", "x8", "x9", "x10", "x11", "x12", "x13", "x14", "x15", "x16",   \
-                           "x17", "cc", "memory");                                              \
+                           "x17", "cc", "memory" VALET_TRAP_LOSES_SVE);                         \
         x0;                                                                                     \
     }))
 

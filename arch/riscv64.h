@@ -5,10 +5,25 @@
 #include <stdint.h>
 
 /*
- * Every trap here: the vector state is not named. Linux destroys all of it, v0 to v31, vl, vtype
- * and vcsr. So a trap is only made where no compiler holds such state: in a VALET_SYS_CALL, see
- * valet_sys.h. Source: torvalds/linux Documentation/arch/riscv/vector.rst section 3.
+ * Every trap here: Linux destroys all of the vector state, v0 to v31, vl, vtype and vcsr. So a trap
+ * is only made in a VALET_SYS_CALL (valet_sys.h), which is no part of a user's function; there the
+ * list below says it, for a library that is compiled with V. (gcc 12 takes V's flag, but has none
+ * of its registers. clang 14 has no name for vl and vtype; it holds neither over any asm.) Source:
+ * torvalds/linux Documentation/arch/riscv/vector.rst section 3.
  */
+#if defined __riscv_vector && (defined __clang__ || __GNUC__ >= 13)
+#define VALET_TRAP_LOSES_V                                                                         \
+    , "v0", "v1", "v2", "v3", "v4", "v5", "v6", "v7", "v8", "v9", "v10", "v11", "v12", "v13",      \
+        "v14", "v15", "v16", "v17", "v18", "v19", "v20", "v21", "v22", "v23", "v24", "v25", "v26", \
+        "v27", "v28", "v29", "v30", "v31" VALET_TRAP_LOSES_VTYPE
+#if defined __clang__
+#define VALET_TRAP_LOSES_VTYPE
+#else
+#define VALET_TRAP_LOSES_VTYPE , "vl", "vtype"
+#endif
+#else
+#define VALET_TRAP_LOSES_V
+#endif
 
 /*
  * Linux: ecall. Number in a7; arguments in a0 to a5; result in a0, an error as -4095..-1. All other
@@ -27,7 +42,7 @@ static inline long valet_trap_linux(long number, long a, long b, long c, long d,
     __asm__ volatile("ecall"
                      : "+r"(a0)
                      : "r"(a7), "r"(a1), "r"(a2), "r"(a3), "r"(a4), "r"(a5)
-                     : "memory");
+                     : "memory" VALET_TRAP_LOSES_V);
     return a0;
 }
 
@@ -52,7 +67,7 @@ static inline long valet_trap_bsd(long number, long a, long b, long c, long d, l
                      "1:"
                      : "+r"(a0), "+r"(a1), "+r"(a2), "+r"(a3), "+r"(a4), "+r"(a5), "+r"(t0)
                      :
-                     : "a6", "a7", "t1", "t2", "t3", "t4", "t5", "t6", "memory");
+                     : "a6", "a7", "t1", "t2", "t3", "t4", "t5", "t6", "memory" VALET_TRAP_LOSES_V);
     return a0;
 }
 
@@ -81,7 +96,7 @@ static inline long valet_trap_netbsd(long number, long a, long b, long c, long d
                      : "+r"(a0), "+r"(a1), "+r"(a2), "+r"(a3), "+r"(a4), "+r"(a5), "+r"(a6),
                        "+r"(t6)
                      :
-                     : "a7", "t0", "t1", "t2", "t3", "t4", "t5", "memory");
+                     : "a7", "t0", "t1", "t2", "t3", "t4", "t5", "memory" VALET_TRAP_LOSES_V);
     return a0;
 }
 #define VALET_TRAP_NETBSD valet_trap_netbsd /* a macro where the number is in the instruction */
