@@ -5,9 +5,12 @@
 #include <stdint.h>
 
 /*
- * Every trap here: vector and mask registers are kept, since a kernel enters and leaves by the
- * plain syscall and restores user state that it has used. No source says so for each; a trap is
- * made in a VALET_SYS_CALL (valet_sys.h), so nothing depends on it.
+ * Every trap here: vector and mask registers are kept. Linux' ABI says so: all but rcx, r11 and
+ * rax, and a kernel that changes the x87 and SSE units puts them back. FreeBSD and illumos switch a
+ * thread's whole XSAVE state, wherever it was, and AVX-512 and APX' r16 to r31 are parts of that;
+ * the others were not looked up. A trap is made in a VALET_SYS_CALL (valet_sys.h) all the same.
+ * Sources: System V ABI, AMD64 supplement, A.2.1 and A.2.3; freebsd/freebsd-src
+ * sys/amd64/amd64/fpu.c (ctx_switch_xsave); illumos/illumos-gate usr/src/uts/intel/os/fpu.c.
  */
 
 /*
