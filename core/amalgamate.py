@@ -162,7 +162,7 @@ def rename(text, prefix):
 def drop_unused(text):
     """Without the inline functions and function-like macros that nobody calls, and their comments."""
     chunks = re.split(r"\n\n+(?=[^\s}])", text)
-    defined = [set(re.findall(r"^(?:static inline .*?\b|#define )((?:valet|VALET)_\w+)\(", chunk, re.M))
+    defined = [set(re.findall(r"^(?:static inline .*?\b|#define )((?:valet|VALET)_\w+)(?:\(| valet_)", chunk, re.M))
                for chunk in chunks]
     code = [bare(chunk) for chunk in chunks]
     while True:
