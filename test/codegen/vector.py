@@ -1,0 +1,647 @@
+# SPDX-License-Identifier: MIT OR Apache-2.0
+"""
+Usage: vector.py DIRECTORY. With STRENGTH=deep: every system in every form, on more kinds of SVE. Does a trap meet a user's vector registers?
+
+A kernel may destroy vector state at a trap that the instruction does not name (include/valet_sys.h).
+So the loops of codegen/vector.c are compiled with the vector flags of each CPU, with the library in
+every form in which a compiler sees both: one file with VALET_STATIC, and link-time optimisation. In
+what comes out, disassembled:
+
+  - a trap is in a function of the system (valet_sys_*) and in no other, least of all the user's;
+  - over each call of a function no vector register is live: on aarch64 no predicate and no v or z,
+    but for the low 64 bits of v8 to v15, which the ABI makes a function keep; on riscv64 also not vl
+    and vtype; on x86_64 no xmm, ymm, zmm or mask;
+  - nor is the CPU in SME's streaming mode there;
+  - nor is such a register live over a trap, where the library has vectors of its own, but for what
+    kernels keep: on aarch64 128 bits of each (arch/aarch64.h), on x86_64 all (arch/x86_64.h).
+
+Live is what some path reads before it writes it. Where an instruction is not known to write the
+whole of its first operand, it counts as one that reads it, too: that can only report too much.
+A form in which a function of the user has no vector instruction, or no call of the library, fails:
+that would be a look at nothing. Then faults are planted, and must be reported.
+"""
+import collections
+import multiprocessing.pool
+import os
+import re
+import shutil
+import subprocess
+import sys
+
+passed = failed = skipped = 0
+
+
+def say(word, text, details=()):
+    print(f"{word:8}{text}", flush=True)
+    for line in list(details)[:20]:
+        print("        " + line)
+
+
+def run(command):
+    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=300)
+    if done.returncode != 0:
+        raise RuntimeError(f"{' '.join(command)}\n{done.stderr}")
+    return done.stdout
+
+
+# ---- What an instruction does ---------------------------------------------------------------------
+# Each function: name, operands -> (registers read, registers written). "z3" is all of a vector
+# register on aarch64 beyond its low 128 bits, "d3" is the lower half of these and "q3" the upper.
+
+def split(operands):
+    """At the commas that are in no bracket."""
+    return [o.strip() for o in re.split(r",(?![^\[{(]*[\]})])", operands)] if operands else []
+
+
+def aarch64_registers(operand):
+    found = set()
+    for first, last in re.findall(r"\b[zv](\d+)\.\w+-[zv](\d+)\.\w+", operand):  # a list, {z0.s-z3.s}
+        for n in range(int(first), int(last) + 1):
+            found |= {f"z{n}", f"q{n}", f"d{n}"}
+    for kind, number, shape in re.findall(r"\b([pzvqdshb])(\d+)(?:\.(\w+))?\b", operand):
+        if kind == "p":
+            found.add(f"p{number}")
+            continue
+        found.add(f"d{number}")
+        if kind in "zq" or kind == "v" and shape not in ("8b", "4h", "2s", "1d"):
+            found.add(f"q{number}")
+        if kind == "z":
+            found.add(f"z{number}")
+    return found
+
+
+# Which write the whole of their first operand, where it is not merged (p0/m) or one element (v0.s[1]).
+AARCH64_WRITES = re.compile(
+    r"f?mov|movi|mvni|movprfx|dup|index|ptrues?|pfalse|while\w+|punpk\w+|uunpk\w+|sunpk\w+|rdffrs?|sel"
+    r"|ld(nt|ff|nf)?[1-4]r?q?[bhwdq]?|ld1s[bhw]|ld1r\w*|ldff1s[bhw]|ldu?r|ldn?p|[su]cvtf|fcvt\w*"
+    r"|f?(add|sub|mul|neg|abs|max|min|div|sqrt|maxnm|minnm|nmul)|orr|and|eor|bic|not|cnot|lsl|lsr|asr|s?shll?2?|ushll?2?"
+    r"|sxtl2?|uxtl2?|xtn|ext|rev\w*|zip[12]|uzp[12]|trn[12]|tbl|cm\w+|fcm(eq|gt|ge|lt|le|ne|uo)|ands|orrs|bics|eors|nots|movs"
+    r"|brk[ab]|addp|faddp|addv|umull2?|smull2?|saddv|uaddv|faddv|[su]qadd|[su]qsub")
+
+
+def aarch64(name, operands):
+    parts = split(operands)
+    if not parts or name in ("b", "bl") or name.startswith("b."):
+        return set(), set()
+    first, rest = aarch64_registers(parts[0]), set().union(*map(aarch64_registers, parts[1:]))
+    if name in ("setffr", "wrffr"):
+        return first | rest, {"ffr"}
+    reads = rest | ({"ffr"} if name.startswith(("ldff", "ldnf", "rdffr")) else set())
+    if name in ("ldp", "ldnp"):
+        return reads - aarch64_registers(parts[1]), whole(first | aarch64_registers(parts[1]))
+    merges = "/m" in operands or re.search(r"\[\d+\]$", parts[0])
+    if AARCH64_WRITES.fullmatch(name) and not merges and not name.startswith("st"):
+        return reads, whole(first)
+    return reads | first, set()
+
+
+def whole(registers):
+    """A write of any part makes the rest zero."""
+    return registers | {k + r[1:] for r in registers if r[0] == "d" for k in "qz"}
+
+
+# vl and vtype are one, "vl". Who reads neither: moves of whole registers.
+RISCV_WHOLE = re.compile(r"v[ls]\dr(e\d+)?\.v|vmv\dr\.v")
+RISCV_READS = re.compile(r"vs(e|se|uxei|oxei|seg|sseg|uxseg|oxseg|m|\dr)\d*.*|v(n?m[as][acu][cbd]\w*|w?n?macc\w*|fw?n?m(acc|sac|add|sub))\..*"
+                         r"|vw?macc\w*\..*|vslideup\..*|vcompress\..*|v\w*red\w*\..*|vf?mv\.s\.\w|vm(sb|si|so)f.*")
+
+
+def riscv64(name, operands):
+    if not re.match(r"v[a-z]", name):
+        return ({"vl"} if re.search(r"\bv(l|type|csr|start)\b", operands) else set()), set()
+    if name.startswith("vset"):
+        # "vsetvli zero, zero" keeps vl
+        return ({"vl"} if operands.startswith("zero,zero") else set()), {"vl"}
+    parts = split(operands)
+    all_of = [set(re.findall(r"\bv\d+\b", p)) for p in parts]
+    rest = set().union(*all_of[1:]) | (set() if RISCV_WHOLE.fullmatch(name) else {"vl"})
+    if RISCV_READS.fullmatch(name) or "v0.t" in operands:
+        return rest | all_of[0], set()
+    return rest, all_of[0]
+
+
+X86_READS = re.compile(r"vf(n?m|m)(add|sub|addsub|subadd)\w*|vpternlog\w*|vperm[it]2\w*|vpdp\w*|v?p?gather\w*|vpgather\w*|vgather\w*"
+                       r"|kortest\w*|ktest\w*|vu?comis[sd]|v?ptest")
+SSE_WRITES = re.compile(r"mov(aps|apd|ups|upd|dqa|dqu|d|q|ss|sd)|cvt\w+|pshuf[dhl]\w*|lddqu|sqrt[sp][sd]")
+
+
+def x86_registers(operand):
+    return {f"v{n}" for n in re.findall(r"\b[xyz]mm(\d+)\b", operand)} | set(re.findall(r"\bk[0-7]\b", operand))
+
+
+def x86_64(name, operands):
+    parts = split(operands)
+    if not parts:
+        return set(), set()
+    mask = set(re.findall(r"\{(k[1-7])\}", parts[0]))
+    target = x86_registers(re.sub(r"\{.*?\}", "", parts[0]))
+    rest = set().union(*map(x86_registers, parts[1:])) | mask
+    if re.search("xor|pternlog", name) and len(set(parts[-3 if "ternlog" in name else -2:-1] + [parts[1]])) == 1 \
+            and (len(parts) > 2 or parts[0] == parts[1]):
+        return set(), target  # zeros, or ones
+    merges = mask and "{z}" not in parts[0]
+    if "[" in parts[0] or merges or X86_READS.fullmatch(name):
+        return rest | x86_registers(parts[0]), set()
+    if name.startswith("v") or name.startswith("k") or SSE_WRITES.fullmatch(name):
+        return rest, target
+    return rest | target, set()
+
+
+class CPU:
+    def __init__(self, objdump, effects, trap, call, jump, end, lost, kept_by_traps=r"never"):
+        self.objdump, self.effects, self.lost = objdump, effects, lost
+        self.lost_in_traps = {r for r in lost if not re.match(kept_by_traps, r)}
+        self.trap, self.call, self.jump, self.end = map(re.compile, (trap, call, jump, end))
+
+
+CPUS = {
+    "aarch64": CPU(["aarch64-linux-gnu-objdump"], aarch64, r"svc", r"blr?", r"b(\..*)?|cbn?z|tbn?z|br", r"b|br|ret|brk|udf",
+                   {f"{k}{n}" for k in "zqp" for n in range(32)} | {f"d{n}" for n in range(32) if not 8 <= n <= 15} | {"ffr"},
+                   kept_by_traps=r"[qd]"),
+    "riscv64": CPU(["riscv64-linux-gnu-objdump"], riscv64, r"ecall", r"jalr?", r"j|jr|b.*", r"j|jr|ret|ebreak|unimp",
+                   {f"v{n}" for n in range(32)} | {"vl"}),
+    "x86_64": CPU(["objdump", "-Mintel"], x86_64, r"syscall|int|sysenter", r"call", r"j.*", r"jmp|ret|ud2|hlt",
+                  {f"v{n}" for n in range(32)} | {f"k{n}" for n in range(8)}, kept_by_traps=r"."),
+}
+
+Instruction = collections.namedtuple("Instruction", "at function name operands target text")
+
+
+def disassemble(cpu, linked):
+    found, function = [], None
+    for line in run([*cpu.objdump, "-d", "--no-show-raw-insn", linked]).splitlines():
+        m = re.match(r"[0-9a-f]+ <(.*)>:$", line)
+        if m:
+            function = m.group(1)
+            continue
+        m = re.match(r"\s*([0-9a-f]+):\s+(?:(?:bnd|notrack|lock|rep\w*|data16|cs|ds|addr32|\{\w+\})\s+)*(\S+)\s*(.*?)\s*$", line)
+        if not m:
+            continue
+        at, name, operands = m.groups()
+        operands = re.sub(r"\s*//.*", "", operands)
+        target = re.search(r"([0-9a-f]+) <[^>]*>$", operands)
+        operands = re.sub(r"\s*#\s.*| <.*", "", operands)
+        if (name, operands) in (("fence", "w,unknown"), (".word", "0x0100000f"), (".4byte", "0x100000f")):
+            name, operands = "pause", ""  # of RISC-V, by tools that do not know it
+        elif name.startswith(".") or re.search(r"unknown|\(bad\)|undefined", line):
+            raise RuntimeError(f"the disassembler does not know: {function}: {line.strip()}")
+        found.append(Instruction(int(at, 16), function, name, operands, int(target.group(1), 16) if target else None,
+                                 line.strip()))
+    return found
+
+
+def examine(name, linked):
+    """(what was looked at, faults, what there was not to look at)"""
+    cpu = CPUS[name]
+    code = disassemble(cpu, linked)
+    index = {c.at: n for n, c in enumerate(code)}
+    effects = [cpu.effects(c.name, c.operands) for c in code]
+    traps = [n for n, c in enumerate(code) if cpu.trap.fullmatch(c.name)]
+    calls = [n for n, c in enumerate(code) if cpu.call.fullmatch(c.name)]
+    lost = {n: cpu.lost for n in calls} | {n: cpu.lost_in_traps for n in traps}
+    faults = []
+
+    after = []
+    for n, c in enumerate(code):
+        next_ones = []
+        if cpu.jump.fullmatch(c.name) and n not in lost:
+            if c.target in index:
+                next_ones.append(index[c.target])
+            else:
+                faults.append(f"{c.function}: a jump to nowhere known: {c.text}")
+        if not cpu.end.fullmatch(c.name) and n + 1 < len(code):
+            next_ones.append(n + 1)
+        after.append(next_ones)
+
+    before_of = [[] for _ in code]
+    for n, next_ones in enumerate(after):
+        for m in next_ones:
+            before_of[m].append(n)
+    live = [frozenset()] * len(code)  # before each
+    work = collections.deque(range(len(code) - 1, -1, -1))
+    queued = set(work)
+    while work:
+        n = work.popleft()
+        queued.discard(n)
+        out = set().union(*(live[m] for m in after[n])) if after[n] else set()
+        reads, writes = effects[n]
+        now = frozenset((out - writes - lost.get(n, frozenset())) | reads)
+        if now != live[n]:
+            live[n] = now
+            for m in before_of[n]:
+                if m not in queued:
+                    queued.add(m)
+                    work.append(m)
+
+    # Streaming mode: into every instruction to which some path from an smstart leads
+    streaming = set()
+    starts = [n for n, c in enumerate(code) if c.name == "smstart" and c.operands != "za"]
+    work = collections.deque(m for n in starts for m in after[n])
+    while work:
+        n = work.popleft()
+        if n not in streaming:
+            streaming.add(n)
+            if not (code[n].name == "smstop" and code[n].operands != "za"):
+                work.extend(after[n])
+
+    for n in sorted(lost):
+        c = code[n]
+        if n in streaming:
+            faults.append(f"{c.function}: streaming mode at {'a trap' if n in traps else 'the call'}: {c.text}")
+        over = set().union(*(live[m] for m in after[n])) & lost[n] if after[n] else set()
+        if over:
+            where = "a trap" if n in traps else "the call"
+            faults.append(f"{c.function}: {', '.join(sorted(over))} live over {where}: {c.text}")
+
+    # Functions: gcc's user_x.cold is part of user_x.
+    vectors = collections.Counter(c.function.split(".")[0] for c, (r, w) in zip(code, effects) if wide(name, r | w, c))
+    called = collections.Counter()
+    names = {c.at: c.function for c in reversed(code)}
+    for n in calls:
+        callee = names.get(code[n].target)
+        if callee and not callee.startswith("user_"):
+            called[code[n].function.split(".")[0]] += 1
+    users = {c.function.split(".")[0] for c in code if c.function.startswith("user_")}
+    with_traps = {code[n].function for n in traps}
+    faults += [f"{f}: a trap in it, which is no system's" for f in sorted(with_traps)
+               if not re.match(r"valet_(sys|openbsd)_", f)]
+    nothing = [f"{f}: no vector instruction" for f in sorted(users) if not vectors[f]]
+    if not with_traps & users:
+        nothing += [f"{f}: no call" for f in sorted(users) if not called[f]]
+    if not users:
+        nothing.append("no function of the user")
+    if not traps:
+        nothing.append("no trap")
+    looked = f"{len(users)} functions, {sum(vectors[f] for f in users)} vector instructions," \
+        f" {sum(called[f] for f in users)} calls of the library there, {len(traps)} traps in {len(with_traps)} functions"
+    return looked, faults, nothing
+
+
+def wide(name, registers, c):
+    """Of the vector extension itself, not of the CPU's floating point."""
+    if name == "aarch64":
+        return bool(re.search(r"\b[zp]\d", c.operands)) or c.name == "smstart"
+    if name == "x86_64":
+        return bool(re.search(r"\b[yz]mm|\bk[0-7]\b", c.operands))
+    return bool(registers)
+
+
+# ---- What is compiled -----------------------------------------------------------------------------
+
+GCC = {"aarch64": "aarch64-linux-gnu-gcc -mno-outline-atomics", "riscv64": "riscv64-linux-gnu-gcc", "x86_64": "gcc"}
+CLANG = {c: f"clang --target={c}-linux-gnu -isystem /usr/{c}-linux-gnu/include" for c in CPUS}
+CLANG["aarch64"] += " -mno-outline-atomics"
+EMULATION = {"aarch64": "aarch64linux", "riscv64": "elf64lriscv", "x86_64": "elf_x86_64"}
+FLAGS = "-std=c11 -O3 -ffreestanding -fno-stack-protector -ffunction-sections -fno-jump-tables".split()
+Machine = collections.namedtuple("Machine", "cpu compiler flags linker", defaults=[""])
+# LLVM 14 makes vectors for RISC-V only when told; its linker takes neither CPU nor ABI from what it links.
+LLVM_RISCV = "-mllvm -scalable-vectorization=on -mllvm -riscv-v-vector-bits-min=128"
+MACHINES = [
+    Machine("aarch64", "gcc", "-march=armv8.4-a+sve -mtune=a64fx"),  # else gcc 14 prefers NEON
+    Machine("aarch64", "clang", "-march=armv8.4-a+sve"),
+    Machine("riscv64", "gcc", "-march=rv64gcv"),
+    Machine("riscv64", "clang", f"-march=rv64gcv {LLVM_RISCV}",
+            f"{LLVM_RISCV} -mllvm -target-abi=lp64d -mllvm -mattr=+m,+a,+f,+d,+c,+v"),
+    Machine("x86_64", "gcc", "-march=x86-64-v4 -mprefer-vector-width=512"),
+    Machine("x86_64", "clang", "-march=x86-64-v4 -mprefer-vector-width=512"),
+]
+MORE_MACHINES = [Machine("aarch64", "gcc", "-march=armv9-a -mtune=a64fx"),
+                 Machine("aarch64", "clang", "-march=armv8.4-a+sve2")]
+STREAMING = Machine("aarch64", "clang", "-march=armv9-a+sme")
+# Systems that trap, by the CPUs that they are written for
+SYSTEMS = {
+    "linux": ("futex", ["aarch64", "riscv64", "x86_64"]),
+    "freebsd": ("futex", ["aarch64", "riscv64", "x86_64"]),
+    "netbsd": ("futex", ["aarch64", "riscv64", "x86_64"]),
+    "netbsd_park": ("sema", ["aarch64", "riscv64", "x86_64"]),
+    "openbsd": ("futex", ["aarch64", "riscv64", "x86_64"]),
+    "redox": ("futex", ["aarch64", "riscv64", "x86_64"]),
+    "cloudabi": ("sema", ["aarch64", "x86_64"]),
+    "darwin": ("futex", ["aarch64", "x86_64"]),
+    "dragonfly": ("futex", ["x86_64"]),
+    "illumos": ("sema", ["x86_64"]),
+}
+KINDS = {"static": "VALET_STATIC", "target": "VALET_STATIC, vectors by the user's attribute",
+         "lto": "LTO", "lto-vector": "LTO, the library with these flags"}
+# The attribute of a user's function in a file that is compiled without vectors; for riscv64 no compiler here has it.
+TARGETS = {("aarch64", "gcc"): "+sve,tune=a64fx", ("aarch64", "clang"): "sve",
+           ("x86_64", "gcc"): "arch=x86-64-v4,prefer-vector-width=512",
+           ("x86_64", "clang"): "avx512f,avx512vl"}
+
+# Faults in the library: (pattern, what replaces it), each at most once in a file
+NEVER_INLINED = (r"#define VALET_SYS_CALL __attribute__\(\((?:noipa|noinline)\)\)", "#define VALET_SYS_CALL")
+NO_LIST = (r"#if defined (?:__ARM_FEATURE_SVE|__riscv_vector .*)", "#if 0")
+INLINED = {"VALET_SYS_CALL is empty": [NEVER_INLINED]}
+INLINED_UNLISTED = {"VALET_SYS_CALL is empty, and no trap says what it loses": [NEVER_INLINED, NO_LIST]}
+UNLISTED = {"no trap says what it loses": [NO_LIST]}
+NOINLINE = {"VALET_SYS_CALL is noinline": [(r"__attribute__\(\(noipa\)\)", "__attribute__((noinline))")]}
+
+
+
+def write(path, text):
+    os.makedirs(os.path.dirname(path), exist_ok=True)
+    with open(path, "w") as file:
+        file.write(text)
+
+
+def loops():
+    return open("test/codegen/vector.c").read()
+
+
+def with_faults(text, faults):
+    for changes in faults.values():
+        for old, new in changes:
+            text = re.sub(f"(?m)^{old}$" if old.startswith("#") else old, new, text)
+    return text
+
+
+class Form:
+    """A program of the user's, the library, and what makes them one."""
+
+    def __init__(self, top, machine, system="linux", kind="static", faults=None, source=None, user=""):
+        self.user = user
+        self.machine, self.system, self.kind, self.faults = machine, system, kind, faults or {}
+        self.cpu, self.compiler = machine.cpu, machine.compiler
+        self.source = source or loops()
+        self.command = {"gcc": GCC, "clang": CLANG}[self.compiler][self.cpu].split() + FLAGS
+        self.spin = 1 if system == "linux" else 0
+        flag = machine.flags.split()[0]
+        self.title = f"{self.cpu}, {self.compiler} {flag}, {system}, {KINDS[kind]}"
+        self.directory = os.path.abspath(f"{top}/{len(os.listdir(top))}-{self.cpu}-{self.compiler}-{system}-{kind}")
+        os.makedirs(self.directory)
+
+    def compile(self, source, output, *more):
+        run([*self.command, *more, "-c", source, "-o", f"{self.directory}/{output}"])
+        return f"{self.directory}/{output}"
+
+    def amalgamate(self):
+        here = self.directory
+        run([sys.executable, "-B", "core/amalgamate.py", ".", self.system, SYSTEMS[self.system][0], f"{self.system}.c",
+             self.cpu, str(self.spin), "0", f"{here}/valet.c", f"{here}/valet.h", f"{here}/valet.d"])
+        write(f"{here}/valet.c", with_faults(open(f"{here}/valet.c").read(), self.faults))
+
+    def build(self):
+        here, flags = self.directory, self.machine.flags.split()
+        write(f"{here}/user.c", self.source)
+        if self.kind in ("static", "target"):
+            self.amalgamate()
+            if self.kind == "target":
+                flags = [f'-DUSER=__attribute__((target("{TARGETS[self.cpu, self.compiler]}")))']
+            elif self.user:
+                flags.append(f"-DUSER={self.user}")
+            return self.link([self.compile(f"{here}/user.c", "user.o", *flags, "-DVALET_STATIC",
+                                           f'-DVALET_C="{here}/valet.c"')])
+        include = [f"-I{here}", "-I.", "-Iinclude"]
+        objects = [self.compile(f"{here}/user.c", "user.o", *flags, *include, "-flto",
+                                f"-DUSER=__attribute__((used)) {self.user}")]
+        more = ["-O2", "-flto", f"-DVALET_SPIN={self.spin}", *include, *(flags if self.kind == "lto-vector" else [])]
+        for file in ("include/valet_sys.h", f"arch/{self.cpu}.h"):
+            name = os.path.basename(file) if file.startswith("include") else file
+            write(f"{here}/{name}", with_faults(open(file).read(), self.faults))
+        kind = SYSTEMS[self.system][0]
+        for file in f"core/park_{kind}", f"core/waiters_{kind}", f"core/futex_{kind}", "core/now", f"sys/{self.system}":
+            objects.append(self.compile(f"{file}.c", os.path.basename(file) + ".o", *more))
+        return self.link(objects)
+
+    def link(self, objects):
+        here = self.directory
+        if self.system == "darwin":  # what libSystem has
+            write(f"{here}/system.c", "unsigned long clock_gettime_nsec_np(int c) { return (unsigned long)c; }\n")
+            objects = [*objects, self.compile(f"{here}/system.c", "system.o")]
+        lto = self.kind.startswith("lto")
+        if self.compiler == "gcc" and lto:
+            run([*GCC[self.cpu].split(), "-O3", "-flto", "-nostdlib", "-static", "-Wl,-e,0", *objects, "-o", f"{here}/linked"])
+        else:
+            # -X: without the local labels, which would pass for functions
+            more = ["--lto-O3", *self.machine.linker.split()] if lto else []
+            run(["ld.lld", "-m", EMULATION[self.cpu], "-X", "-e", "0", *more, *objects, "-o", f"{here}/linked"])
+        return f"{here}/linked"
+
+    def examine(self):
+        return examine(self.cpu, self.build())
+
+    def check(self):
+        looked, faults, nothing = self.examine()
+        return not faults + nothing, f"{self.title}: {looked}", faults + nothing
+
+    def must_report(self, what, *patterns):
+        """Each pattern among the faults"""
+        _, faults, nothing = self.examine()
+        missing = [f"not reported: {p}" for p in patterns if not any(re.search(p, f) for f in faults + nothing)]
+        return not missing, f"planted in {self.title}: {what}: {len(faults + nothing)} reports", missing + faults + nothing
+
+
+# ---- Registers, instruction by instruction ---------------------------------------------------------
+# Functions of a few instructions around a call, each named by what must be reported: user_REGISTERS_..., or user_none_...
+
+CALLS = {
+    "aarch64": """
+.arch armv8.4-a+sve2
+.macro f name, before, after, more
+user_\\name: stp x29, x30, [sp, #-16]!
+\\before
+bl valet_library
+\\after
+\\more
+ldp x29, x30, [sp], #16
+ret
+.endm
+valet_library: ret
+f p0_kept, "ptrue p0.s", "ld1w {z0.s}, p0/z, [x0]"
+f z1_d1_q1_kept, "mov z1.s, s0", "add z0.s, z1.s, z1.s"
+f d1_q1_neon, "movi v1.4s, #0", "str q1, [x0]"
+f none_d8, "fmov d8, d0", "str d8, [x0]"
+f q8_neon, "fmov d8, d0", "str q8, [x0]"
+f z8_q8_whole, "mov z8.s, s0", "str z8, [x0]"
+f none_made_anew, "ptrue p0.s", "ptrue p0.s", "ld1w {z0.s}, p0/z, [x0]"
+f z0_d0_q0_p1_merged, "ptrue p1.s", "add z0.s, p1/m, z0.s, z0.s"
+f z2_d2_q2_z3_d3_q3_accumulated, "mov z3.s, s0", "smlalb z2.s, z3.h, z3.h"
+f d4_q4_one_element, "movi v4.4s, #0", "mov v4.s[1], w0", "str q4, [x0]"
+f none_lower_half_is_whole, "mov z5.s, s0", "fmov s5, w0", "str z5, [x0]"
+f ffr_first_fault, "setffr", "rdffr p0.b"
+user_p2_one_path: stp x29, x30, [sp, #-16]!
+ptrue p2.s
+1: bl valet_library
+cbz x0, 2f
+ld1w {z0.s}, p2/z, [x1]
+2: mov z0.s, #0
+cbnz x1, 1b
+ldp x29, x30, [sp], #16
+ret
+user_none_other_path: stp x29, x30, [sp, #-16]!
+ptrue p2.s
+cbz x0, 1f
+bl valet_library
+b 2f
+1: mov z0.s, #0
+ld1w {z0.s}, p2/z, [x1]
+2: ldp x29, x30, [sp], #16
+ret
+""",
+    "riscv64": """
+.option arch, +v
+.macro f name, before, after, more
+user_\\name: addi sp, sp, -16
+sd ra, 8(sp)
+\\before
+call valet_library
+\\after
+\\more
+ld ra, 8(sp)
+addi sp, sp, 16
+ret
+.endm
+valet_library: ret
+f v8_kept, "vid.v v8", "vsetvli a0, zero, e32, m1, ta, ma", "vadd.vx v9, v8, a0"
+f vl_length, "vsetvli a0, zero, e32, m1, ta, ma", "vmv.v.i v8, 0"
+f vl_kept_length, "vsetvli a0, zero, e32, m1, ta, ma", "vsetvli zero, zero, e64, m2, ta, ma"
+f v8_whole_register, "vid.v v8", "vs1r.v v8, (a0)"
+f none_made_anew, "vid.v v8", "vsetivli zero, 4, e32, m1, ta, ma", "vmv.v.i v8, 0"
+f v0_v8_masked, "vid.v v8", "vsetivli zero, 4, e32, m1, ta, ma", "vmv.v.i v9, 0 ; vadd.vi v8, v9, 1, v0.t"
+f v8_accumulated, "vid.v v8", "vsetivli zero, 4, e32, m1, ta, ma", "vmv.v.i v9, 0 ; vmacc.vv v8, v9, v9"
+f v8_stored, "vid.v v8", "vsetivli zero, 4, e32, m1, ta, ma", "vse32.v v8, (a0)"
+f none_spilled, "vs1r.v v8, (sp)", "vl1r.v v8, (sp)", "vsetivli zero, 4, e32, m1, ta, ma ; vse32.v v8, (a0)"
+""",
+    "x86_64": """
+.intel_syntax noprefix
+.macro f name, before, after, more
+user_\\name: push rax
+\\before
+call valet_library
+\\after
+\\more
+pop rax
+ret
+.endm
+valet_library: ret
+f v1_kept, "vbroadcastss zmm1, xmm0", "vaddps zmm0, zmm1, [rdi]"
+f v17_high, "vbroadcastss zmm17, xmm0", "vmovups [rdi], zmm17"
+f k1_mask, "kxnorw k1, k1, k1", "vmovups zmm0{k1}{z}, [rdi]"
+f none_zero, "vbroadcastss zmm1, xmm0", "vpxor xmm1, xmm1, xmm1", "vmovups [rdi], zmm1"
+f none_made_anew, "vbroadcastss zmm1, xmm0", "vbroadcastss zmm1, dword ptr [rdi]", "vmovups [rdi], zmm1"
+f k1_v1_merged, "kxnorw k1, k1, k1", "vmovups zmm1{k1}, [rdi]"
+f v1_v2_accumulated, "vbroadcastss zmm1, xmm0", "vfmadd213ps zmm1, zmm2, [rdi]"
+f v3_sse, "movaps xmm3, xmm0", "addps xmm3, [rdi]"
+""",
+}
+
+
+def registers(top, cpu):
+    """That each of these functions, and no other, is reported, with exactly these registers"""
+    here = f"{top}/registers-{cpu}"
+    text = CALLS[cpu]
+    write(f"{here}.s", ".text\n" + text)
+    run([*GCC[cpu].split(), *(["-march=rv64gcv"] if cpu == "riscv64" else []), "-c", f"{here}.s", "-o", f"{here}.o"])
+    run(["ld.lld", "-m", EMULATION[cpu], "-X", "-e", "0", f"{here}.o", "-o", here])
+    _, faults, _ = examine(cpu, here)
+    found = {}
+    for fault in faults:
+        m = re.match(r"(user_\w+): (.*) live over the call", fault)
+        if m:
+            found[m.group(1)] = set(m.group(2).split(", "))
+    wrong = []
+    names = re.findall(r"(?m)^(?:f |user_)(\w+)", text)
+    for name in names:
+        expected = set(re.findall(r"(?:^|_)((?:[zqdpvk]\d+|ffr|vl)(?=_))", name))
+        if found.get(f"user_{name}", set()) != expected:
+            wrong.append(f"{name}: reported: {', '.join(sorted(found.get(f'user_{name}', set()))) or 'nothing'}")
+    return not wrong and len(names) > 7, f"planted for {cpu}: {len(names)} calls, in {len(found)} of which registers are live", wrong
+
+
+def vectorizes(machine):
+    """Whether this compiler makes vectors of a loop with these flags"""
+    command = {"gcc": GCC, "clang": CLANG}[machine.compiler][machine.cpu].split()
+    loop = "void f(float *a, float x, int n) { for (int i = 0; i < n; i++) a[i] += x; }"
+    done = subprocess.run([*command, "-O3", *machine.flags.split(), "-S", "-xc", "-", "-o", "-"], input=loop, text=True,
+                          stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, timeout=60)
+    return re.search(r"\bz\d+\.s|\bvset\w+|\bzmm", done.stdout) is not None
+
+
+def outcomes(job):
+    try:
+        return job()
+    except (RuntimeError, OSError, ValueError, subprocess.TimeoutExpired) as problem:
+        return False, "a check that could not be made", str(problem).splitlines()
+
+
+def jobs(top, everything):
+    known = []
+    for machine in MACHINES + MORE_MACHINES:
+        if vectorizes(machine):
+            known.append(machine)
+            continue
+        command = {"gcc": GCC, "clang": CLANG}[machine.compiler][machine.cpu].split()[0]
+        version = run([command, "--version"]).splitlines()[0]
+        yield "skipped", f"{machine.cpu}, {machine.compiler} {machine.flags.split()[0]}: no vectors from {version}"
+    for machine in known:
+        for system, (_, cpus) in SYSTEMS.items():
+            if machine.cpu not in cpus or not everything and machine in MORE_MACHINES and system != "linux":
+                continue
+            kinds = ["static", "lto", "lto-vector"] if everything or system == "linux" else \
+                ["static", "lto-vector"] if system == "netbsd_park" else ["static"]
+            if (machine.cpu, machine.compiler) in TARGETS and machine in MACHINES and system == "linux":
+                kinds.append("target")
+            for kind in kinds:
+                yield "check", Form(top, machine, system, kind).check
+
+    # SME: functions that run in streaming mode
+    probe = subprocess.run([*CLANG["aarch64"].split(), STREAMING.flags, "-xc", "-c", "-", "-o", "/dev/null"], text=True,
+                           input="__arm_locally_streaming void f(void) {}", stderr=subprocess.DEVNULL, timeout=60)
+    if probe.returncode == 0:
+        for kind in ("static", "lto"):
+            yield "check", Form(top, STREAMING, kind=kind, user="__arm_locally_streaming").check
+        yield "check", lambda: Form(top, STREAMING, user="__arm_locally_streaming", source=loops().replace(
+            "(void)(call);", '(void)(call); __asm__ volatile("svc #0");')).must_report(
+                "a trap in the loop", "^user_sum_unpark: streaming mode at a trap")
+    else:
+        yield "skipped", f"aarch64, SME: no streaming functions in {run(['clang', '--version']).splitlines()[0]}"
+
+    yield from (("check", lambda cpu=cpu: registers(top, cpu)) for cpu in CPUS)
+    # What must be seen in a loop with a trap in it
+    live = {"aarch64": [r"^user_sum_unpark: .*\bp\d.* live over a trap", r"^user_\w+_unpark: .*\bz\d.* live over a trap"],
+            "riscv64": [r"^user_index_unpark: .*\bv\d.* live over a trap", r"^user_kept_store_and_wake: .*\bv\d.* live over a trap"],
+            "x86_64": []}
+    for machine in known:
+        if machine in MORE_MACHINES:
+            continue
+        trap = "^user_sum_unpark: a trap in it"
+        # No compiler here inlines into a RISC-V function that has more extensions.
+        riscv = machine.cpu == "riscv64"
+        other = ("lto-vector", INLINED_UNLISTED) if riscv else ("lto", INLINED)
+        for kind, faults in (("static", INLINED_UNLISTED), other):
+            yield "check", lambda m=machine, k=kind, f=faults: Form(top, m, kind=k, faults=f).must_report(
+                *f, trap, *live[m.cpu])
+        if machine.compiler == "gcc" and not riscv:  # where gcc 14 keeps no vector register either
+            register = "z" if machine.cpu == "aarch64" else "v"
+            yield "check", lambda m=machine, r=register: Form(top, m, kind="lto", faults=NOINLINE).must_report(
+                *NOINLINE, rf"^user_kept_unpark: .*\b{r}\d.* live over the call")
+        if riscv:
+            yield "check", lambda m=machine: Form(top, m, "netbsd_park", faults=UNLISTED).must_report(
+                *UNLISTED, r"^valet_sys_sema_wait: v\d.* live over a trap")
+    plain = Machine("aarch64", "gcc", "-march=armv8-a")
+    yield "check", lambda: Form(top, plain).must_report("flags without vectors", "^user_sum_unpark: no vector instruction")
+    yield "check", lambda: Form(top, known[0], source=loops().replace("(void)(call);", "(void)p;")).must_report(
+        "no call", "^user_sum_unpark: no call")
+
+
+def main(top, everything):
+    global passed, failed, skipped
+    os.makedirs(top, exist_ok=True)
+    found = list(jobs(top, everything))
+    for kind, text in found:
+        if kind == "skipped":
+            skipped += 1
+            say(kind, text)
+    checks = [job for kind, job in found if kind == "check"]
+    for right, text, details in multiprocessing.pool.ThreadPool(2).imap(outcomes, checks):
+        if right:
+            passed += 1
+        else:
+            failed += 1
+        say("ok" if right else "FAILED", text, [] if right else details)
+    print(f"vector: {passed} passed, {failed} failed, {skipped} skipped")
+    return 1 if failed or not passed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1], os.environ.get("STRENGTH") == "deep"))
