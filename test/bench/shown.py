@@ -49,8 +49,9 @@ class Picture:
             'font-family="Helvetica, Arial, sans-serif">',
             f"<title>{escape(title)}</title>", f'<rect width="{width}" height="{height}" fill="#ffffff"/>']
 
-    def text(self, x, y, words, size=13, colour=INK, anchor="start", bold=False):
+    def text(self, x, y, words, size=13, colour=INK, anchor="start", bold=False, halo=False):
         weight = ' font-weight="bold"' if bold else ""
+        weight += ' stroke="#ffffff" stroke-width="4" paint-order="stroke"' if halo else ""
         self.parts.append(f'<text x="{x:.1f}" y="{y:.1f}" font-size="{size}" fill="{colour}" '
                           f'text-anchor="{anchor}"{weight}>{escape(words)}</text>')
 
@@ -94,19 +95,19 @@ def handoff(shown, path):
         scale = width / max(v[cpus] for v, _ in rows if cpus in v)
         picture.text(x, 60, title, 14, bold=True)
         at = x + shown["handoff"]["raw"][cpus] * scale
+        picture.line([(at, top - 10), (at, bottom)], GREY, 1, "3,3")
+        picture.text(at, top - 15, "by hand", 11, GREY, "middle")
         for n, (values, p) in enumerate(rows):
             y = top + step * n
             if x == left:
                 picture.text(left - 10, y + 13, NAMES[p][0], 13, BLUE if is_valet(p) else INK, "end", p == "valet")
             if cpus not in values:
-                picture.text(x + 6, y + 13, "(not run)", 12, GREY)
+                picture.text(x + 6, y + 13, "(not run)", 12, GREY, halo=True)
                 continue
             colour = BLUE if p == "valet" else PALE if is_valet(p) else GREY if p in ("raw", "spin") else BAR
             picture.bar(x, y, values[cpus] * scale, 18, colour)
             picture.text(x + values[cpus] * scale + 7, y + 13, number(values[cpus]), 12,
-                         BLUE if is_valet(p) else INK, bold=p == "valet")
-        picture.line([(at, top - 10), (at, bottom)], GREY, 1, "3,3")
-        picture.text(at, top - 15, "by hand", 11, GREY, "middle")
+                         BLUE if is_valet(p) else INK, bold=p == "valet", halo=True)
         picture.line([(x, top - 6), (x, bottom)], INK)
     picture.text(20, bottom + 28, f"{shown['machine']}; medians of {shown['rounds']} rounds.", 11, GREY)
     picture.save(path)
