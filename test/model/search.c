@@ -245,6 +245,13 @@ static size_t header_size(const struct kernel *k)
     return offsetof(struct world, threads) + (size_t)k->threads * sizeof(struct thread);
 }
 
+/* The longest that write_state may write: all stacks are full. */
+static size_t most_of_state(const struct kernel *k)
+{
+    return header_size(k) + (k->image.data_to - k->image.data) +
+           (SCRATCH + STACK) * (size_t)k->threads;
+}
+
 static size_t write_state(struct kernel *k, unsigned char *to)
 {
     const struct image *im = &k->image;
@@ -278,27 +285,92 @@ static void read_state(struct kernel *k, const unsigned char *from)
     k->violation[0] = '\0';
 }
 
+static uint64_t mix(uint64_t h, uint64_t w)
+{
+    unsigned __int128 product = (unsigned __int128)(h ^ w) * 0x9e3779b97f4a7c15u;
+    h = (uint64_t)product ^ (uint64_t)(product >> 64) ^ w << 32;
+    return (h << 23 | h >> 41) + w;
+}
+
+/* In four lanes: each step waits for the one before it in its own lane only. */
 static uint64_t hash(const unsigned char *p, size_t n)
 {
-    uint64_t h = n;
-    for (size_t i = 0; i + 8 <= n; i += 8) {
-        uint64_t w;
-        memcpy(&w, p + i, 8);
-        unsigned __int128 product = (unsigned __int128)(h ^ w) * 0x9e3779b97f4a7c15u;
-        h = (uint64_t)product ^ (uint64_t)(product >> 64) ^ w << 32;
-        h = (h << 23 | h >> 41) + w;
+    uint64_t lanes[4] = {n, 1, 2, 3}, words[4];
+    for (; n >= sizeof words; p += sizeof words, n -= sizeof words) {
+        memcpy(words, p, sizeof words);
+        for (int i = 0; i < 4; i++)
+            lanes[i] = mix(lanes[i], words[i]);
     }
+    memset(words, 0, sizeof words);
+    memcpy(words, p, n);
+    uint64_t h = 0;
+    for (int i = 0; i < 4; i++)
+        h = mix(h, mix(lanes[i], words[i]));
     h ^= h >> 32;
     h *= 0xd6e8feb86659fd93u;
     h ^= h >> 29;
     return h ? h : 1;
 }
 
+/* ---- the bytes of states --------------------------------------------------------------------- */
+
+/*
+ * First in, first out, as breadth first has it: in chunks, each of which is used again when all of
+ * it is done with.
+ */
+#define CHUNK ((size_t)1 << 20)
+
+struct chunk {
+    struct chunk *next;
+    uint32_t last; /* the last node whose state is here */
+    size_t used;
+    unsigned char bytes[CHUNK];
+};
+
+static struct chunk *oldest, *newest, *spare;
+
+/* Room for one state more, of at most `most` bytes; taken by keep_state. */
+static unsigned char *room_for_state(size_t most)
+{
+    if (!newest || most > CHUNK - newest->used) {
+        struct chunk *c = spare;
+        if (c)
+            spare = c->next;
+        else if (most > CHUNK || !(c = malloc(sizeof *c)))
+            die("no room for a state of %zu bytes", most);
+        c->next = NULL;
+        c->used = 0;
+        if (newest)
+            newest->next = c;
+        else
+            oldest = c;
+        newest = c;
+    }
+    return newest->bytes + newest->used;
+}
+
+static void keep_state(size_t size, uint32_t node)
+{
+    newest->used += size;
+    newest->last = node;
+}
+
+/* The states of all nodes before this one are done with. */
+static void release_states(uint32_t node)
+{
+    while (oldest != newest && oldest->last < node) {
+        struct chunk *c = oldest;
+        oldest = c->next;
+        c->next = spare;
+        spare = c;
+    }
+}
+
 /* ---- the graph ------------------------------------------------------------------------------- */
 
 struct node {
     uint64_t hash;
-    unsigned char *state; /* NULL: its successors have been found */
+    unsigned char *state; /* until its successors have been found */
     uint32_t parent, picks;
     uint8_t thread, action;
     bool final, ends;
@@ -313,8 +385,9 @@ static size_t edges_n, edges_room;
 
 static void graph_clear(void)
 {
-    for (size_t i = 0; i < nodes_n; i++)
-        free(nodes[i].state);
+    release_states(NOBODY);
+    if (newest)
+        newest->used = 0;
     nodes_n = edges_n = 0;
     if (table_size == 0) {
         table_size = 1u << 12;
@@ -334,7 +407,7 @@ static uint32_t *slot_of(uint64_t h)
 /* The node of the state in which the kernel is now; made if it is new. */
 static uint32_t node_here(struct kernel *k, uint32_t parent, int thread, enum action action)
 {
-    static unsigned char bytes[2 * WINDOW + sizeof(struct world)];
+    unsigned char *bytes = room_for_state(most_of_state(k));
     size_t n = write_state(k, bytes);
     uint64_t h = hash(bytes, n);
     uint32_t *slot = slot_of(h);
@@ -356,12 +429,12 @@ static uint32_t node_here(struct kernel *k, uint32_t parent, int thread, enum ac
     for (unsigned i = k->picks_n; i-- > 0;)
         picks = picks * k->ways[i] + k->picks[i];
     nodes[nodes_n] = (struct node){.hash = h,
-                                   .state = malloc(n),
+                                   .state = bytes,
                                    .parent = parent,
                                    .picks = picks,
                                    .thread = (uint8_t)thread,
                                    .action = (uint8_t)action};
-    memcpy(nodes[nodes_n].state, bytes, n);
+    keep_state(n, (uint32_t)nodes_n);
     *slot = (uint32_t)++nodes_n;
     return (uint32_t)nodes_n - 1;
 }
@@ -500,8 +573,10 @@ static void print_schedule(struct kernel *k, const struct scenario *s,
 static bool expand(struct kernel *k, const struct scenario *s, uint32_t at, size_t *transitions,
                    int *bad_thread, enum action *bad_action, uint32_t *bad_picks)
 {
-    unsigned char *state = nodes[at].state;
-    bool stuck = true, done = true;
+    const unsigned char *state = nodes[at].state;
+    release_states(at);
+    bool stuck = true, done = true, unread = false;
+    uint8_t can[MODEL_THREADS] = {0}; /* bits 1 << action */
     read_state(k, state);
     for (int j = 0; j < k->threads; j++)
         done = done && k->w.threads[j].sleep.inside == DONE;
@@ -512,13 +587,18 @@ static bool expand(struct kernel *k, const struct scenario *s, uint32_t at, size
         return k->violation[0] == '\0';
     }
     for (int thread = 0; thread < k->threads; thread++)
+        for (enum action action = RUN; action < ACTIONS; action++)
+            if (enabled(k, thread, action))
+                can[thread] |= (uint8_t)(1u << action);
+    for (int thread = 0; thread < k->threads; thread++)
         for (enum action action = RUN; action < ACTIONS; action++) {
-            read_state(k, state);
-            if (!enabled(k, thread, action))
+            if (!(can[thread] & 1u << action))
                 continue;
             k->picks_n = 0;
             do {
-                read_state(k, state);
+                if (unread)
+                    read_state(k, state);
+                unread = true;
                 k->picks_at = 0;
                 search_apply(k, thread, action);
                 ++*transitions;
@@ -545,8 +625,6 @@ static bool expand(struct kernel *k, const struct scenario *s, uint32_t at, size
         violation(k, "lost wake-up: nobody can run");
         *bad_action = ACTIONS;
     }
-    free(nodes[at].state);
-    nodes[at].state = NULL;
     return !stuck;
 }
 
