@@ -12,8 +12,7 @@ case $1 in /*) dir=$1 ;; *) dir=$PWD/$1 ;; esac
 
 get() {
     rm -rf musl*
-    # shellcheck disable=SC2086 # words
-    timeout 300 apt-get $apt update && timeout 300 apt-get $apt source musl && [ "$(find musl-*/ -maxdepth 0 | wc -l)" -eq 1 ]
+    timeout 300 apt-get update && timeout 300 apt-get source musl && [ "$(find musl-*/ -maxdepth 0 | wc -l)" -eq 1 ]
 }
 
 fetch() {

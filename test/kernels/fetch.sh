@@ -19,21 +19,20 @@ apt_cpus amd64 arm64
 
 # fetch CPU ARCHITECTURE: what the package without a number depends on is the kernel of today
 fetch() {
-    # shellcheck disable=SC2086 # words
-    package=$(apt-cache $apt depends "linux-image-cloud-$2:$2" | sed -n 's/^ *Depends: *//p')
+    package=$(apt-cache depends "linux-image-cloud-$2:$2" | sed -n 's/^ *Depends: *//p')
     release=${package%:*} release=${release#linux-image-}
     [ -n "$release" ] || return 1
     rm -rf "$1"
     mkdir -p "$1"
-    # shellcheck disable=SC2086 # words
-    timeout 300 apt-get $apt download "linux-image-$release:$2" && dpkg-deb --fsys-tarfile "linux-image-$release"_*.deb |
-        tar -x -C "$1" --strip-components=2 "./boot/vmlinuz-$release" && mv "$1/vmlinuz-$release" "$1/vmlinuz" && echo "$release" >"$1/release"
+    timeout 300 apt-get download "linux-image-$release:$2" &&
+        dpkg-deb --fsys-tarfile "linux-image-$release"_*.deb |
+        tar -x -C "$1" --strip-components=2 "./boot/vmlinuz-$release" &&
+        mv "$1/vmlinuz-$release" "$1/vmlinuz" && echo "$release" >"$1/release"
 }
 
 get() {
     rm -f ./*.deb
-    # shellcheck disable=SC2086 # words
-    timeout 300 apt-get $apt update && fetch x86_64 amd64 && fetch aarch64 arm64
+    timeout 300 apt-get update && fetch x86_64 amd64 && fetch aarch64 arm64
 }
 five_times kernels get
 rm -rf lists cache ./*.deb

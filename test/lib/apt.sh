@@ -3,26 +3,34 @@
 # Sourced by those who fetch packages of Debian 12, checked against its signature, without installing them.
 
 # apt_lists TYPE: in the current directory, lists of apt's own, for packages (deb) or sources (deb-src); the
-# machine's need not name them, and stay as they are. `apt` is what makes apt use them.
+# machine's need not name them, and stay as they are. A configuration, which the environment names to apt.
 apt_lists() {
     mkdir -p lists/partial cache/archives/partial
     cat >sources.list <<END_OF_LIST
 $1 [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] http://deb.debian.org/debian bookworm main
 END_OF_LIST
-    # shellcheck disable=SC2034 # the caller's
-    apt="-q -o Dir::Etc::sourcelist=$PWD/sources.list -o Dir::Etc::sourceparts=/dev/null
-        -o Dir::State::lists=$PWD/lists -o Dir::Cache=$PWD/cache -o APT::Sandbox::User=root
-        -o APT::Update::Error-Mode=any"
+    cat >apt.conf <<END_OF_CONFIGURATION
+quiet "1";
+Dir::Etc::sourcelist "$PWD/sources.list";
+Dir::Etc::sourceparts "/dev/null";
+Dir::State::lists "$PWD/lists";
+Dir::Cache "$PWD/cache";
+APT::Sandbox::User "root";
+APT::Update::Error-Mode "any";
+END_OF_CONFIGURATION
+    APT_CONFIG=$PWD/apt.conf
+    export APT_CONFIG
 }
 
 # apt_cpus ARCHITECTURE...: after apt_lists, packages of these CPUs: by a state of our own, too, since the
 # machine's need know no CPU but its own
 apt_cpus() {
     : >status
-    apt="$apt -o Dir::State::status=$PWD/status -o APT::Architecture=$1"
-    for architecture in "$@"; do
-        apt="$apt -o APT::Architectures::=$architecture"
-    done
+    {
+        echo "Dir::State::status \"$PWD/status\";"
+        echo "APT::Architecture \"$1\";"
+        printf 'APT::Architectures:: "%s";\n' "$@"
+    } >>apt.conf
 }
 
 # five_times WHAT COMMAND...: a mirror that does not answer is asked again, for some minutes
