@@ -36,7 +36,8 @@ library() {
     kind=futex
     [ "$2" = linux ] || kind=sema
     objects=
-    for source in core/park_$kind core/waiters_$kind core/futex_$kind core/now "sys/$2" test/harness/test test/harness/hosted; do
+    for source in core/park_$kind core/waiters_$kind core/futex_$kind core/now "sys/$2" test/harness/test \
+        test/harness/hosted; do
         object=$dir/$1-$2-$(basename "$source").o
         compile "$1" "$2" "$object" -c "$source.c" || return
         objects="$objects $object"
@@ -132,10 +133,12 @@ log=$dir/planted.log
 mkdir -p "$dir/planted"
 cp "$dir/x86_64/init" "$dir/x86_64/linux-deadline" "$dir/planted/"
 for bug in check trap late_write hang; do
-    program x86_64 linux "$dir/planted/bad_$bug" test/harness/bad_test.c "-DBAD=bad_$bug" >"$dir/log" 2>&1 || end "build bad_$bug"
+    program x86_64 linux "$dir/planted/bad_$bug" test/harness/bad_test.c "-DBAD=bad_$bug" >"$dir/log" 2>&1 ||
+        end "build bad_$bug"
 done
 python3 test/kernels/cpio.py "$dir/planted.cpio" "$dir"/planted/*
-boot x86_64 3 900 "$dir/planted.cpio" "$log" 4 300 /bad_check /bad_trap /bad_late_write /missing 2 /bad_hang 300 /linux-deadline
+boot x86_64 3 900 "$dir/planted.cpio" "$log" 4 300 /bad_check /bad_trap /bad_late_write /missing 2 /bad_hang 300 \
+    /linux-deadline
 
 # planted WHAT LOG TEXT COMMAND...: the log has that line, and the command, one of the above, fails
 planted() {
@@ -153,7 +156,8 @@ planted 'a failed test' "$log" '^FAILED /bad_check: exit status 1$' program_pass
 planted 'a program that traps' "$log" '^FAILED /bad_trap: signal 4$' program_passed "$log" bad_trap 1
 planted 'a write to what was freed' "$log" '^FAILED /bad_late_write: signal 11$' program_passed "$log" bad_late_write 1
 planted 'a program that is missing' "$log" '^FAILED /missing: exit status 127$' program_passed "$log" missing 1
-planted 'a program that hangs' "$log" '^FAILED /bad_hang: still running after seconds: 2$' program_passed "$log" bad_hang 1
+planted 'a program that hangs' "$log" '^FAILED /bad_hang: still running after seconds: 2$' \
+    program_passed "$log" bad_hang 1
 n=$(tests linux-deadline)
 try 'beside them, one that passes' program_passed "$log" linux-deadline "$n"
 planted 'a test that did not run' "$log" "^$n tests passed\$" program_passed "$log" linux-deadline $((n + 1))

@@ -80,7 +80,10 @@ install() {
         apt-get -o APT::Status-Fd=3 install -yq --no-install-recommends "$@" 3>&1 >>"$log" 2>&1
         echo "ended:$?"
     } | awk -F: -v asked=" $* " '
-        $1 == "dlstatus" && int($3 / 10) > fetched { fetched = int($3 / 10); printf "setup: %3d%% fetched\n", 10 * fetched }
+        $1 == "dlstatus" && int($3 / 10) > fetched {
+            fetched = int($3 / 10)
+            printf "setup: %3d%% fetched\n", 10 * fetched
+        }
         $1 == "pmstatus" && / Installed | installed/ && index(asked, " " $2 " ") { printf "setup: %3d%% %s\n", $3, $2 }
         $1 == "ended" { status = $2 }
         { fflush() }

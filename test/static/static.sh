@@ -37,6 +37,32 @@ licence() {
 }
 try 'a licence line in every file' licence
 
+# short_lines FILE...: none is longer than .editorconfig allows. Rows of a table and blocks of code cannot be broken.
+short_lines() {
+    python3 - "$@" <<'END'
+import re, sys
+
+with open(".editorconfig", encoding="utf-8") as file:
+    longest = {end: int(most) for names, most in
+               re.findall(r"^\[(.*)\]\n(?:(?!\[).*\n)*?max_line_length = (\d+)", file.read(), re.M)
+               for end in re.findall(r"\*\.(\w+)", names)}
+status = 0
+for name in sys.argv[1:]:
+    with open(name, encoding="utf-8") as file:
+        text = file.read()
+    block = False
+    end = name.rpartition(".")[2]
+    for number, line in enumerate(text.split("\n"), 1):
+        block ^= end == "md" and line.lstrip().startswith("```")
+        if len(line) > longest[end] and not (end == "md" and (block or line.startswith(("|", "    ")))):
+            print(f"{name}:{number}: {len(line)} characters, not {longest[end]}")
+            status = 1
+sys.exit(status)
+END
+}
+# shellcheck disable=SC2046 # a list of words
+try 'no line is too long' short_lines $(files | grep -E '\.(sh|py|md)$')
+
 # check FILE...: cppcheck. constParameterPointer (not in 2.10) asks for other types than valet.h and valet_sys.h
 # have. Newer ones look at some branches only, unless told to look at all.
 case $(cppcheck --help) in
@@ -74,6 +100,13 @@ done
 
 # Each tool is shown one fault of its kind.
 mkdir -p build/planted
+printf '%121s\n' '#' >build/planted/long.sh
+try_not 'planted: a line of 121 characters in a script' short_lines build/planted/long.sh
+printf '| %140s |\n\n%-133s\n' '' sentence >build/planted/long.md
+longer() {
+    [ "$(short_lines "$1")" = "$1:3: 133 characters, not 132" ]
+}
+try 'planted: a long line in a page, and a row, which may be' longer build/planted/long.md
 printf 'int f( int x ){return x;}\n' >build/planted/format.c
 try_not 'planted: a badly formatted line' "$format" --dry-run --Werror --style=file:.clang-format build/planted/format.c
 cat >build/planted/tidy.c <<'END'
