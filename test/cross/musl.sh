@@ -15,18 +15,21 @@ rm -rf "$new" "${dir:?}/include" "${dir:?}/lib"
 cd "$(dirname "$0")/../.."
 . test/lib/apt.sh
 
+# musl's makefile cannot install where a path has a space: by another name of the directory, for that long
 build() {
-    sh test/cross/musl_source.sh "$new" && cd "$new" &&
+    link=$(mktemp -d) && ln -s "$dir" "$link/musl" && sh test/cross/musl_source.sh "$new" && cd "$new" &&
         CC="$cpu-linux-gnu-gcc" CROSS_COMPILE="$cpu-linux-gnu-" ./configure --target="$cpu-linux-musl" \
-            --prefix="$dir" --syslibdir="$dir/lib" --disable-shared --enable-wrapper=no &&
+            --prefix="$link/musl" --syslibdir="$link/musl/lib" --disable-shared --enable-wrapper=no &&
         make -s -j2 install
+    status=$?
+    rm -rf "$link"
+    return $status
 }
 
 # get ARCHITECTURE
 get() {
     rm -rf ./*.deb tree
-    # shellcheck disable=SC2086 # words
-    timeout 300 apt-get $apt update && timeout 300 apt-get $apt download "musl-dev:$1" && dpkg-deb -x "$(echo ./*.deb)" tree
+    timeout 300 apt-get update && timeout 300 apt-get download "musl-dev:$1" && dpkg-deb -x "$(echo ./*.deb)" tree
 }
 
 fetch() {
@@ -35,10 +38,10 @@ fetch() {
 }
 
 case $cpu in
-aarch64) how='fetch arm64' ;;
-*) how=build ;;
+aarch64) set -- fetch arm64 ;;
+*) set -- build ;;
 esac
-($how) >"$dir/log" 2>&1 || {
+("$@") >"$dir/log" 2>&1 || {
     tail -n 20 "$dir/log" >&2
     exit 1
 }
@@ -48,9 +51,14 @@ rm -rf "$new"
 cat >"$dir/cc.tmp" <<END
 #!/bin/sh
 case " \$* " in
-*" -c "* | *" -E "* | *" -S "*) exec $cpu-linux-gnu-gcc -nostdinc -isystem "$dir/include" -isystem "\$($cpu-linux-gnu-gcc -print-file-name=include)" "\$@" ;;
-*) exec $cpu-linux-gnu-gcc -nostdinc -isystem "$dir/include" -isystem "\$($cpu-linux-gnu-gcc -print-file-name=include)" -nostdlib -static "$dir/lib/crt1.o" "$dir/lib/crti.o" "\$@" -L"$dir/lib" -Wl,--start-group -lc -lgcc -lgcc_eh -Wl,--end-group "$dir/lib/crtn.o" ;;
+*" -c "* | *" -E "* | *" -S "*) ;;
+*)
+    set -- -nostdlib -static "$dir/lib/crt1.o" "$dir/lib/crti.o" "\$@" -L"$dir/lib" \\
+        -Wl,--start-group -lc -lgcc -lgcc_eh -Wl,--end-group "$dir/lib/crtn.o"
+    ;;
 esac
+exec $cpu-linux-gnu-gcc -nostdinc -isystem "$dir/include" \\
+    -isystem "\$($cpu-linux-gnu-gcc -print-file-name=include)" "\$@"
 END
 chmod +x "$dir/cc.tmp"
 mv "$dir/cc.tmp" "$dir/cc"
