@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT OR Apache-2.0
 """
-Usage: vector.py DIRECTORY. With STRENGTH=deep: every system in every form, on more kinds of SVE. Does a trap meet a user's vector registers?
+Usage: vector.py DIRECTORY. With STRENGTH=deep: every system in every form, on more kinds of SVE. Does a trap meet a
+user's vector registers?
 
 A kernel may destroy vector state at a trap that the instruction does not name (include/valet_sys.h).
 So the loops of codegen/vector.c are compiled with the vector flags of each CPU, with the library in
@@ -27,6 +28,7 @@ import re
 import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 passed = failed = skipped = 0
 
@@ -74,8 +76,10 @@ def aarch64_registers(operand):
 AARCH64_WRITES = re.compile(
     r"f?mov|movi|mvni|movprfx|dup|index|ptrues?|pfalse|while\w+|punpk\w+|uunpk\w+|sunpk\w+|rdffrs?|sel"
     r"|ld(nt|ff|nf)?[1-4]r?q?[bhwdq]?|ld1s[bhw]|ld1r\w*|ldff1s[bhw]|ldu?r|ldn?p|[su]cvtf|fcvt\w*"
-    r"|f?(add|sub|mul|neg|abs|max|min|div|sqrt|maxnm|minnm|nmul)|orr|and|eor|bic|not|cnot|lsl|lsr|asr|s?shll?2?|ushll?2?"
-    r"|sxtl2?|uxtl2?|xtn|ext|rev\w*|zip[12]|uzp[12]|trn[12]|tbl|cm\w+|fcm(eq|gt|ge|lt|le|ne|uo)|ands|orrs|bics|eors|nots|movs"
+    r"|f?(add|sub|mul|neg|abs|max|min|div|sqrt|maxnm|minnm|nmul)|orr|and|eor|bic|not|cnot"
+    r"|lsl|lsr|asr|s?shll?2?|ushll?2?"
+    r"|sxtl2?|uxtl2?|xtn|ext|rev\w*|zip[12]|uzp[12]|trn[12]|tbl|cm\w+|fcm(eq|gt|ge|lt|le|ne|uo)"
+    r"|ands|orrs|bics|eors|nots|movs"
     r"|brk[ab]|addp|faddp|addv|umull2?|smull2?|saddv|uaddv|faddv|[su]qadd|[su]qsub")
 
 
@@ -102,7 +106,8 @@ def whole(registers):
 
 # vl and vtype are one, "vl". Who reads neither: moves of whole registers.
 RISCV_WHOLE = re.compile(r"v[ls]\dr(e\d+)?\.v|vmv\dr\.v")
-RISCV_READS = re.compile(r"vs(e|se|uxei|oxei|seg|sseg|uxseg|oxseg|m|\dr)\d*.*|v(n?m[as][acu][cbd]\w*|w?n?macc\w*|fw?n?m(acc|sac|add|sub))\..*"
+RISCV_READS = re.compile(r"vs(e|se|uxei|oxei|seg|sseg|uxseg|oxseg|m|\dr)\d*.*"
+                         r"|v(n?m[as][acu][cbd]\w*|w?n?macc\w*|fw?n?m(acc|sac|add|sub))\..*"
                          r"|vw?macc\w*\..*|vslideup\..*|vcompress\..*|v\w*red\w*\..*|vf?mv\.s\.\w|vm(sb|si|so)f.*")
 
 
@@ -120,7 +125,8 @@ def riscv64(name, operands):
     return rest, all_of[0]
 
 
-X86_READS = re.compile(r"vf(n?m|m)(add|sub|addsub|subadd)\w*|vpternlog\w*|vperm[it]2\w*|vpdp\w*|v?p?gather\w*|vpgather\w*|vgather\w*"
+X86_READS = re.compile(r"vf(n?m|m)(add|sub|addsub|subadd)\w*|vpternlog\w*|vperm[it]2\w*|vpdp\w*"
+                       r"|v?p?gather\w*|vpgather\w*|vgather\w*"
                        r"|kortest\w*|ktest\w*|vu?comis[sd]|v?ptest")
 SSE_WRITES = re.compile(r"mov(aps|apd|ups|upd|dqa|dqu|d|q|ss|sd)|cvt\w+|pshuf[dhl]\w*|lddqu|sqrt[sp][sd]")
 
@@ -155,8 +161,10 @@ class CPU:
 
 
 CPUS = {
-    "aarch64": CPU(["aarch64-linux-gnu-objdump"], aarch64, r"svc", r"blr?", r"b(\..*)?|cbn?z|tbn?z|br", r"b|br|ret|brk|udf",
-                   {f"{k}{n}" for k in "zqp" for n in range(32)} | {f"d{n}" for n in range(32) if not 8 <= n <= 15} | {"ffr"},
+    "aarch64": CPU(["aarch64-linux-gnu-objdump"], aarch64, r"svc", r"blr?", r"b(\..*)?|cbn?z|tbn?z|br",
+                   r"b|br|ret|brk|udf",
+                   {f"{k}{n}" for k in "zqp" for n in range(32)} | {f"d{n}" for n in range(32) if not 8 <= n <= 15}
+                   | {"ffr"},
                    kept_by_traps=r"[qd]"),
     "riscv64": CPU(["riscv64-linux-gnu-objdump"], riscv64, r"ecall", r"jalr?", r"j|jr|b.*", r"j|jr|ret|ebreak|unimp",
                    {f"v{n}" for n in range(32)} | {"vl"}),
@@ -174,7 +182,8 @@ def disassemble(cpu, linked):
         if m:
             function = m.group(1)
             continue
-        m = re.match(r"\s*([0-9a-f]+):\s+(?:(?:bnd|notrack|lock|rep\w*|data16|cs|ds|addr32|\{\w+\})\s+)*(\S+)\s*(.*?)\s*$", line)
+        m = re.match(r"\s*([0-9a-f]+):\s+(?:(?:bnd|notrack|lock|rep\w*|data16|cs|ds|addr32|\{\w+\})\s+)*"
+                     r"(\S+)\s*(.*?)\s*$", line)
         if not m:
             continue
         at, name, operands = m.groups()
@@ -273,7 +282,8 @@ def examine(name, linked):
     if not traps:
         nothing.append("no trap")
     looked = f"{len(users)} functions, {sum(vectors[f] for f in users)} vector instructions," \
-        f" {sum(called[f] for f in users)} calls of the library there, {len(traps)} traps in {len(with_traps)} functions"
+        f" {sum(called[f] for f in users)}"
+        f" calls of the library there, {len(traps)} traps in {len(with_traps)} functions"
     return looked, faults, nothing
 
 
@@ -345,7 +355,7 @@ def write(path, text):
 
 
 def loops():
-    return open("test/codegen/vector.c").read()
+    return Path("test/codegen/vector.c").read_text(encoding="utf-8")
 
 
 def with_faults(text, faults):
@@ -378,7 +388,7 @@ class Form:
         here = self.directory
         run([sys.executable, "-B", "core/amalgamate.py", ".", self.system, SYSTEMS[self.system][0], f"{self.system}.c",
              self.cpu, str(self.spin), "0", f"{here}/valet.c", f"{here}/valet.h", f"{here}/valet.d"])
-        write(f"{here}/valet.c", with_faults(open(f"{here}/valet.c").read(), self.faults))
+        write(f"{here}/valet.c", with_faults(Path(f"{here}/valet.c").read_text(encoding="utf-8"), self.faults))
 
     def build(self):
         here, flags = self.directory, self.machine.flags.split()
@@ -397,7 +407,7 @@ class Form:
         more = ["-O2", "-flto", f"-DVALET_SPIN={self.spin}", *include, *(flags if self.kind == "lto-vector" else [])]
         for file in ("include/valet_sys.h", f"arch/{self.cpu}.h"):
             name = os.path.basename(file) if file.startswith("include") else file
-            write(f"{here}/{name}", with_faults(open(file).read(), self.faults))
+            write(f"{here}/{name}", with_faults(Path(file).read_text(encoding="utf-8"), self.faults))
         kind = SYSTEMS[self.system][0]
         for file in f"core/park_{kind}", f"core/waiters_{kind}", f"core/futex_{kind}", "core/now", f"sys/{self.system}":
             objects.append(self.compile(f"{file}.c", os.path.basename(file) + ".o", *more))
@@ -410,7 +420,8 @@ class Form:
             objects = [*objects, self.compile(f"{here}/system.c", "system.o")]
         lto = self.kind.startswith("lto")
         if self.compiler == "gcc" and lto:
-            run([*GCC[self.cpu].split(), "-O3", "-flto", "-nostdlib", "-static", "-Wl,-e,0", *objects, "-o", f"{here}/linked"])
+            run([*GCC[self.cpu].split(), "-O3", "-flto", "-nostdlib", "-static", "-Wl,-e,0", *objects, "-o",
+                 f"{here}/linked"])
         else:
             # -X: without the local labels, which would pass for functions
             more = ["--lto-O3", *self.machine.linker.split()] if lto else []
@@ -428,11 +439,13 @@ class Form:
         """Each pattern among the faults"""
         _, faults, nothing = self.examine()
         missing = [f"not reported: {p}" for p in patterns if not any(re.search(p, f) for f in faults + nothing)]
-        return not missing, f"planted in {self.title}: {what}: {len(faults + nothing)} reports", missing + faults + nothing
+        said = f"planted in {self.title}: {what}: {len(faults + nothing)} reports"
+        return not missing, said, missing + faults + nothing
 
 
 # ---- Registers, instruction by instruction ---------------------------------------------------------
-# Functions of a few instructions around a call, each named by what must be reported: user_REGISTERS_..., or user_none_...
+# Functions of a few instructions around a call, each named by what must be reported: user_REGISTERS_..., or
+# user_none_...
 
 CALLS = {
     "aarch64": """
@@ -545,7 +558,8 @@ def registers(top, cpu):
         expected = set(re.findall(r"(?:^|_)((?:[zqdpvk]\d+|ffr|vl)(?=_))", name))
         if found.get(f"user_{name}", set()) != expected:
             wrong.append(f"{name}: reported: {', '.join(sorted(found.get(f'user_{name}', set()))) or 'nothing'}")
-    return not wrong and len(names) > 7, f"planted for {cpu}: {len(names)} calls, in {len(found)} of which registers are live", wrong
+    said = f"planted for {cpu}: {len(names)} calls, in {len(found)} of which registers are live"
+    return not wrong and len(names) > 7, said, wrong
 
 
 def vectorizes(machine):
@@ -598,8 +612,10 @@ def jobs(top, everything):
 
     yield from (("check", lambda cpu=cpu: registers(top, cpu)) for cpu in CPUS)
     # What must be seen in a loop with a trap in it
-    live = {"aarch64": [r"^user_sum_unpark: .*\bp\d.* live over a trap", r"^user_\w+_unpark: .*\bz\d.* live over a trap"],
-            "riscv64": [r"^user_index_unpark: .*\bv\d.* live over a trap", r"^user_kept_store_and_wake: .*\bv\d.* live over a trap"],
+    live = {"aarch64": [r"^user_sum_unpark: .*\bp\d.* live over a trap",
+                        r"^user_\w+_unpark: .*\bz\d.* live over a trap"],
+            "riscv64": [r"^user_index_unpark: .*\bv\d.* live over a trap",
+                        r"^user_kept_store_and_wake: .*\bv\d.* live over a trap"],
             "x86_64": []}
     for machine in known:
         if machine in MORE_MACHINES:
@@ -619,7 +635,8 @@ def jobs(top, everything):
             yield "check", lambda m=machine: Form(top, m, "netbsd_park", faults=UNLISTED).must_report(
                 *UNLISTED, r"^valet_sys_sema_wait: v\d.* live over a trap")
     plain = Machine("aarch64", "gcc", "-march=armv8-a")
-    yield "check", lambda: Form(top, plain).must_report("flags without vectors", "^user_sum_unpark: no vector instruction")
+    yield "check", lambda: Form(top, plain).must_report("flags without vectors",
+                                                        "^user_sum_unpark: no vector instruction")
     yield "check", lambda: Form(top, known[0], source=loops().replace("(void)(call);", "(void)p;")).must_report(
         "no call", "^user_sum_unpark: no call")
 
