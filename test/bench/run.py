@@ -18,6 +18,7 @@ import re
 import statistics
 import subprocess
 import sys
+from pathlib import Path
 
 directory, mode = sys.argv[1:]
 ROUNDS = 3 if mode == "quick" else 9
@@ -314,7 +315,7 @@ def percentiles(results):
 
 
 def machine():
-    cpu = re.search(r"^model name\s*: (.*)$", open("/proc/cpuinfo").read(), re.M)
+    cpu = re.search(r"^model name\s*: (.*)$", Path("/proc/cpuinfo").read_text(encoding="utf-8"), re.M)
     return f"{os.uname().sysname} {os.uname().release}, {os.cpu_count()} x {cpu.group(1) if cpu else '?'}"
 
 

@@ -8,6 +8,7 @@ orders.py --weaken FILE LINE COLUMN WEAKER: the file with that one made so, to s
 Fails where an order is not written out, since that one could not be weakened."""
 import re
 import sys
+from pathlib import Path
 
 WEAKER = {
     "acquire": ["relaxed"],
@@ -53,7 +54,7 @@ def ways(text):
 
 
 if sys.argv[1] == "--weaken":
-    lines = open(sys.argv[2]).read().split("\n")
+    lines = Path(sys.argv[2]).read_text(encoding="utf-8").split("\n")
     number, column = int(sys.argv[3]) - 1, int(sys.argv[4])
     lines[number] = (lines[number][:column]
                      + re.sub(r"^\w+", sys.argv[5], lines[number][column:]))
@@ -61,7 +62,7 @@ if sys.argv[1] == "--weaken":
 else:
     only = sys.argv[1] == "--seq-cst"
     for path in sys.argv[1 + only:]:
-        text = code(open(path).read())
+        text = code(Path(path).read_text(encoding="utf-8"))
         implicit = IMPLICIT.search(text)
         if implicit and not only:
             line = text.count("\n", 0, implicit.start()) + 1

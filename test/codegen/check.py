@@ -17,6 +17,7 @@ import shutil
 import subprocess
 import sys
 from collections import defaultdict
+from pathlib import Path
 
 import rules
 from sites import sites_of
@@ -82,7 +83,8 @@ def files_for(cpu):
     found = []
     for file in sorted(glob.glob("core/*.c") + glob.glob("sys/*.c")):
         system = file.startswith("sys/")
-        if sites_of(file, open(file).read()) and not (system and cpu not in SYSTEMS.get(file, rules.READ)) \
+        text = Path(file).read_text(encoding="utf-8")
+        if sites_of(file, text) and not (system and cpu not in SYSTEMS.get(file, rules.READ)) \
                 and not (system and cpu == "wasm32"):
             found.append(file)
     return found
@@ -200,7 +202,7 @@ class Work:
         self.title = f"{self.name}, {compiler} {level}"
         self.directory = f"{top}/{re.sub('[^a-zA-Z0-9]+', '-', self.title)}"
         self.files = files_for(self.cpu)
-        self.sites = [s for f in self.files for s in sites_of(f, self.compiled(open(f).read()))]
+        self.sites = [s for f in self.files for s in sites_of(f, self.compiled(Path(f).read_text(encoding="utf-8")))]
         self.orders = sum(len(s.orders()) for s in self.sites)
 
     def compiled(self, text):
@@ -226,7 +228,7 @@ class Work:
         root = f"{self.directory}/weak"
         for file in self.files:
             write(f"{root}/{file}", re.sub("memory_order_(acquire|release|acq_rel)", "memory_order_relaxed",
-                                           open(file).read()))
+                                           Path(file).read_text(encoding="utf-8")))
         _, _, _, lacks = self.look(compile_all(self.command, self.level, self.files, root, root), "weak")
         unseen = [f"{site}: {what} weakened and not reported" for site in self.sites for what in site.orders()
                   if (site, what) not in lacks]
@@ -239,7 +241,7 @@ class Work:
     def plant_one(self, name, file, old, new, what):
         """One order of the source weakened: that, and nothing else, is missed."""
         root = f"{self.directory}/one-{re.sub('[^a-z]+', '-', name)}"
-        text = open(file).read()
+        text = Path(file).read_text(encoding="utf-8")
         if len(re.findall(old, text)) != 1 or len(old) != len(new):
             return False, f"planted in {self.title}: {name}", ["does not apply any more"]
         write(f"{root}/{file}", re.sub(old, new, text))
@@ -260,7 +262,7 @@ class Work:
         """The last instruction of one kind in the core's assembly text, weakened: where there is one, of an operation
         with an order and without a second copy, which would stand for both."""
         for file, path in reversed(texts):
-            text = open(path).read()
+            text = Path(path).read_text(encoding="utf-8")
             found = list(re.finditer(old, text))
             places = [tuple(map(int, re.findall(r"\.loc\s+\d+ (\d+) (\d+)", text[:m.start()])[-1])) for m in found]
             ordered = {s.position for s in self.sites if s.file == file and s.orders()}
@@ -293,7 +295,7 @@ class Work:
         """Without what core/word.h does for gcc before 14."""
         root = f"{self.directory}/unmended"
         old = "#if defined __riscv && defined __GNUC__"
-        text = open("core/word.h").read()
+        text = Path("core/word.h").read_text(encoding="utf-8")
         write(f"{root}/core/word.h", text.replace(old, "#if 0"))
         core = [f for f in self.files if f.startswith("core/")]
         _, _, _, lacks = self.look(compile_all(self.command, self.level, core, root, more=["-iquote", root]), "all",

@@ -18,6 +18,7 @@ import os
 import re
 import subprocess
 import sys
+from pathlib import Path
 
 root = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 FILES = ["park_futex", "park_sema", "waiters_futex", "waiters_sema"]
@@ -166,7 +167,7 @@ elif sys.argv[1:] in (["write"], ["check"]):
         if sys.argv[1] == "write":
             with open(path, "w", encoding="utf-8") as file:
                 file.write(draw(name))
-        elif drawn(open(path, encoding="utf-8").read()) != drawn(draw(name)):
+        elif drawn(Path(path).read_text(encoding="utf-8")) != drawn(draw(name)):
             fail(f"{name}.svg is not what core/{name}.c says: python3 test/doc/diagram.py write")
 elif len(sys.argv) == 4 and sys.argv[1] == "seen":
     with open(sys.argv[3], encoding="utf-8") as trace:
