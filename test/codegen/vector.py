@@ -282,7 +282,7 @@ def examine(name, linked):
     if not traps:
         nothing.append("no trap")
     looked = f"{len(users)} functions, {sum(vectors[f] for f in users)} vector instructions," \
-        f" {sum(called[f] for f in users)}"
+        f" {sum(called[f] for f in users)}" \
         f" calls of the library there, {len(traps)} traps in {len(with_traps)} functions"
     return looked, faults, nothing
 
