@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0 */
-/* Arithmetic of deadlines: saturating, and rounding towards later. */
+/* The deadline of a timeout: a sum that saturates. What is left of one: sys/deadline.h. */
 #ifndef VALET_CORE_DEADLINE_H
 #define VALET_CORE_DEADLINE_H
 
@@ -23,12 +23,6 @@ static inline bool valet_deadline_after(uint64_t timeout_ns, uint64_t *deadline)
     if (__builtin_add_overflow(now, timeout_ns, deadline))
         *deadline = VALET_FOREVER;
     return true;
-}
-
-/* What is left of a deadline, for systems that count from the call; 0 once it has come. */
-static inline uint64_t valet_deadline_left(uint64_t now, uint64_t deadline)
-{
-    return now < deadline ? deadline - now : 0;
 }
 
 #endif

@@ -5,10 +5,9 @@
  *
  * Unparking is an atomic operation, a barrier and an event: interrupt handlers may do it.
  */
-#include <stdatomic.h>
-
 #include "arch/arch.h"
-#include "core/word.h"
+#include "sys/deadline.h"
+#include "sys/futex_word.h"
 #include "valet_sys.h"
 
 /*
@@ -23,20 +22,16 @@ __attribute__((weak)) uint64_t valet_sys_now(void)
 
 int valet_sys_futex_wait(uint32_t *word, uint32_t expected, uint64_t deadline)
 {
-    /* relaxed: the core has its own ordering */
-    while (atomic_load_explicit((valet_word32 *)word, memory_order_relaxed) == expected) {
+    while (valet_futex_look(word) == expected) {
         if (deadline == VALET_FOREVER) {
             valet_arch_wait(word, expected);
             continue;
         }
         /* With a deadline the CPU must not wait for an event that may never come. */
-        uint64_t now = valet_sys_now();
-        /* cppcheck-suppress unsignedLessThanZero ; the clock is weak: another's is not 0 */
-        if (now >= deadline) /* a deadline of 0 has come also where there is no clock */
-            return VALET_TIMEDOUT;
-        /* cppcheck-suppress knownConditionTrueFalse */
-        if (now == 0)
-            return VALET_ERR_UNSUPPORTED;
+        uint64_t left;
+        int r = valet_deadline_sleep(valet_sys_now(), deadline, UINT64_MAX, &left);
+        if (r != VALET_OK)
+            return r;
         valet_arch_relax();
     }
     return VALET_CHANGED;

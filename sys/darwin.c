@@ -16,7 +16,7 @@
 #include <stdbool.h>
 
 #include "arch/arch.h"
-#include "core/deadline.h"
+#include "sys/deadline.h"
 #include "valet_sys.h"
 
 #define SYS_ulock_wait         515
@@ -30,6 +30,8 @@
 #define EINTR                  4
 #define EFAULT                 14
 #define ETIMEDOUT              60
+
+#define LONGEST_NS (UINT32_MAX * UINT64_C(1000))
 
 _Static_assert(sizeof(long) == 8, "the 64-bit ABI");
 
@@ -72,14 +74,11 @@ int valet_sys_futex_wait(uint32_t *word, uint32_t expected, uint64_t deadline)
 {
     uint32_t timeout_us = 0;
     if (deadline != VALET_FOREVER) {
-        uint64_t now = clock_ns();
-        if (now == 0)
-            return VALET_ERR_UNSUPPORTED;
-        uint64_t left = valet_deadline_left(now, deadline);
-        if (left == 0)
-            return VALET_TIMEDOUT;
-        uint64_t left_us = left / 1000 + (left % 1000 != 0);
-        timeout_us = left_us < UINT32_MAX ? (uint32_t)left_us : UINT32_MAX;
+        uint64_t ns;
+        int status = valet_deadline_sleep(clock_ns(), deadline, LONGEST_NS, &ns);
+        if (status != VALET_OK)
+            return status;
+        timeout_us = (uint32_t)valet_deadline_units(ns, 1000);
     }
     int r = ulock_wait(word, expected, timeout_us);
     for (int tries = 3; r == -EFAULT && tries > 0 && fetch_page(word); tries--)
@@ -88,7 +87,7 @@ int valet_sys_futex_wait(uint32_t *word, uint32_t expected, uint64_t deadline)
     if (r >= 0 || r == -EINTR)
         return VALET_OK;
     if (r == -ETIMEDOUT && timeout_us != 0) /* the sleep, as it was cut, is over */
-        return clock_ns() < deadline ? VALET_OK : VALET_TIMEDOUT;
+        return valet_deadline_over(clock_ns(), deadline);
     /* EFAULT: the word is not mapped. EDOM: somebody waits on it with another opcode. ENOMEM: the
      * kernel has no room for a waiter. EINVAL, ENOSYS, anything else: no such call here. */
     return VALET_ERR_SYSTEM;

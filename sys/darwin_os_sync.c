@@ -10,7 +10,7 @@
  */
 #include <stddef.h>
 
-#include "core/deadline.h"
+#include "sys/deadline.h"
 #include "valet_sys.h"
 
 #define OS_SYNC_WAIT_ON_ADDRESS_NONE 0
@@ -44,22 +44,19 @@ uint64_t valet_sys_now(void)
 
 int valet_sys_futex_wait(uint32_t *word, uint32_t expected, uint64_t deadline)
 {
-    uint64_t left = LONGEST_NS;
+    uint64_t left = 0;
     if (deadline != VALET_FOREVER) {
-        uint64_t now = clock_ns();
-        if (now == 0)
-            return VALET_ERR_UNSUPPORTED;
-        left = valet_deadline_left(now, deadline);
-        if (left == 0)
-            return VALET_TIMEDOUT;
+        int status = valet_deadline_sleep(clock_ns(), deadline, LONGEST_NS, &left);
+        if (status != VALET_OK)
+            return status;
     }
     int kept = *__error();
     int r =
         deadline == VALET_FOREVER
             ? os_sync_wait_on_address(word, expected, sizeof *word, OS_SYNC_WAIT_ON_ADDRESS_NONE)
-            : os_sync_wait_on_address_with_timeout(
-                  word, expected, sizeof *word, OS_SYNC_WAIT_ON_ADDRESS_NONE,
-                  OS_CLOCK_MACH_ABSOLUTE_TIME, left < LONGEST_NS ? left : LONGEST_NS);
+            : os_sync_wait_on_address_with_timeout(word, expected, sizeof *word,
+                                                   OS_SYNC_WAIT_ON_ADDRESS_NONE,
+                                                   OS_CLOCK_MACH_ABSOLUTE_TIME, left);
     int e = r < 0 ? *__error() : 0;
     *__error() = kept; /* errno is the user's: parking does not change it */
     /* 0: woken, perhaps for nothing, or the word differed. EINTR: a signal handler ran. EFAULT: the
@@ -69,7 +66,7 @@ int valet_sys_futex_wait(uint32_t *word, uint32_t expected, uint64_t deadline)
     if (e == 0 || e == EINTR || e == EFAULT || e == ENOMEM)
         return VALET_OK;
     if (e == ETIMEDOUT && deadline != VALET_FOREVER) /* the sleep, as it was cut, is over */
-        return clock_ns() < deadline ? VALET_OK : VALET_TIMEDOUT;
+        return valet_deadline_over(clock_ns(), deadline);
     /* EINVAL: somebody waits on the word by other means. Anything else is not for these arguments.
      */
     return VALET_ERR_SYSTEM;

@@ -10,7 +10,8 @@
  * sys/kern/syscalls.master, sys/sys/time.h, lib/libc/sys/umtx.2.
  */
 #include "arch/arch.h"
-#include "core/deadline.h"
+#include "sys/deadline.h"
+#include "sys/kernel_timespec.h"
 #include "valet_sys.h"
 
 #define SYS_clock_gettime 232
@@ -21,20 +22,14 @@
 #define EBUSY             16
 #define EWOULDBLOCK       35
 
-#define LONGEST_US 1000000
-
-struct timespec {
-    int64_t tv_sec, tv_nsec;
-};
-
-_Static_assert(sizeof(struct timespec) == 16 && sizeof(long) == 8, "the 64-bit ABI");
+#define LONGEST_NS 1000000000u
 
 static uint64_t clock_ns(void)
 {
     struct timespec t = {0, 0};
     if (valet_trap_bsd(SYS_clock_gettime, CLOCK_MONOTONIC, (long)&t, 0, 0, 0, 0) != 0)
         return 0; /* cannot fail */
-    return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
+    return ns_of(&t);
 }
 
 uint64_t valet_sys_now(void)
@@ -44,16 +39,13 @@ uint64_t valet_sys_now(void)
 
 int valet_sys_futex_wait(uint32_t *word, uint32_t expected, uint64_t deadline)
 {
-    long timeout_us = LONGEST_US;
+    long timeout_us = LONGEST_NS / 1000;
     if (deadline != VALET_FOREVER) {
-        uint64_t now = clock_ns();
-        if (now == 0)
-            return VALET_ERR_UNSUPPORTED;
-        uint64_t left = valet_deadline_left(now, deadline);
-        if (left == 0)
-            return VALET_TIMEDOUT;
-        if (left < LONGEST_US * UINT64_C(1000))
-            timeout_us = (long)((left + 999) / 1000);
+        uint64_t ns;
+        int status = valet_deadline_sleep(clock_ns(), deadline, LONGEST_NS, &ns);
+        if (status != VALET_OK)
+            return status;
+        timeout_us = (long)valet_deadline_units(ns, 1000);
     }
     long r =
         valet_trap_bsd(SYS_umtx_sleep, (long)word, (long)(int32_t)expected, timeout_us, 0, 0, 0);
@@ -64,7 +56,7 @@ int valet_sys_futex_wait(uint32_t *word, uint32_t expected, uint64_t deadline)
     if (r == -EBUSY) /* the word differed */
         return VALET_CHANGED;
     if (r == -EWOULDBLOCK) /* this sleep is over */
-        return deadline == VALET_FOREVER || clock_ns() < deadline ? VALET_OK : VALET_TIMEDOUT;
+        return deadline == VALET_FOREVER ? VALET_OK : valet_deadline_over(clock_ns(), deadline);
     /* EFAULT, EINVAL: the word is not mapped, or not writable. ENOSYS, anything else: no such call.
      */
     return VALET_ERR_SYSTEM;

@@ -10,6 +10,8 @@
 #include <stddef.h>
 
 #include "arch/arch.h"
+#include "sys/futex_word.h"
+#include "sys/kernel_timespec.h"
 #include "valet_sys.h"
 
 #define SYS_clock_gettime         232
@@ -21,10 +23,6 @@
 #define EINTR                     4
 #define ETIMEDOUT                 60
 
-struct timespec {
-    int64_t tv_sec, tv_nsec;
-};
-
 struct _umtx_time {
     struct timespec _timeout;
     uint32_t _flags, _clockid;
@@ -32,15 +30,15 @@ struct _umtx_time {
 
 /* More than 16 bytes is what tells the kernel that this is not a mere timespec. */
 _Static_assert(sizeof(struct _umtx_time) == 24 && offsetof(struct _umtx_time, _flags) == 16 &&
-                   offsetof(struct _umtx_time, _clockid) == 20 && sizeof(long) == 8,
-               "the 64-bit ABI");
+                   offsetof(struct _umtx_time, _clockid) == 20,
+               "struct _umtx_time");
 
 uint64_t valet_sys_now(void)
 {
     struct timespec t = {0, 0};
     if (valet_trap_bsd(SYS_clock_gettime, CLOCK_MONOTONIC, (long)&t, 0, 0, 0, 0) != 0)
         return 0; /* cannot fail, also not in capability mode */
-    return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
+    return ns_of(&t);
 }
 
 int valet_sys_futex_wait(uint32_t *word, uint32_t expected, uint64_t deadline)
@@ -49,8 +47,7 @@ int valet_sys_futex_wait(uint32_t *word, uint32_t expected, uint64_t deadline)
     long size = 0, until = 0;
     if (deadline != VALET_FOREVER) {
         /* Beyond 2^31 s the kernel sleeps without end, which is never early. */
-        t._timeout.tv_sec = (int64_t)(deadline / 1000000000u);
-        t._timeout.tv_nsec = (int64_t)(deadline % 1000000000u);
+        t._timeout = timespec_of(deadline);
         t._flags = UMTX_ABSTIME;
         t._clockid = CLOCK_MONOTONIC;
         size = sizeof t;
@@ -74,6 +71,6 @@ int valet_sys_futex_wait(uint32_t *word, uint32_t expected, uint64_t deadline)
 void valet_sys_futex_wake(uint32_t *word, uint32_t count)
 {
     /* The count is a signed int. Always 0, also for an address that is gone. */
-    valet_trap_bsd(SYS__umtx_op, (long)word, UMTX_OP_WAKE_PRIVATE,
-                   count < INT32_MAX ? (long)count : INT32_MAX, 0, 0, 0);
+    valet_trap_bsd(SYS__umtx_op, (long)word, UMTX_OP_WAKE_PRIVATE, valet_futex_count(count), 0, 0,
+                   0);
 }

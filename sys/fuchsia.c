@@ -7,6 +7,7 @@
  * Sources: vsrinivas/fuchsia docs/reference/syscalls/futex_wait.md, futex_wake.md,
  * clock_get_monotonic.md, docs/concepts/kernel/vdso.md, zircon/kernel/object/futex_context.cc.
  */
+#include "sys/deadline.h"
 #include "valet_sys.h"
 
 #define ZX_OK             0
@@ -39,7 +40,7 @@ int valet_sys_futex_wait(uint32_t *word, uint32_t expected, uint64_t deadline)
     if (r == ZX_ERR_BAD_STATE) /* the word differed */
         return VALET_CHANGED;
     if (r == ZX_ERR_TIMED_OUT && until != ZX_TIME_INFINITE) /* a job's timer slack may be early */
-        return clock_ns() < deadline ? VALET_OK : VALET_TIMEDOUT;
+        return valet_deadline_over(clock_ns(), deadline);
     /* INVALID_ARGS: the word is not mapped or not aligned; anything else is not documented. */
     return VALET_ERR_SYSTEM;
 }

@@ -11,6 +11,8 @@
 #include <stddef.h>
 
 #include "arch/arch.h"
+#include "sys/futex_word.h"
+#include "sys/kernel_timespec.h"
 #include "sys/linux_numbers.h"
 #include "valet_sys.h"
 
@@ -23,26 +25,19 @@
 #define EAGAIN                 11
 #define ETIMEDOUT              110
 
-struct timespec {
-    int64_t tv_sec, tv_nsec;
-};
-
-_Static_assert(sizeof(struct timespec) == 16 && sizeof(long) == 8, "the 64-bit ABI");
-
 uint64_t valet_sys_now(void)
 {
     struct timespec t = {0, 0};
     if (valet_trap_linux(__NR_clock_gettime, CLOCK_MONOTONIC, (long)&t, 0, 0, 0, 0) != 0)
         return 0; /* a sandbox took the clock away; nothing else can fail here */
-    return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
+    return ns_of(&t);
 }
 
 int valet_sys_futex_wait(uint32_t *word, uint32_t expected, uint64_t deadline)
 {
     struct timespec t, *until = NULL;
     if (deadline != VALET_FOREVER) {
-        t.tv_sec = (int64_t)(deadline / 1000000000u);
-        t.tv_nsec = (int64_t)(deadline % 1000000000u);
+        t = timespec_of(deadline);
         until = &t;
     }
     long r = valet_trap_linux(__NR_futex, (long)word, FUTEX_WAIT_BITSET | FUTEX_PRIVATE_FLAG,
@@ -65,5 +60,5 @@ void valet_sys_futex_wake(uint32_t *word, uint32_t count)
     /* The kernel takes count as a signed int and wakes one for any that is not positive. Results:
      * the number woken; EFAULT and EINVAL, the word is gone already and so are its waiters. */
     valet_trap_linux(__NR_futex, (long)word, FUTEX_WAKE | FUTEX_PRIVATE_FLAG,
-                     count < INT32_MAX ? (long)count : INT32_MAX, 0, 0, 0);
+                     valet_futex_count(count), 0, 0, 0);
 }

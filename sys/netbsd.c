@@ -10,6 +10,9 @@
 #include <stddef.h>
 
 #include "arch/arch.h"
+#include "sys/deadline.h"
+#include "sys/futex_word.h"
+#include "sys/kernel_timespec.h"
 #include "valet_sys.h"
 
 #define SYS___futex            166
@@ -24,18 +27,12 @@
 #define EAGAIN                 35
 #define ETIMEDOUT              60
 
-struct timespec {
-    int64_t tv_sec, tv_nsec;
-};
-
-_Static_assert(sizeof(struct timespec) == 16 && sizeof(long) == 8, "the 64-bit ABI");
-
 static uint64_t clock_ns(void)
 {
     struct timespec t = {0, 0};
     if (VALET_TRAP_NETBSD(SYS___clock_gettime50, CLOCK_MONOTONIC, (long)&t, 0, 0, 0, 0, 0) != 0)
         return 0; /* cannot fail */
-    return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
+    return ns_of(&t);
 }
 
 uint64_t valet_sys_now(void)
@@ -57,8 +54,7 @@ int valet_sys_futex_wait(uint32_t *word, uint32_t expected, uint64_t deadline)
     struct timespec t;
     long until = 0;
     if (deadline != VALET_FOREVER) {
-        t.tv_sec = (int64_t)(deadline / 1000000000u);
-        t.tv_nsec = (int64_t)(deadline % 1000000000u);
+        t = timespec_of(deadline);
         until = (long)&t;
     }
     long r = VALET_TRAP_NETBSD(SYS___futex, (long)word, FUTEX_WAIT_BITSET | FUTEX_PRIVATE_FLAG,
@@ -70,7 +66,7 @@ int valet_sys_futex_wait(uint32_t *word, uint32_t expected, uint64_t deadline)
     if (r == -EAGAIN) /* the word differed; or it cannot be read, and whoever asks again spins */
         return is_mapped(word) ? VALET_CHANGED : VALET_ERR_SYSTEM;
     if (r == -ETIMEDOUT && deadline != VALET_FOREVER) /* after INT_MAX ticks (248 days) at most */
-        return clock_ns() < deadline ? VALET_OK : VALET_TIMEDOUT;
+        return valet_deadline_over(clock_ns(), deadline);
     /* EINVAL: not for these arguments. ENOMEM, ENFILE: the kernel has no room for a futex. ENOSYS,
      * anything else: no such call here (before 10). */
     return VALET_ERR_SYSTEM;
@@ -81,5 +77,5 @@ void valet_sys_futex_wake(uint32_t *word, uint32_t count)
     /* A negative count is refused. Results: the number woken, also 0 for an address that is gone.
      */
     VALET_TRAP_NETBSD(SYS___futex, (long)word, FUTEX_WAKE | FUTEX_PRIVATE_FLAG,
-                      count < INT32_MAX ? (long)count : INT32_MAX, 0, 0, 0, 0);
+                      valet_futex_count(count), 0, 0, 0, 0);
 }

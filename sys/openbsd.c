@@ -34,11 +34,9 @@ int valet_sys_futex_wait(uint32_t *word, uint32_t expected, uint64_t deadline)
     struct timespec t;
     long timeout = 0;
     if (deadline != VALET_FOREVER) {
-        uint64_t now = clock_ns();
-        if (now == 0)
-            return VALET_ERR_UNSUPPORTED;
-        if (!timeout_of(now, deadline, &t))
-            return VALET_TIMEDOUT;
+        int r = timeout_of(clock_ns(), deadline, &t);
+        if (r != VALET_OK)
+            return r;
         timeout = (long)&t;
     }
     long r = valet_openbsd_futex((long)word, FUTEX_WAIT | FUTEX_PRIVATE_FLAG, (long)expected,
@@ -46,11 +44,12 @@ int valet_sys_futex_wait(uint32_t *word, uint32_t expected, uint64_t deadline)
     /* Old kernels (seen in 6.5) return the errno as if it were the result, newer ones (7.4) as an
      * error. Nothing else is ever positive here. */
     int status = status_of((int)(r < 0 ? -r : r), deadline);
-    return status == VALET_TIMEDOUT && clock_ns() < deadline ? VALET_OK : status;
+    return status == VALET_TIMEDOUT ? valet_deadline_over(clock_ns(), deadline) : status;
 }
 
 void valet_sys_futex_wake(uint32_t *word, uint32_t count)
 {
     /* The number woken; 0 also for an address that is gone. */
-    valet_openbsd_futex((long)word, FUTEX_WAKE | FUTEX_PRIVATE_FLAG, count_of(count), 0, 0, 0);
+    valet_openbsd_futex((long)word, FUTEX_WAKE | FUTEX_PRIVATE_FLAG, valet_futex_count(count), 0, 0,
+                        0);
 }

@@ -14,7 +14,9 @@
 
 #include <stdint.h>
 
-#include "core/deadline.h"
+#include "sys/deadline.h"
+#include "sys/futex_word.h"
+#include "sys/kernel_timespec.h"
 #include "valet_sys.h"
 
 #define FUTEX_WAIT         1
@@ -28,26 +30,13 @@
 
 #define LONGEST_NS (UINT64_C(86400) * 1000000000u)
 
-struct timespec {
-    int64_t tv_sec, tv_nsec;
-};
-
-_Static_assert(sizeof(struct timespec) == 16 && sizeof(long) == 8, "the 64-bit ABI");
-
-static inline uint64_t ns_of(const struct timespec *t)
+/* What to sleep, at most a day. Not VALET_OK: the answer of the wait. */
+static inline int timeout_of(uint64_t now, uint64_t deadline, struct timespec *t)
 {
-    return (uint64_t)t->tv_sec * 1000000000u + (uint64_t)t->tv_nsec;
-}
-
-/* What to sleep, at most a day. False: the deadline has come. */
-static inline bool timeout_of(uint64_t now, uint64_t deadline, struct timespec *t)
-{
-    uint64_t left = valet_deadline_left(now, deadline);
-    if (left > LONGEST_NS)
-        left = LONGEST_NS;
-    t->tv_sec = (int64_t)(left / 1000000000u);
-    t->tv_nsec = (int64_t)(left % 1000000000u);
-    return left != 0;
+    uint64_t ns = 0;
+    int status = valet_deadline_sleep(now, deadline, LONGEST_NS, &ns);
+    *t = timespec_of(ns);
+    return status;
 }
 
 /* The outcome of a wait that ended with this errno, or 0. VALET_TIMEDOUT: of the sleep, as it was
@@ -64,12 +53,6 @@ static inline int status_of(int error, uint64_t deadline)
     /* EFAULT: the word is not mapped. ENOSYS: before 6.4. EINVAL: not for these arguments. EPERM:
      * the stack is not MAP_STACK memory. Anything else, too, will be the same next time. */
     return VALET_ERR_SYSTEM;
-}
-
-/* As a signed int: OpenBSD wakes nobody for a negative count. */
-static inline int count_of(uint32_t count)
-{
-    return count < INT32_MAX ? (int)count : INT32_MAX;
 }
 
 #endif

@@ -32,11 +32,9 @@ int valet_sys_futex_wait(uint32_t *word, uint32_t expected, uint64_t deadline)
     struct timespec t;
     const struct timespec *timeout = NULL;
     if (deadline != VALET_FOREVER) {
-        uint64_t now = clock_ns();
-        if (now == 0)
-            return VALET_ERR_UNSUPPORTED;
-        if (!timeout_of(now, deadline, &t))
-            return VALET_TIMEDOUT;
+        int r = timeout_of(clock_ns(), deadline, &t);
+        if (r != VALET_OK)
+            return r;
         timeout = &t;
     }
     int kept = *__errno();
@@ -45,11 +43,11 @@ int valet_sys_futex_wait(uint32_t *word, uint32_t expected, uint64_t deadline)
         r = *__errno();
     *__errno() = kept; /* errno is the user's: parking does not change it */
     int status = status_of(r, deadline);
-    return status == VALET_TIMEDOUT && clock_ns() < deadline ? VALET_OK : status;
+    return status == VALET_TIMEDOUT ? valet_deadline_over(clock_ns(), deadline) : status;
 }
 
 void valet_sys_futex_wake(uint32_t *word, uint32_t count)
 {
     /* Cannot fail: the number woken, 0 also for an address that is gone. */
-    futex(word, FUTEX_WAKE | FUTEX_PRIVATE_FLAG, count_of(count), NULL, NULL);
+    futex(word, FUTEX_WAKE | FUTEX_PRIVATE_FLAG, valet_futex_count(count), NULL, NULL);
 }

@@ -18,7 +18,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "core/deadline.h"
+#include "sys/deadline.h"
 #include "valet_sys.h"
 
 #ifndef VALET_POSIX_SETCLOCK
@@ -29,9 +29,12 @@
 #endif
 #endif
 
-#define NS         1000000000u
+#define NS 1000000000u
+#if VALET_POSIX_SETCLOCK
 #define LONGEST_NS ((uint64_t)INT32_MAX * NS) /* 68 years, in every time_t */
-#define SLICE_NS   ((uint64_t)NS)             /* how late the clock's being set back can make us */
+#else
+#define LONGEST_NS ((uint64_t)NS) /* how late the clock's being set back can make us */
+#endif
 
 struct os_sema {
     pthread_mutex_t mutex;
@@ -92,40 +95,38 @@ int valet_sys_sema_init(struct valet_sema *s)
     return VALET_ERR_SYSTEM;
 }
 
-/* Sleep until the deadline, a slice of it, or a signal. 0, ETIMEDOUT or another errno. */
+/* Sleep until the deadline, a slice of it, or a signal. */
 static int sleep_until(struct os_sema *sema, uint64_t deadline)
 {
-    if (deadline == VALET_FOREVER)
-        return pthread_cond_wait(&sema->condition, &sema->mutex);
-    uint64_t now = clock_ns(CLOCK_MONOTONIC);
-    uint64_t left = valet_deadline_left(now, deadline);
-    if (left == 0)
-        return ETIMEDOUT;
-#if VALET_POSIX_SETCLOCK
-    uint64_t until = now + (left < LONGEST_NS ? left : LONGEST_NS);
-#else
-    uint64_t until = clock_ns(CLOCK_REALTIME) + (left < SLICE_NS ? left : SLICE_NS);
-#endif
-    struct timespec at = {.tv_sec = (time_t)(until / NS), .tv_nsec = (long)(until % NS)};
-    int e = pthread_cond_timedwait(&sema->condition, &sema->mutex, &at);
-    return e == ETIMEDOUT ? 0 : e; /* the next look at the clock decides */
+    int e;
+    if (deadline == VALET_FOREVER) {
+        e = pthread_cond_wait(&sema->condition, &sema->mutex);
+    } else {
+        uint64_t now = clock_ns(CLOCK_MONOTONIC), ns;
+        int status = valet_deadline_sleep(now, deadline, LONGEST_NS, &ns);
+        if (status != VALET_OK)
+            return status;
+        uint64_t until = (VALET_POSIX_SETCLOCK ? now : clock_ns(CLOCK_REALTIME)) + ns;
+        struct timespec at = {.tv_sec = (time_t)(until / NS), .tv_nsec = (long)(until % NS)};
+        e = pthread_cond_timedwait(&sema->condition, &sema->mutex, &at);
+        if (e == ETIMEDOUT)
+            e = 0; /* the next look at the clock decides */
+    }
+    return e == 0 ? VALET_OK : VALET_ERR_SYSTEM; /* EINVAL, EPERM: the library is broken */
 }
 
 int valet_sys_sema_wait(struct valet_sema *s, uint64_t deadline)
 {
     struct os_sema *sema = os_sema(s);
-    if (deadline != VALET_FOREVER && clock_ns(CLOCK_MONOTONIC) == 0)
-        return VALET_ERR_UNSUPPORTED;
     if (pthread_mutex_lock(&sema->mutex) != 0) /* a plain mutex that is ours: cannot fail */
         return VALET_ERR_SYSTEM;
-    int e = 0;
-    while (e == 0 && !sema->posted)
-        e = sleep_until(sema, deadline);
+    int r = VALET_OK;
+    while (r == VALET_OK && !sema->posted)
+        r = sleep_until(sema, deadline);
     bool posted = sema->posted;
     pthread_mutex_unlock(&sema->mutex);
     if (!posted)
-        /* ETIMEDOUT: by our own clock. EINVAL, EPERM and others: the library is broken. */
-        return e == ETIMEDOUT ? VALET_TIMEDOUT : VALET_ERR_SYSTEM;
+        return r;
     /*
      * The poster may still be inside its unlock, and the next thing here is fini and the end of the
      * stack frame. POSIX wants an unlock that touches nothing after it has let go, but not every

@@ -12,6 +12,7 @@
 #include <stddef.h>
 
 #include "arch/arch.h"
+#include "sys/deadline.h"
 #include "valet_sys.h"
 
 #define SYS_FUTEX         240
@@ -64,7 +65,7 @@ int valet_sys_futex_wait(uint32_t *word, uint32_t expected, uint64_t deadline)
     if (r == -EAGAIN) /* the word differed */
         return VALET_CHANGED;
     if (r == -ETIMEDOUT && deadline != VALET_FOREVER) /* or woken, before January 2026 */
-        return clock_ns() < deadline ? VALET_OK : VALET_TIMEDOUT;
+        return valet_deadline_over(clock_ns(), deadline);
     /* EFAULT: the word is not mapped. EINVAL: it is not aligned. ENOSYS, anything else: no such
      * call. */
     return VALET_ERR_SYSTEM;

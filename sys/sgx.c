@@ -3,11 +3,10 @@
  * Fortanix SGX enclaves: the usercalls wait and send, sema kind.
  *
  * The host schedules, and is hostile: it may end a wait early, late, never or with any result, drop
- * an event, or send one that nobody asked for. All it can do to us is to delay a thread. The truth
- * is a flag in the semaphore, which lies in the enclave's memory; an event only says "look again",
- * and which events came is not even looked at. Nothing that the host returns is used as an address,
- * an index or a length. Events are kept by thread: a poster that is late leaves one for the
- * thread's next wait, of whatever kind, and every such wait looks again, the Rust library's too.
+ * an event, or send one that nobody asked for. All it can do to us is to delay a thread. The flag
+ * of by_id.h lies in the enclave's memory; an event only says "look again", and which events came
+ * is not even looked at. Nothing that the host returns is used as an address, an index or a length.
+ * Events are kept by thread, and every wait looks again, the Rust library's too.
  *
  * The clock, too, is the host's: the time of day, which the host can set to anything, also
  * backwards, and nothing in an enclave could notice. "Never early" holds by that clock alone; a
@@ -18,10 +17,8 @@
  * doc/FORTANIX-SGX-ABI.md, rust-lang/rust library/std/src/sys/pal/sgx/abi/entry.S,
  * library/std/src/sys/pal/sgx/abi/usercalls/raw.rs.
  */
-#include <stdatomic.h>
-#include <stdbool.h>
-
-#include "core/deadline.h"
+#include "sys/by_id.h"
+#include "sys/deadline.h"
 #include "valet_sys.h"
 
 /* By their order of declaration in fortanix-sgx-abi. */
@@ -44,19 +41,6 @@ struct usercall_return usercall(uint64_t number, uint64_t p1, uint64_t p2, uint6
                                 uint64_t p3, uint64_t p4);
 uint64_t get_tcs_addr(void);
 
-struct os_sema {
-    uint64_t tcs; /* the owner's, for the poster */
-    atomic_bool posted;
-};
-
-_Static_assert(sizeof(struct os_sema) <= sizeof(struct valet_sema), "the semaphore is too small");
-_Static_assert(_Alignof(struct os_sema) <= _Alignof(struct valet_sema), "... or not aligned");
-
-static struct os_sema *os_sema(struct valet_sema *s)
-{
-    return (struct os_sema *)(void *)s;
-}
-
 static uint64_t clock_ns(void)
 {
     return usercall(USERCALL_INSECURE_TIME, 0, 0, 0, 0, 0).first;
@@ -67,49 +51,41 @@ uint64_t valet_sys_now(void)
     return clock_ns();
 }
 
+/* Until an event, the deadline, or for no reason. */
+static int sleep_until(uint64_t deadline)
+{
+    uint64_t timeout_ns = WAIT_INDEFINITE;
+    if (deadline != VALET_FOREVER) {
+        int status = valet_deadline_sleep(clock_ns(), deadline, UINT64_MAX, &timeout_ns);
+        if (status != VALET_OK)
+            return status; /* else not WAIT_INDEFINITE: now is not 0 */
+    }
+    int32_t result = (int32_t)usercall(USERCALL_WAIT, EV_UNPARK, timeout_ns, 0, 0, 0).first;
+    /* Success: an event, perhaps a stray one. Interrupted: no reason. TimedOut: if so, the next
+     * look at the clock says so. Each turn is a way out of the enclave, where the host could as
+     * well not let us run: turning for ever is the delay that it can always cause. */
+    if (result == RESULT_SUCCESS || result == Interrupted ||
+        (result == TimedOut && deadline != VALET_FOREVER))
+        return VALET_OK;
+    /* InvalidInput, WouldBlock, anything else: the host does not do what this needs. */
+    return VALET_ERR_SYSTEM;
+}
+
 int valet_sys_sema_init(struct valet_sema *s)
 {
-    struct os_sema *sema = os_sema(s);
-    sema->tcs = get_tcs_addr();
-    atomic_init(&sema->posted, false);
+    by_id_init(s, get_tcs_addr());
     return VALET_OK;
 }
 
 int valet_sys_sema_wait(struct valet_sema *s, uint64_t deadline)
 {
-    struct os_sema *sema = os_sema(s);
-    /* acquire: pairs with POSTED */
-    while (!atomic_load_explicit(&sema->posted, memory_order_acquire)) {
-        uint64_t timeout_ns = WAIT_INDEFINITE;
-        if (deadline != VALET_FOREVER) {
-            uint64_t now = clock_ns();
-            if (now == 0)
-                return VALET_ERR_UNSUPPORTED;
-            timeout_ns =
-                valet_deadline_left(now, deadline); /* never WAIT_INDEFINITE: now is not 0 */
-            if (timeout_ns == 0)
-                return VALET_TIMEDOUT;
-        }
-        int32_t result = (int32_t)usercall(USERCALL_WAIT, EV_UNPARK, timeout_ns, 0, 0, 0).first;
-        /* Success: an event, perhaps a stray one. Interrupted: no reason. TimedOut: if so, the next
-         * look at the clock says so. Each turn is a way out of the enclave, where the host could as
-         * well not let us run: turning for ever is the delay that it can always cause. */
-        if (result == RESULT_SUCCESS || result == Interrupted ||
-            (result == TimedOut && deadline != VALET_FOREVER))
-            continue;
-        /* InvalidInput, WouldBlock, anything else: the host does not do what this needs. */
-        return VALET_ERR_SYSTEM;
-    }
-    return VALET_OK;
+    return by_id_wait(s, deadline, sleep_until);
 }
 
 void valet_sys_sema_post(struct valet_sema *s)
 {
-    struct os_sema *sema = os_sema(s);
-    uint64_t tcs = sema->tcs; /* from the next line on the owner may return; its frame is gone */
-    atomic_store_explicit(&sema->posted, true, memory_order_release); /* POSTED */
     /* InvalidInput: the host has lost the thread. There is nobody to tell. */
-    usercall(USERCALL_SEND, EV_UNPARK, tcs, 0, 0, 0);
+    usercall(USERCALL_SEND, EV_UNPARK, by_id_post(s), 0, 0, 0);
 }
 
 void valet_sys_sema_fini(struct valet_sema *s)

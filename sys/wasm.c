@@ -21,9 +21,8 @@
  * proposals/threads/Overview.md, llvm/llvm-project clang/include/clang/Basic/
  * BuiltinsWebAssembly.def.
  */
-#include <stdatomic.h>
-
-#include "core/word.h"
+#include "sys/deadline.h"
+#include "sys/futex_word.h"
 #include "valet_sys.h"
 
 #ifdef __wasm__
@@ -48,9 +47,7 @@ uint64_t valet_sys_now(void)
 /* This thread may not wait; but does it have to? */
 static int do_not_wait(uint32_t *word, uint32_t expected)
 {
-    /* relaxed: as the instruction's own look, which orders nothing for the core */
-    uint32_t seen = atomic_load_explicit((valet_word32 *)word, memory_order_relaxed);
-    return seen != expected ? VALET_CHANGED : VALET_ERR_UNSUPPORTED;
+    return valet_futex_look(word) != expected ? VALET_CHANGED : VALET_ERR_UNSUPPORTED;
 }
 
 #ifdef __wasm_atomics__
@@ -107,13 +104,11 @@ int valet_sys_futex_wait(uint32_t *word, uint32_t expected, uint64_t deadline)
     for (;;) {
         int64_t timeout = -1;
         if (deadline != VALET_FOREVER) {
-            uint64_t now = clock_ns();
-            if (now >= deadline) /* a deadline of 0 has come also where there is no clock */
-                return VALET_TIMEDOUT;
-            if (now == 0)
-                return VALET_ERR_UNSUPPORTED;
-            uint64_t left = deadline - now;
-            timeout = left < INT64_MAX ? (int64_t)left : INT64_MAX;
+            uint64_t ns;
+            int status = valet_deadline_sleep(clock_ns(), deadline, INT64_MAX, &ns);
+            if (status != VALET_OK)
+                return status;
+            timeout = (int64_t)ns;
         }
         int r = wait(word, expected, timeout);
         if (r != VALET_TIMEDOUT)

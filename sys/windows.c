@@ -10,10 +10,10 @@
  * before the look for sleepers. Sources: winsiderss/phnt ntrtl.h, wine-mirror/wine
  * dlls/ntdll/sync.c, dlls/ntdll/tests/sync.c.
  */
-#include <stdatomic.h>
 #include <stddef.h>
 
-#include "core/word.h"
+#include "sys/deadline.h"
+#include "sys/futex_word.h"
 #include "sys/windows.h"
 #include "valet_sys.h"
 
@@ -41,21 +41,21 @@ uint64_t valet_sys_now(void)
 int valet_sys_futex_wait(uint32_t *word, uint32_t expected, uint64_t deadline)
 {
     /* ntdll does not tell a word that differed from a wake, so look before it does. */
-    if (atomic_load_explicit((valet_word32 *)word, memory_order_relaxed) != expected)
+    if (valet_futex_look(word) != expected)
         return VALET_CHANGED;
     int64_t left;
     const int64_t *timeout = NULL;
     if (deadline != VALET_FOREVER) {
-        left = timeout_of(clock_ns(), deadline);
-        if (left == 0)
-            return VALET_TIMEDOUT;
+        int status = timeout_of(clock_ns(), deadline, &left);
+        if (status != VALET_OK)
+            return status;
         timeout = &left;
     }
     int32_t r = RtlWaitOnAddress(word, &expected, sizeof expected, timeout);
     if (r == STATUS_SUCCESS) /* woken, for no reason, or the word differed by then */
         return VALET_OK;
     if (r == STATUS_TIMEOUT && timeout != NULL) /* of another clock than ours: maybe early */
-        return clock_ns() < deadline ? VALET_OK : VALET_TIMEDOUT;
+        return valet_deadline_over(clock_ns(), deadline);
     /* INVALID_PARAMETER is for sizes; nothing else is known. */
     return VALET_ERR_SYSTEM;
 }

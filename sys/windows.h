@@ -8,7 +8,7 @@
 
 #include <stdint.h>
 
-#include "core/deadline.h"
+#include "sys/deadline.h"
 
 /* Compare statuses for equality only: a timeout is a success by its sign. */
 #define STATUS_SUCCESS 0x000
@@ -22,14 +22,15 @@ static inline uint64_t ns_of(int64_t ticks, int64_t frequency)
 }
 
 /*
- * The timeout of a wait: units of 100 ns, rounded up, negative since a positive one would be a date
- * of the system's clock. 0: the deadline has come. Nothing to clamp: 64 bits of ns are less than 63
- * bits of such units.
+ * The timeout of a wait: units of 100 ns, negative since a positive one would be a date of the
+ * system's clock. Not VALET_OK: the answer of the wait.
  */
-static inline int64_t timeout_of(uint64_t now, uint64_t deadline)
+static inline int timeout_of(uint64_t now, uint64_t deadline, int64_t *timeout)
 {
-    uint64_t left = valet_deadline_left(now, deadline);
-    return -(int64_t)(left / 100 + (left % 100 != 0));
+    uint64_t ns = 0;
+    int status = valet_deadline_sleep(now, deadline, INT64_MAX, &ns);
+    *timeout = -(int64_t)valet_deadline_units(ns, 100);
+    return status;
 }
 
 #endif

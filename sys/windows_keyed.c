@@ -109,9 +109,9 @@ static int wait_timed(struct os_sema *sema, uint64_t deadline)
             return VALET_OK;
         int64_t timeout = -AGAIN_100NS;
         if (deadline != VALET_FOREVER && !(seen & POSTED)) {
-            timeout = timeout_of(clock_ns(), deadline);
-            if (timeout == 0)
-                return VALET_TIMEDOUT;
+            int status = timeout_of(clock_ns(), deadline, &timeout);
+            if (status != VALET_OK)
+                return status;
         }
         int32_t r = meet_poster(sema, &timeout);
         if (r == STATUS_SUCCESS) {

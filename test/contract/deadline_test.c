@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0 */
-/* core/deadline.h alone, with a clock that says what it is told. */
+/* core/deadline.h and sys/deadline.h alone, with a clock that says what it is told. */
 #include "core/deadline.h"
+
+#include "sys/deadline.h"
 #include "test.h"
 
 static uint64_t clock_says;
@@ -90,16 +92,51 @@ static void test_the_least_sums_that_saturate(void)
     CHECK_EQ(after(UINT64_MAX - 1, UINT64_MAX - 1), VALET_FOREVER);
 }
 
-static void test_what_is_left(void)
+static void test_a_sleep_is_what_is_left_at_most_the_longest(void)
 {
-    CHECK_EQ(valet_deadline_left(0, 0), 0);
-    CHECK_EQ(valet_deadline_left(0, VALET_FOREVER), VALET_FOREVER);
     for (unsigned i = 0; i < EDGES; i++)
         for (unsigned j = 0; j < EDGES; j++)
-            CHECK_EQ(valet_deadline_left(edges[i], edges[j]),
-                     edges[j] > edges[i] ? edges[j] - edges[i] : 0);
+            for (unsigned k = 0; k < EDGES; k++) {
+                uint64_t now = edges[i], deadline = edges[j], longest = edges[k], ns = 12345;
+                int status = valet_deadline_sleep(now, deadline, longest, &ns);
+                CHECK_EQ(status, now < deadline ? VALET_OK : VALET_TIMEDOUT);
+                if (status == VALET_OK)
+                    CHECK_EQ(ns, deadline - now > longest ? longest : deadline - now);
+            }
+}
+
+/* Without a clock too a deadline of 0 has come. */
+static void test_without_a_clock_there_is_no_sleep(void)
+{
+    uint64_t ns;
+    CHECK_EQ(valet_deadline_sleep(0, 0, 1, &ns), VALET_TIMEDOUT);
+    for (unsigned i = 0; i < EDGES; i++)
+        CHECK_EQ(valet_deadline_sleep(0, edges[i], 1, &ns), VALET_ERR_UNSUPPORTED);
+}
+
+static void test_the_end_of_a_sleep_asks_the_clock(void)
+{
+    for (unsigned i = 0; i < EDGES; i++) {
+        CHECK_EQ(valet_deadline_over(edges[i] - 1, edges[i]), VALET_OK);
+        CHECK_EQ(valet_deadline_over(edges[i], edges[i]), VALET_TIMEDOUT);
+        CHECK_EQ(valet_deadline_over(edges[i] + 1, edges[i]), VALET_TIMEDOUT);
+    }
+}
+
+static void test_units_are_rounded_up(void)
+{
+    for (uint64_t unit = 1; unit <= 1000; unit *= 10)
+        for (uint64_t n = 1; n < 5000; n += 7) {
+            CHECK_EQ(valet_deadline_units(n * unit, unit), n);
+            CHECK_EQ(valet_deadline_units(n * unit + unit - 1, unit), unit == 1 ? n : n + 1);
+            CHECK_EQ(valet_deadline_units(n * unit - unit + 1, unit), n);
+        }
+    CHECK_EQ(valet_deadline_units(INT64_MAX, 100), INT64_MAX / 100 + 1);
 }
 
 TEST_PROGRAM(TEST(test_zero_and_forever_are_themselves_and_need_no_clock),
              TEST(test_without_a_clock_there_is_no_deadline), TEST(test_sums_are_exact_or_forever),
-             TEST(test_the_least_sums_that_saturate), TEST(test_what_is_left));
+             TEST(test_the_least_sums_that_saturate),
+             TEST(test_a_sleep_is_what_is_left_at_most_the_longest),
+             TEST(test_without_a_clock_there_is_no_sleep),
+             TEST(test_the_end_of_a_sleep_asks_the_clock), TEST(test_units_are_rounded_up));

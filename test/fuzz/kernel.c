@@ -722,9 +722,10 @@ static const struct kernel kernels[] = {
     {ROW(bare), .last = UINT64_MAX - 1, .silent = true},
     {ROW(wasm), .last = UINT64_MAX - 1, .longest = INT64_MAX, .timed_out = 2, .changed = 1,
      .again = {2}},
-    {ROW(windows), .last = INT64_MAX, .grain = 100, .timed_out = 0x102, .ticks = true},
-    {ROW(windows_keyed), .last = INT64_MAX, .grain = 100, .timed_out = 0x102, .ticks = true,
-     .meets = true},
+    {ROW(windows), .last = INT64_MAX, .longest = INT64_MAX, .grain = 100, .timed_out = 0x102,
+     .ticks = true},
+    {ROW(windows_keyed), .last = INT64_MAX, .longest = INT64_MAX, .grain = 100, .timed_out = 0x102,
+     .ticks = true, .meets = true},
     {ROW(illumos), .last = UINT64_MAX - 1, .longest = (uint64_t)INT32_MAX * NS, .timed_out = -62,
      .again = {-4, -91}},
 };

@@ -8,39 +8,42 @@ plant 'a sum that wraps' units linux core/deadline.h \
         *deadline = VALET_FOREVER;' '*deadline = now + timeout_ns;'
 plant 'a sum that saturates below forever' units linux core/deadline.h \
     '*deadline = VALET_FOREVER;' '*deadline = INT64_MAX;'
-plant 'what is left of the past, wrapped' units dragonfly core/deadline.h \
-    'now < deadline ? deadline - now : 0' 'deadline - now'
-plant 'nanoseconds cut' units linux sys/linux.c \
-    'deadline % 1000000000u' 'deadline % 1000000000u / 1000 * 1000'
-plant 'seconds cut to 32 bits' units freebsd sys/freebsd.c \
-    'tv_sec = (int64_t)(deadline' 'tv_sec = (int32_t)(deadline'
-plant 'a second of 2^30 ns' units netbsd sys/netbsd.c \
-    't.tv_nsec = (int64_t)(deadline % 1000000000u)' 't.tv_nsec = (int64_t)(deadline & 0x3fffffff)'
-plant 'microseconds rounded down' units dragonfly sys/dragonfly.c '(left + 999) / 1000' 'left / 1000'
+plant 'what is left of the past, wrapped' units dragonfly sys/deadline.h \
+    'if (now >= deadline)
+        return VALET_TIMEDOUT;' ''
+plant 'nanoseconds cut' units linux sys/kernel_timespec.h \
+    'ns % 1000000000u' 'ns % 1000000000u / 1000 * 1000'
+plant 'seconds cut to 32 bits' units freebsd sys/kernel_timespec.h \
+    'tv_sec = (int64_t)(ns' 'tv_sec = (int32_t)(ns'
+plant 'a second of 2^30 ns' units netbsd sys/kernel_timespec.h \
+    't.tv_nsec = (int64_t)(ns % 1000000000u)' 't.tv_nsec = (int64_t)(ns & 0x3fffffff)'
+plant 'microseconds rounded down' units dragonfly sys/deadline.h '(ns + unit - 1) / unit' 'ns / unit'
 plant 'microseconds beyond an int' units dragonfly sys/dragonfly.c \
-    'if (left < LONGEST_US * UINT64_C(1000))' 'if (left != LONGEST_US)'
+    'clock_ns(), deadline, LONGEST_NS' 'clock_ns(), deadline, UINT64_MAX - 1000'
 plant 'microseconds, their low 32 bits' units darwin sys/darwin.c \
-    'left_us < UINT32_MAX ? (uint32_t)left_us : UINT32_MAX' '(uint32_t)left_us'
+    'clock_ns(), deadline, LONGEST_NS' 'clock_ns(), deadline, UINT64_MAX - 1000'
 plant 'microseconds, early by less than one' units darwin sys/darwin.c \
-    ' + (left % 1000 != 0)' ''
+    'valet_deadline_units(ns, 1000)' '(ns / 1000)'
 plant 'a timer that is early, believed' units openbsd sys/openbsd.c \
-    'status == VALET_TIMEDOUT && clock_ns() < deadline ? VALET_OK : status' 'status'
+    'status == VALET_TIMEDOUT ? valet_deadline_over(clock_ns(), deadline) : status' 'status'
 plant 'a sleep that was cut, called over' units darwin_os_sync sys/darwin_os_sync.c \
-    'return clock_ns() < deadline ? VALET_OK : VALET_TIMEDOUT;' 'return VALET_TIMEDOUT;'
+    'return valet_deadline_over(clock_ns(), deadline);' 'return VALET_TIMEDOUT;'
 plant 'a negative time' units fuchsia sys/fuchsia.c \
     'deadline < (uint64_t)ZX_TIME_INFINITE ? (int64_t)deadline : ZX_TIME_INFINITE' '(int64_t)deadline'
 plant 'a time beyond signed ns' units redox sys/redox.c \
     'deadline < INT64_MAX ? deadline : INT64_MAX' 'deadline'
 plant 'a span for a deadline' units cloudabi sys/cloudabi.c '.timeout = deadline' \
     '.timeout = deadline - valet_sys_now()'
-plant 'no timeout for a deadline of 0' units sgx sys/sgx.c 'if (timeout_ns == 0)' 'if (0)'
+plant 'no timeout for a deadline of 0' units sgx sys/sgx.c \
+    'if (status != VALET_OK)' 'if (status == VALET_ERR_UNSUPPORTED)'
 plant 'a slice of the wrong clock' units posix_realtime sys/posix.c \
-    'clock_ns(CLOCK_REALTIME) +' 'now +'
-plant 'a day longer than the deadline' units openbsd_libc sys/openbsd.h 'if (left > LONGEST_NS)' 'if (left != 0)'
+    'VALET_POSIX_SETCLOCK ? now : clock_ns(CLOCK_REALTIME)' 'now'
+plant 'a day longer than the deadline' units openbsd_libc sys/openbsd.h \
+    '*t = timespec_of(ns);' '*t = timespec_of(LONGEST_NS);'
 plant 'the wait of wasm, negative' units wasm sys/wasm.c \
-    'left < INT64_MAX ? (int64_t)left : INT64_MAX' '(int64_t)left'
-plant 'units of 100 ns, rounded down' units windows sys/windows.h ' + (left % 100 != 0)' ''
-plant 'a date for a timeout' units windows_keyed sys/windows.h 'return -(int64_t)' 'return (int64_t)'
+    'clock_ns(), deadline, INT64_MAX' 'clock_ns(), deadline, UINT64_MAX'
+plant 'units of 100 ns, rounded down' units windows sys/windows.h 'valet_deadline_units(ns, 100)' '(ns / 100)'
+plant 'a date for a timeout' units windows_keyed sys/windows.h '*timeout = -(int64_t)' '*timeout = (int64_t)'
 plant 'ticks, whose product overflows' units windows sys/windows.h \
     't / f * 1000000000u + t % f * 1000000000u / f' 't * 1000000000u / f'
 
@@ -54,11 +57,11 @@ plant 'ETIMEDOUT without a timeout' answers linux sys/linux.c 'r == -ETIMEDOUT &
 plant 'every error a timeout' answers fuchsia sys/fuchsia.c 'r == ZX_ERR_TIMED_OUT && ' ''
 plant 'any positive answer a wake-up' answers redox sys/redox.c 'r == 0 ||' 'r >= 0 ||'
 plant 'a timeout believed without the clock' answers dragonfly sys/dragonfly.c \
-    'deadline == VALET_FOREVER || clock_ns() < deadline ? VALET_OK : VALET_TIMEDOUT' \
+    'deadline == VALET_FOREVER ? VALET_OK : valet_deadline_over(clock_ns(), deadline)' \
     'deadline == VALET_FOREVER ? VALET_OK : VALET_TIMEDOUT'
-plant 'a clock that failed, taken for 0' answers openbsd sys/openbsd.c \
+plant 'a clock that failed, taken for 0' answers openbsd sys/deadline.h \
     'if (now == 0)
-            return VALET_ERR_UNSUPPORTED;' ''
+        return VALET_ERR_UNSUPPORTED;' ''
 plant 'an unpark that loads, then stores' answers netbsd core/park_futex.c \
     'if (VALET_LIKELY(atomic_exchange_explicit(word, NOTIFIED, memory_order_release) != PARKED))' \
     'uint32_t old = atomic_load_explicit(word, memory_order_relaxed);
@@ -73,9 +76,9 @@ plant 'a word that is read after its wake-up' answers openbsd core/waiters_futex
     if (atomic_load_explicit(word, memory_order_relaxed) == 77)
         __builtin_trap();'
 plant 'a semaphore that is read after its post' answers sgx sys/sgx.c \
-    'usercall(USERCALL_SEND, EV_UNPARK, tcs, 0, 0, 0);' \
-    'usercall(USERCALL_SEND, EV_UNPARK, tcs, 0, 0, 0);
-    sema->tcs = 0;'
+    'usercall(USERCALL_SEND, EV_UNPARK, by_id_post(s), 0, 0, 0);' \
+    'usercall(USERCALL_SEND, EV_UNPARK, by_id_post(s), 0, 0, 0);
+    ((struct os_sema *)(void *)s)->owner = 0;'
 plant 'a refusal that leaves the parker parked' answers freebsd core/park_futex.c \
     'if (atomic_exchange_explicit(word, EMPTY, memory_order_acquire) == NOTIFIED)' \
     'if (r == VALET_ERR_SYSTEM)

@@ -6,7 +6,9 @@
  * An input: the system, the call, what the kernel does beyond that, now, a deadline or timeout.
  */
 #include "core/deadline.h"
+
 #include "fuzz.h"
+#include "sys/deadline.h"
 
 #define NS 1000000000
 
@@ -21,7 +23,7 @@ static struct {
     struct valet_sema *posted;
 } world;
 
-/* ---- core/deadline.h by itself --------------------------------------------------------------- */
+/* ---- core/deadline.h, sys/deadline.h --------------------------------------------------------- */
 
 uint64_t valet_sys_now(void)
 {
@@ -41,8 +43,12 @@ static void sums(uint64_t now, uint64_t time)
     bool told = valet_deadline_after(time, &deadline);
     MUST(told == (now != 0 || time == 0 || time == VALET_FOREVER));
     MUST(!told || deadline == after(now, time));
+    uint64_t ns = 0;
     wide left = (wide)time - now;
-    MUST(valet_deadline_left(now, time) == (left > 0 ? left : 0));
+    int status = left <= 0 ? VALET_TIMEDOUT : now == 0 ? VALET_ERR_UNSUPPORTED : VALET_OK;
+    MUST(valet_deadline_sleep(now, time, UINT64_MAX, &ns) == status);
+    MUST(status != VALET_OK || ns == left);
+    MUST(valet_deadline_over(now, time) == (left <= 0 ? VALET_TIMEDOUT : VALET_OK));
 }
 
 /* A system's clock in the library's ns. Windows counts ticks, and tells how many are a second. */

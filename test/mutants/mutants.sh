@@ -305,13 +305,16 @@ mutant 'count 0 wakes' linux core/futex_futex.c 'if (count != 0)' 'if (1)'
 mutant 'the sum of a deadline wraps' linux core/deadline.h \
     '*deadline = VALET_FOREVER;' '*deadline = now + timeout_ns;'
 mutant 'no clock is no obstacle' linux core/deadline.h 'return false;' 'return true;'
+mutant 'a deadline of 0 needs a clock' linux sys/deadline.h \
+    'if (now >= deadline) return VALET_TIMEDOUT; if (now == 0) return VALET_ERR_UNSUPPORTED;' \
+    'if (now == 0) return VALET_ERR_UNSUPPORTED; if (now >= deadline) return VALET_TIMEDOUT;'
 mutant 'EPERM is a reason to look again' linux sys/linux.c 'r == -EINTR' 'r == -EINTR || r == -1'
 mutant 'EINTR is a timeout' linux sys/linux.c \
     'if (r == 0 || r == -EINTR)' 'if (r == -EINTR) return VALET_TIMEDOUT; if (r == 0)'
-mutant 'a deadline is cut to milliseconds' linux sys/linux.c \
-    '(int64_t)(deadline % 1000000000u)' '(int64_t)(deadline % 1000000000u / 1000000 * 1000000)'
-mutant 'a count beyond int goes to the kernel' linux sys/linux.c \
-    'count < INT32_MAX ? (long)count : INT32_MAX' '(long)(int)count'
+mutant 'a deadline is cut to milliseconds' linux sys/kernel_timespec.h \
+    '(int64_t)(ns % 1000000000u)' '(int64_t)(ns % 1000000000u / 1000000 * 1000000)'
+mutant 'a count beyond int goes to the kernel' linux sys/futex_word.h \
+    'count < INT32_MAX ? (int)count : INT32_MAX' '(int)count'
 mutant 'wake and wait name different queues' linux sys/linux.c \
     'FUTEX_WAKE | FUTEX_PRIVATE_FLAG' 'FUTEX_WAKE'
 mutant 'the clock is another' linux sys/linux.c '#define CLOCK_MONOTONIC 1' '#define CLOCK_MONOTONIC 0'
@@ -366,12 +369,13 @@ mutant 'unlinking forgets the last' posix core/futex_sema.c \
     'if (n->next) n->next->previous = n->previous;'
 mutant 'a misaligned word is read' posix core/futex_sema.c '(uintptr_t)word % sizeof *word != 0' '0'
 mutant 'a deadline is cut to milliseconds' posix sys/posix.c \
-    'int e = pthread_cond_timedwait(&sema->condition, &sema->mutex, &at); return e == ETIMEDOUT ? 0 : e;' \
-    'at.tv_nsec -= at.tv_nsec % 1000000; return pthread_cond_timedwait(&sema->condition, &sema->mutex, &at);'
+    'e = pthread_cond_timedwait(&sema->condition, &sema->mutex, &at); if (e == ETIMEDOUT) e = 0;' \
+    'at.tv_nsec -= at.tv_nsec % 1000000; e = pthread_cond_timedwait(&sema->condition, &sema->mutex, &at);
+     if (e == ETIMEDOUT) return VALET_TIMEDOUT;'
 mutant 'a post does not signal' posix sys/posix.c \
     'pthread_cond_signal(&sema->condition);' ''
 mutant 'a wait forgets an earlier post' posix sys/posix.c \
-    'int e = 0; while' 'int e = 0; sema->posted = false; while'
+    'int r = VALET_OK; while' 'int r = VALET_OK; sema->posted = false; while'
 mutant 'the condition counts on another clock' posix sys/posix.c \
     'e = pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);' 'e = 0;'
 

@@ -26,6 +26,20 @@ for header in core/*.h sys/*.h arch/arch.h; do
     try "$header, clang" compiles "$header" clang -std=c11 -ffreestanding -x c
 done
 
+# The root of the sources is searched before the C library's <sys/...>: a header of ours by such a name
+# would be taken for it. Those that the machine has, and some that BSDs have.
+is_taken() {
+    case $1 in
+    sys/clock.h | sys/futex.h | sys/time.h | sys/timespec.h | sys/umtx.h | sys/lwp.h | sys/types.h) return 0 ;;
+    esac
+    [ -n "$(find /usr/include /usr/*/include -path "*/$1" -print -quit 2>/dev/null)" ]
+}
+for header in sys/*.h; do
+    try_not "no system's own: $header" is_taken "$header"
+done
+try 'a name that is taken is seen' is_taken sys/wait.h
+try '... one of BSD' is_taken sys/timespec.h
+
 for header in arch/*.h; do
     cpu=$(basename "$header" .h)
     [ "$cpu" != arch ] || continue

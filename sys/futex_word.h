@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: MIT OR Apache-2.0 */
+/* Futex kind: a look at the word, where no kernel compares it; and the count of a wake. */
+#ifndef VALET_SYS_FUTEX_WORD_H
+#define VALET_SYS_FUTEX_WORD_H
+
+#include <stdatomic.h>
+#include <stdint.h>
+
+/* The user's object may be declared as something else: may_alias. */
+typedef const _Atomic uint32_t __attribute__((may_alias)) valet_futex_word;
+
+static inline uint32_t valet_futex_look(const uint32_t *word)
+{
+    /* relaxed: the core has its own ordering */
+    return atomic_load_explicit((valet_futex_word *)word, memory_order_relaxed);
+}
+
+/* For kernels that take a signed int, of which a negative one is not "all". */
+static inline int valet_futex_count(uint32_t count)
+{
+    return count < INT32_MAX ? (int)count : INT32_MAX;
+}
+
+#endif
