@@ -13,6 +13,7 @@
 #include <stddef.h>
 
 #include "arch/arch.h"
+#include "core/assert.h"
 #include "core/word.h"
 #include "valet.h"
 #include "valet_sys.h"
@@ -52,6 +53,7 @@ static void unlock_bucket(struct bucket *b)
 
 static void append(struct bucket *b, struct node *n)
 {
+    VALET_ASSERT((b->first == NULL) == (b->last == NULL));
     n->next = NULL;
     n->previous = b->last;
     *(b->last ? &b->last->next : &b->first) = n;
@@ -60,6 +62,7 @@ static void append(struct bucket *b, struct node *n)
 
 static void unlink_node(struct bucket *b, struct node *n)
 {
+    VALET_ASSERT(n->queued);
     *(n->previous ? &n->previous->next : &b->first) = n->next;
     *(n->next ? &n->next->previous : &b->last) = n->previous;
     n->queued = false;

@@ -15,6 +15,7 @@
  */
 #include <stdbool.h>
 
+#include "core/assert.h"
 #include "core/deadline.h"
 #include "core/word.h"
 #if VALET_SPIN
@@ -27,6 +28,9 @@
 #define NOTIFIED 1u
 #define PARKED   UINT32_MAX /* EMPTY - 1: park steps down by one from either other state */
 
+/* Else the parker was never initialised, or is gone. */
+#define IS_STATE(word) ((word) == EMPTY || (word) == NOTIFIED || (word) == PARKED)
+
 static valet_word32 *word_of(struct valet_parker *p)
 {
     return (valet_word32 *)&p->word;
@@ -37,6 +41,7 @@ __attribute__((noinline, cold)) static int park_slow(valet_word32 *word, uint64_
     for (;;) {
         uint32_t seen = atomic_load_explicit(word, memory_order_relaxed); /* a guess for the CAS */
         do {
+            VALET_ASSERT(IS_STATE(seen));
             if (seen == PARKED)
                 return VALET_ERR_BUSY;
             if (seen == EMPTY && deadline == 0)
@@ -157,7 +162,9 @@ void valet_unpark(struct valet_parker *p)
     valet_word32 *word = word_of(p);
     /* release: UNPARK, pairs with TAKE. An exchange even when the word is NOTIFIED already, so that
      * the taker also sees what this thread wrote. */
-    if (VALET_LIKELY(atomic_exchange_explicit(word, NOTIFIED, memory_order_release) != PARKED))
+    uint32_t old = atomic_exchange_explicit(word, NOTIFIED, memory_order_release);
+    VALET_ASSERT(IS_STATE(old));
+    if (VALET_LIKELY(old != PARKED))
         return;
     valet_sys_futex_wake((uint32_t *)word, 1);
 }

@@ -16,6 +16,7 @@
 #include <stdbool.h>
 
 #include "arch/arch.h"
+#include "core/assert.h"
 #include "core/deadline.h"
 #include "core/word.h"
 #include "valet.h"
@@ -25,6 +26,9 @@
 #define NOTIFIED ((uintptr_t)1)
 
 _Static_assert(_Alignof(struct valet_sema) > 1, "no address of a semaphore is NOTIFIED");
+
+/* Else the parker was never initialised, or is gone. */
+#define IS_STATE(word) ((word) == NOTIFIED || (word) % _Alignof(struct valet_sema) == 0)
 
 static valet_wordptr *word_of(struct valet_parker *p)
 {
@@ -67,6 +71,7 @@ __attribute__((noinline, cold)) static int park_slow(valet_wordptr *word, uint64
         if (atomic_compare_exchange_strong_explicit(word, &seen, EMPTY, memory_order_acquire,
                                                     memory_order_relaxed))
             return VALET_OK;
+        VALET_ASSERT(IS_STATE(seen));
         if (r != VALET_OK)
             return r;
         if (seen != EMPTY)
@@ -112,6 +117,7 @@ void valet_unpark(struct valet_parker *p)
 {
     /* release: UNPARK, pairs with TAKE, also for tokens merged into one; acquire: with PUBLISH */
     uintptr_t old = atomic_exchange_explicit(word_of(p), NOTIFIED, memory_order_acq_rel);
+    VALET_ASSERT(IS_STATE(old));
     if (VALET_LIKELY(old <= NOTIFIED))
         return;
     valet_sys_sema_post((struct valet_sema *)old);

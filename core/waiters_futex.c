@@ -40,6 +40,9 @@
 #define WAITERS ((uint32_t)1 << VALET_STATE_BITS)
 #define OWED    (WAITERS << 1)
 
+/* Else the waiters were never initialised, or are gone; or both flags are set. */
+#define IS_WORD(word) ((word) < (WAITERS | OWED))
+
 static valet_word32 *word_of(const struct valet_waiters *w)
 {
     return (valet_word32 *)&w->word;
@@ -78,6 +81,7 @@ __attribute__((noinline, cold)) static int wait_until(valet_word32 *word, unsign
     for (;;) {
         /* acquire: SEEN, pairs with SET */
         uint32_t seen = atomic_load_explicit(word, memory_order_acquire);
+        VALET_ASSERT(IS_WORD(seen));
         /* Who only looks has never slept, and makes no system call: OWED is another's. */
         if ((seen & OWED) && deadline != 0) {
             /* relaxed: as for WAITERS; those who wake look for themselves */
@@ -125,6 +129,7 @@ void valet_store_and_wake(struct valet_waiters *w, unsigned state)
     valet_word32 *word = word_of(w);
     /* release: SET, pairs with SEEN. The last look at the word: a woken waiter may free it. */
     uint32_t old = atomic_exchange_explicit(word, state & STATE, memory_order_release);
+    VALET_ASSERT(IS_WORD(old));
     if (VALET_LIKELY(!(old & (WAITERS | OWED))))
         return;
     valet_sys_futex_wake((uint32_t *)word, VALET_SYS_ALL);
@@ -143,6 +148,7 @@ void valet_store_and_delegate(struct valet_waiters *w, unsigned state)
         /* release: SET, pairs with SEEN. The last look at the word: a woken waiter may free it. */
     } while (!atomic_compare_exchange_weak_explicit(word, &seen, next, memory_order_release,
                                                     memory_order_relaxed));
+    VALET_ASSERT(IS_WORD(seen));
     /* OWED alone: whoever is to clear it is awake already, or there is nobody. */
     if (seen & WAITERS)
         valet_sys_futex_wake((uint32_t *)word, 1);

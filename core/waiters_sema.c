@@ -101,7 +101,7 @@ static bool withdraw(valet_wordptr *word, struct node *n)
     /* release: UNLINK, pairs with whoever walks the list next */
     while (!atomic_compare_exchange_weak_explicit(word, &seen, (uintptr_t)first | (seen & STATE),
                                                   memory_order_release, memory_order_relaxed))
-        ;
+        VALET_ASSERT(seen & LOCK); /* it is ours until here */
     return found;
 }
 

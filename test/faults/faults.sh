@@ -124,8 +124,8 @@ plant() {
 }
 
 plant 'unpark loads, then stores' linux core/park_futex.c \
-    'atomic_exchange_explicit(word, NOTIFIED, memory_order_release) != PARKED' \
-    '({ uint32_t old = atomic_load(word); atomic_store(word, NOTIFIED); old; }) != PARKED' \
+    'uint32_t old = atomic_exchange_explicit(word, NOTIFIED, memory_order_release);' \
+    'uint32_t old = atomic_load(word); atomic_store(word, NOTIFIED);' \
     'a wake-up is lost' park
 plant 'the kernel compares the word with itself' linux sys/linux.c \
     '(long)expected, (long)until' '((void)expected, (long)*(volatile uint32_t *)word), (long)until' \

@@ -63,11 +63,12 @@ plant 'a clock that failed, taken for 0' answers openbsd sys/deadline.h \
     'if (now == 0)
         return VALET_ERR_UNSUPPORTED;' ''
 plant 'an unpark that loads, then stores' answers netbsd core/park_futex.c \
-    'if (VALET_LIKELY(atomic_exchange_explicit(word, NOTIFIED, memory_order_release) != PARKED))' \
+    'uint32_t old = atomic_exchange_explicit(word, NOTIFIED, memory_order_release);' \
     'uint32_t old = atomic_load_explicit(word, memory_order_relaxed);
     atomic_store_explicit(word, NOTIFIED, memory_order_release);
     valet_sys_futex_wake((uint32_t *)word, 1);
-    if (old != PARKED || atomic_load_explicit(word, memory_order_relaxed) == NOTIFIED)'
+    if (atomic_load_explicit(word, memory_order_relaxed) == NOTIFIED)
+        return;'
 plant 'a word that is read after its wake-up' answers openbsd core/waiters_futex.c \
     'return;
     valet_sys_futex_wake((uint32_t *)word, VALET_SYS_ALL);' \
@@ -106,10 +107,9 @@ plant 'a release that was used up, waited for' answers windows_keyed sys/windows
 
 # Programs
 plant 'an unpark by load and store, in parallel' program green_futex core/park_futex.c \
-    'if (VALET_LIKELY(atomic_exchange_explicit(word, NOTIFIED, memory_order_release) != PARKED))' \
+    'uint32_t old = atomic_exchange_explicit(word, NOTIFIED, memory_order_release);' \
     'uint32_t old = atomic_load_explicit(word, memory_order_relaxed);
-    atomic_store_explicit(word, NOTIFIED, memory_order_release);
-    if (VALET_LIKELY(old != PARKED))'
+    atomic_store_explicit(word, NOTIFIED, memory_order_release);'
 plant 'a wake-up before the token' program green_futex core/park_futex.c \
     'valet_word32 *word = word_of(p);' \
     'valet_word32 *word = word_of(p);
@@ -138,7 +138,7 @@ plant 'a timed-out waiter, not unlinked' program green_sema core/waiters_sema.c 
 plant 'an unlock by a store' program green_sema core/waiters_sema.c \
     'while (!atomic_compare_exchange_weak_explicit(word, &seen, (uintptr_t)first | (seen & STATE),
                                                   memory_order_release, memory_order_relaxed))
-        ;' \
+        VALET_ASSERT(seen & LOCK);' \
     'atomic_store_explicit(word, (uintptr_t)first | (seen & STATE), memory_order_release);'
 plant 'a token lost where there is no clock' answers openbsd core/park_futex.c \
     'r == VALET_TIMEDOUT ? VALET_ERR_UNSUPPORTED : r' 'r == VALET_ERR_BUSY ? r : VALET_ERR_UNSUPPORTED'

@@ -216,13 +216,13 @@ mutant 'a token that is there asks the clock' linux core/park_futex.c \
 mutant 'trying asks the kernel' linux core/park_futex.c \
     'if (seen == EMPTY && deadline == 0)' 'if (0)'
 mutant 'unpark always asks the kernel' linux core/park_futex.c \
-    'memory_order_release) != PARKED' 'memory_order_release) == 12345'
+    'if (VALET_LIKELY(old != PARKED))' 'if (old == 12345)'
 mutant 'unpark leaves a token alone' tsan-linux core/park_futex.c \
-    'if (VALET_LIKELY(atomic_exchange_explicit(word' \
+    'uint32_t old = atomic_exchange_explicit(word' \
     'if (atomic_load_explicit(word, memory_order_relaxed) == NOTIFIED) return;
-     if (VALET_LIKELY(atomic_exchange_explicit(word'
+     uint32_t old = atomic_exchange_explicit(word'
 mutant 'unpark does not release' tsan-linux core/park_futex.c \
-    'NOTIFIED, memory_order_release) != PARKED' 'NOTIFIED, memory_order_relaxed) != PARKED'
+    'NOTIFIED, memory_order_release)' 'NOTIFIED, memory_order_relaxed)'
 mutant 'the taker does not acquire' tsan-linux core/park_futex.c \
     'if (atomic_exchange_explicit(word, EMPTY, memory_order_acquire) == NOTIFIED)' \
     'if (atomic_exchange_explicit(word, EMPTY, memory_order_relaxed) == NOTIFIED)'
@@ -285,8 +285,8 @@ mutant 'a failed exchange does not acquire' tsan-linux core/waiters_futex.c \
     'uint32_t seen = atomic_load_explicit(word, memory_order_acquire); do {' \
     'uint32_t seen = atomic_load_explicit(word, memory_order_relaxed); do {'
 mutant 'the waiter does not acquire' tsan-linux core/waiters_futex.c \
-    'uint32_t seen = atomic_load_explicit(word, memory_order_acquire); /* Who' \
-    'uint32_t seen = atomic_load_explicit(word, memory_order_relaxed); /* Who'
+    'uint32_t seen = atomic_load_explicit(word, memory_order_acquire); VALET_ASSERT' \
+    'uint32_t seen = atomic_load_explicit(word, memory_order_relaxed); VALET_ASSERT'
 mutant 'who need not wait does not acquire' tsan-linux core/waiters_futex.c \
     'uint32_t seen = atomic_load_explicit(word, memory_order_acquire); if' \
     'uint32_t seen = atomic_load_explicit(word, memory_order_relaxed); if'

@@ -1,0 +1,83 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT OR Apache-2.0
+# -Dassertions=true: each assertion of core/ that is about the library's own words and queues traps, on
+# memory that is no object of the library or on a fault that is planted; where all is well none does; and
+# without the option there is no byte of them.
+set -u
+cd "$(dirname "$0")/../.." || exit 1
+. test/lib/count.sh
+dir=$PWD/build/assert
+rm -rf "$dir"
+mkdir -p "$dir"
+
+# build OUT TREE KIND OPTIONS...: the program, with the library of that tree
+build() {
+    out=$1 tree=$2 kind=$3
+    shift 3
+    file=linux
+    [ "$kind" = futex ] || file=posix
+    gcc -std=gnu11 -O2 -w -pthread -I"$tree" -I"$tree/include" "$@" test/assert/assert_test.c \
+        "$tree/core/park_$kind.c" "$tree/core/waiters_$kind.c" "$tree/core/futex_$kind.c" "$tree/core/now.c" \
+        "$tree/sys/$file.c" -o "$out"
+}
+# traps PROGRAM WHAT: it ends by SIGILL, and by nothing else
+traps() {
+    timeout 10 "$1" "$2"
+    [ $? -eq 132 ]
+}
+
+for kind in futex sema; do
+    try "$kind kind: builds" build "$dir/$kind" . $kind -DVALET_ASSERTIONS
+    try "$kind kind: no trap where all is well" timeout 10 "$dir/$kind" time_out
+    for what in park_a_stranger unpark_a_stranger; do
+        try "$kind kind: $what" traps "$dir/$kind" $what
+    done
+done
+for what in wait_for_a_stranger store_to_a_stranger delegate_to_a_stranger; do
+    try "futex kind: $what" traps "$dir/futex" $what
+done
+
+# plant KIND WHAT FILE OLD NEW
+plant() {
+    name=$1 tree=$dir/tree
+    rm -rf "$tree"
+    mkdir -p "$tree" && cp -r core sys arch include "$tree"
+    if ! python3 test/lib/plant.py "$tree/$3" "$4" "$5"; then
+        bad "planted, $2: no longer applies"
+    elif ! build "$dir/planted" "$tree" "$name" -DVALET_ASSERTIONS; then
+        bad "planted, $2: does not compile"
+    else
+        try "planted, $2: traps" traps "$dir/planted" time_out
+    fi
+}
+plant futex 'a waiter leaves both flags' core/waiters_futex.c 'seen | WAITERS,' 'seen | WAITERS | OWED,'
+plant futex 'a parker leaves another value' core/park_futex.c \
+    'if (atomic_exchange_explicit(word, EMPTY, memory_order_acquire) == NOTIFIED)' \
+    'atomic_store(word, 7); park_slow(word, 0); if (0)'
+plant sema 'a parker leaves an odd address' core/park_sema.c \
+    'word, &seen, EMPTY, memory_order_relaxed, memory_order_relaxed)' \
+    'word, &seen, 5, memory_order_relaxed, memory_order_relaxed)'
+plant sema 'somebody takes the lock of a list' core/waiters_sema.c 'seen |= LOCK;' \
+    'seen |= LOCK; atomic_fetch_and(word, ~LOCK);'
+plant sema 'a node is unlinked twice' core/futex_sema.c 'if (!taken) unlink_node(b, &n);' \
+    'if (!taken) { unlink_node(b, &n); unlink_node(b, &n); }'
+plant sema 'unlinking forgets the last' core/futex_sema.c \
+    '*(n->next ? &n->next->previous : &b->last) = n->previous;' \
+    'if (n->next) n->next->previous = n->previous;'
+
+# Without the option: the code is that of a file without the lines.
+mkdir -p "$dir/without/core"
+for file in core/park_futex core/park_sema core/waiters_futex core/waiters_sema core/futex_futex core/futex_sema; do
+    sed 's/VALET_ASSERT(.*);/;/' $file.c >"$dir/without/$file.c"
+    for tree in . "$dir/without"; do
+        gcc -std=c11 -Os -ffreestanding -I. -Iinclude -c "$tree/$file.c" -o "$dir/object.o" &&
+            objdump -dr --no-show-raw-insn "$dir/object.o" | tail -n +4 >"$dir/code-$(basename "$tree")"
+    done
+    try "no byte of an assertion without the option: $file.c" cmp "$dir/code-." "$dir/code-without"
+done
+gcc -std=c11 -Os -ffreestanding -DVALET_ASSERTIONS -I. -Iinclude -c core/park_futex.c -o "$dir/object.o"
+objdump -dr --no-show-raw-insn "$dir/object.o" | tail -n +4 >"$dir/code-with"
+gcc -std=c11 -Os -ffreestanding -I. -Iinclude -c core/park_futex.c -o "$dir/object.o"
+objdump -dr --no-show-raw-insn "$dir/object.o" | tail -n +4 >"$dir/code-without"
+try_not '... with it there are some' cmp "$dir/code-with" "$dir/code-without"
+counted assert

@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: MIT OR Apache-2.0 */
+/* One call for assert.sh: of memory that is no object of the library, or of one that is. */
+#include <string.h>
+
+#include "valet.h"
+
+#define MS UINT64_C(1000000)
+
+int main(int argc, char **argv)
+{
+    struct valet_parker p = {0};
+    struct valet_waiters w = {0};
+    uint32_t word = 0;
+    const char *what = argc == 2 ? argv[1] : "";
+    if (strcmp(what, "park_a_stranger") == 0) {
+        p.word = 3;
+        return valet_park_until(&p, 1) == VALET_OK;
+    }
+    if (strcmp(what, "unpark_a_stranger") == 0) {
+        p.word = 3;
+        valet_unpark(&p);
+        return 0;
+    }
+    if (strcmp(what, "wait_for_a_stranger") == 0) {
+        w.word = 0xffff;
+        return valet_compare_and_wait_until(&w, 31, 1) == VALET_OK;
+    }
+    if (strcmp(what, "store_to_a_stranger") == 0) {
+        w.word = 0xffff;
+        valet_store_and_wake(&w, 1);
+        return 0;
+    }
+    if (strcmp(what, "delegate_to_a_stranger") == 0) {
+        w.word = 0xffff;
+        valet_store_and_delegate(&w, 1);
+        return 0;
+    }
+    if (strcmp(what, "time_out") == 0) {
+        /* all that may be asserted on a way in, through and out */
+        uint64_t soon = valet_now() + MS;
+        valet_unpark(&p);
+        return valet_park(&p) != VALET_OK || valet_park_until(&p, soon) != VALET_TIMEDOUT ||
+               valet_compare_and_wait_until(&w, 0, soon) != VALET_TIMEDOUT ||
+               valet_futex_wait(&word, 0, soon) != VALET_TIMEDOUT ||
+               valet_futex_wait(&word, 0, soon) != VALET_TIMEDOUT;
+    }
+    return 2;
+}
