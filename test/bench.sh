@@ -74,14 +74,20 @@ link() {
 peer() {
     name=$1 libc=$2 compiler=$3 file=$4
     shift 4
-    flags=
+    (
+        linker=
+        for argument; do
+            shift
+            [ "$argument" != -- ] || linker=yes
+            [ -n "$linker" ] || set -- "$@" "$argument"
+        done
+        # shellcheck disable=SC2086
+        quietly $compiler $common "$@" -c "$bench/peers/$file" -o "$dir/$name.o"
+    )
     while [ $# -gt 0 ] && [ "$1" != -- ]; do
-        flags="$flags $1"
         shift
     done
     [ $# -eq 0 ] || shift
-    # shellcheck disable=SC2086
-    quietly $compiler $common $flags -c "$bench/peers/$file" -o "$dir/$name.o"
     link "$name" "$libc" "$compiler" "$dir/$name.o" "$@"
 }
 
