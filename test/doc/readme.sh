@@ -55,8 +55,10 @@ command() {
 follow() {
     rm -rf "$dir/blocks" "$dir/tree/external" # set up anew; the rest of the tree is slow to build
     mkdir -p "$dir/blocks" "$dir/tree"
-    [ -e "$dir/tree/README.md" ] || git ls-files -z --cached --others --exclude-standard | xargs -0 tar -cf - |
-        tar -xf - -C "$dir/tree"
+    if [ ! -e "$dir/tree/README.md" ]; then
+        git ls-files -z --cached --others --exclude-standard | xargs -0 tar -cf - | tar -xf - -C "$dir/tree"
+        git -C "$dir/tree" init -q && git -C "$dir/tree" add -A
+    fi
     try 'every block has a use' blocks "$1" "$dir/blocks"
     for block in "$dir"/blocks/*; do
         case $block in
@@ -78,6 +80,11 @@ follow() {
 follow README.md
 lines=$(wc -l <"$dir/tree/first.c")
 bound 'lines of the first program' "$lines" 20
+left() { [ -z "$(git -C "$dir/tree" ls-files --others --exclude-standard)" ]; }
+try 'what the commands leave, git does not see' left
+: >"$dir/tree/litter"
+try_not 'planted: a file more' left
+rm "$dir/tree/litter"
 says() { [ "$("$dir/tree/first")" = 'parked, and woken' ]; }
 try 'the first program says what it should' says
 
