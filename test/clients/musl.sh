@@ -24,7 +24,9 @@ if [ ! -f "$dir/stock/lib/libc.a" ]; then
     rm -rf "$dir/root"
     timeout -k 10 900 sh test/cross/musl_source.sh "$dir/stock" >"$dir/log" 2>&1 || end "fetch Debian's source of musl"
     (
-        cd "$dir/stock" && timeout -k 10 600 ./configure --prefix="$dir/root" --disable-shared --enable-wrapper=no &&
+        # musl's makefile cannot install where a path has a space: by another name of the directory, for that long
+        link=$(mktemp -d) && ln -s "$dir" "$link/musl" && trap 'rm -rf "$link"' EXIT && cd "$dir/stock" &&
+            timeout -k 10 600 ./configure --prefix="$link/musl/root" --disable-shared --enable-wrapper=no &&
             timeout -k 10 1800 make -s -j2 lib/crt1.o lib/crti.o lib/crtn.o install-headers &&
             timeout -k 10 1800 make -s -j2 lib/libc.a
     ) >"$dir/log" 2>&1 || end 'build musl'
@@ -41,33 +43,31 @@ valet_object() {
     done
     ld -r "$dir/futex_futex.o" "$dir/linux.o" -o "$1" && objcopy --prefix-symbols=__ "$1"
 }
-compile='timeout -k 10 1800 make -s -j2 -o src/internal/pthread_impl.h'
+compile() { timeout -k 10 1800 make -s -j2 -o src/internal/pthread_impl.h "$@"; }
 rm -rf "$dir/valet"
 cp -a "$dir/stock" "$dir/valet"
 {
     python3 "$glue/edit.py" "$dir/valet" include/valet.h >"$dir/changed" && valet_object "$dir/valet.o" &&
         (
             cd "$dir/valet" && sed 's|\(.*\)\.c$|obj/\1.lo|' "$dir/changed" | xargs rm -f &&
-                $compile lib/libc.a && ar q lib/libc.a "$dir/valet.o"
+                compile lib/libc.a && ar q lib/libc.a "$dir/valet.o"
         )
 } >"$dir/log" 2>&1 || end 'build musl by valet'
 good "musl by valet, built: $(wc -l <"$dir/changed") files of it compiled again"
 
-include="-nostdinc -isystem $dir/root/include -isystem $(gcc -print-file-name=include)"
 # program LIBRARY OUTPUT NAME...: linked statically with no library, header or start file but musl's
 program() {
     library=$1 output=$2
     shift 2
-    objects=
     for name; do
-        # shellcheck disable=SC2086 # options
-        [ -f "$dir/$name.o" ] || gcc -std=gnu11 -O1 -Wall -Wextra -Werror $include -fno-stack-protector \
+        shift
+        [ -f "$dir/$name.o" ] || gcc -std=gnu11 -O1 -Wall -Wextra -Werror -nostdinc -isystem "$dir/root/include" \
+            -isystem "$(gcc -print-file-name=include)" -fno-stack-protector \
             -c "$glue/$name.c" -o "$dir/$name.o" || return 1
-        objects="$objects $dir/$name.o"
+        set -- "$@" "$dir/$name.o"
     done
     crt=$dir/stock/lib
-    # shellcheck disable=SC2086 # names without blanks
-    gcc -nostdlib -static -no-pie "$crt/crt1.o" "$crt/crti.o" $objects -Wl,--gc-sections -Wl,--start-group "$library" \
+    gcc -nostdlib -static -no-pie "$crt/crt1.o" "$crt/crti.o" "$@" -Wl,--gc-sections -Wl,--start-group "$library" \
         -lgcc -lgcc_eh -Wl,--end-group "$crt/crtn.o" -o "$output"
 }
 for name in check locks waits cancel handoff; do rm -f "$dir/$name.o"; done
@@ -224,7 +224,7 @@ planted_object() {
         object=obj/src/${name%.c}.lo
         cp "$file" "$out.kept"
         python3 test/lib/plant.py "$file" "$@" &&
-            (cd "$dir/valet" && $compile "$object" && cp "$object" "$out.d/")
+            (cd "$dir/valet" && compile "$object" && cp "$object" "$out.d/")
         made=$?
         cp "$out.kept" "$file"
         return $made
