@@ -64,7 +64,8 @@ __attribute__((noinline, cold)) static int park_slow(valet_word32 *word, uint64_
             return VALET_OK;
         if (!valet_look_again(r))
             return r;
-        /* Our token is gone: a second parker came between the unpark and us. Park anew. */
+        /* Our token is gone: a second parker came between the unpark and us, and took it (misuse
+         * that the header allows). Park anew. */
     }
 }
 
@@ -105,8 +106,8 @@ __attribute__((noinline, cold)) static int poll_then_park(valet_word32 *word, ui
 }
 
 /*
- * Whether a deadline is still to come, so that there is something to look for. Only a thread that
- * would look asks the clock, which may be a system call; a hit saves more than that.
+ * Is it worth polling? Not if the deadline has passed. The clock, which may be a system call, is
+ * asked only by a thread that would poll; a hit saves more than that.
  */
 __attribute__((noinline, cold)) static bool is_worth_a_poll(valet_word32 *word, uint64_t deadline)
 {
@@ -116,7 +117,7 @@ __attribute__((noinline, cold)) static bool is_worth_a_poll(valet_word32 *word, 
 }
 #endif
 
-/* A token that is there. */
+/* Take the token that is there. False: there is none. */
 static inline bool take_token(valet_word32 *word)
 {
     uint32_t seen = NOTIFIED;
@@ -125,7 +126,7 @@ static inline bool take_token(valet_word32 *word)
         word, &seen, EMPTY, memory_order_acquire, memory_order_relaxed));
 }
 
-/* Where there was none. */
+/* When take_token found none. */
 static inline int park(valet_word32 *word, uint64_t deadline)
 {
 #if VALET_SPIN

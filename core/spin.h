@@ -7,10 +7,19 @@
  *   high 16 bits   typical, the running mean of the looks until a token came
  *   0              fresh: a little credit, not quite enough for one poll
  *
- * A sleep earns LOOKS_PER_SLEEP, a token that came while polling LOOKS_PER_HIT, a poll in vain
- * costs what it looked. So the looks that failed, over a parker's life, are at most LOOKS_FRESH +
- * LOOKS_PER_SLEEP * sleeps + LOOKS_PER_HIT * hits: 80 ns a sleep in the long run, and a hit saves
- * more than it earns, a sleep and a wake-up.
+ * The rules:
+ *
+ *   1  a sleep without a poll earns LOOKS_PER_SLEEP
+ *   2  a poll whose token came earns LOOKS_PER_HIT; it saved more, a sleep and a wake-up
+ *   3  a poll in vain costs the looks that it took
+ *   4  a poll takes 4 * typical + LOOKS_EXTRA looks, at most LOOKS; without that credit there is
+ * none
+ *
+ * So the looks that failed, over a parker's life, are at most LOOKS_FRESH + LOOKS_PER_SLEEP *
+ * sleeps
+ * + LOOKS_PER_HIT * hits: 80 ns a sleep in the long run. Example, LOOKS being 1024: a fresh account
+ * has 256, and its first poll would take 4 * 64 + 32 = 288; a sleep earns 4, so it polls after 8.
+ *
  * A poll is long and rare rather than short and often: where both threads sleep, the answer is a
  * whole wake-up late, and a poll that is shorter would never find out that it need not be.
  *

@@ -22,14 +22,18 @@
  *
  * store_and_wake clears WAITERS and wakes all, so whoever must go on waiting registers again.
  *
- * store_and_delegate leaves the waking to the waiters. The rule: nobody who may have slept sleeps,
- * returns or reports a timeout having last seen OWED set; whoever clears OWED wakes all before
- * anything else. So A and B sleep; the waker sets OWED, wakes A, and is free. A sees OWED, clears
- * it, and wakes B. If A's deadline came instead, A still looks at the word before it answers. If
- * the waker found nobody asleep, A and B were on their way into the kernel, which finds the word
- * changed: they look. A newcomer C clears OWED before it may sleep, so WAITERS and OWED are never
- * set together, and the kernel never compares a word with OWED. A second store finds OWED and keeps
- * it, or wakes all itself. The word is alive while A wakes: A is a waiter that has not returned.
+ * store_and_delegate leaves the waking to the waiters. Its rules:
+ *
+ *   1  whoever may have slept looks at the word before it sleeps again, returns or times out; if
+ *      OWED is set, it clears it and wakes all first
+ *   2  a newcomer does the same before it sleeps: WAITERS and OWED are never set together, and the
+ *      kernel never compares a word with OWED
+ *   3  a second store_and_delegate keeps OWED; store_and_wake clears it and wakes all itself
+ *
+ * Example: A and B sleep. The waker sets OWED, wakes A, and is free. A clears OWED and wakes B. If
+ * A's deadline came instead, A still looks, by rule 1. If the waker found nobody asleep, A and B
+ * were on their way into the kernel, which finds the word changed: both look, and one of them
+ * clears OWED. The word is alive while A wakes: A is a waiter that has not returned.
  */
 #include "core/assert.h"
 #include "core/word.h"

@@ -54,8 +54,8 @@ static inline bool valet_look_again(int r)
     return r == VALET_OK || r == VALET_CHANGED;
 }
 
-/* Whether a park polls before it sleeps (core/spin.h): -Dspin=, which by itself says so on Linux.
- * Off where nobody says. */
+/* Whether a park polls before it sleeps (core/spin.h): set by -Dspin= (auto: on for Linux); 0 where
+ * it is not defined. */
 #ifndef VALET_SPIN
 #define VALET_SPIN 0
 #endif
