@@ -661,4 +661,4 @@ def main(top, everything):
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1], os.environ.get("STRENGTH") == "deep"))
+    sys.exit(main(sys.argv[1], os.environ.get("STRENGTH", "deep") == "deep"))

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MIT OR Apache-2.0
 # Does a trap meet a user's vector registers? For every system that traps and every CPU, by gcc and clang, in
 # one file and by link-time optimisation; what is checked and how is at the head of codegen/vector.py. With
-# STRENGTH=deep: every system in every form. It prints one line a check.
+# STRENGTH=normal: less. It prints one line a check.
 set -u
 cd "$(dirname "$0")/../.." || exit 1
 rm -rf build/vector
