@@ -22,7 +22,7 @@ from pathlib import Path
 import rules
 from sites import sites_of
 
-LEVELS = ["-O2", "-O3", "-Os"]
+LEVELS = ["-O2", "-O3", "-Os"] if os.environ.get("STRENGTH", "deep") == "deep" else ["-O2"]
 FLAGS = ("-std=c11 -gdwarf-4 -fPIC -fvisibility=hidden -fno-stack-protector -ffunction-sections -fdata-sections"
          " -I. -Iinclude").split()
 # Where the CPUs of a system are fewer than the library's.

@@ -15,6 +15,8 @@ cd "$(dirname "$0")/../.." || exit 1
 dir=build/compile
 ld64=${ld64:-$(tool ld64.lld)} || exit 1
 export ld64 # to the processes of single checks
+levels='-Os -O2 -O3'
+deep || levels=-O2
 
 # system, kind, target, CPUs, documented symbols as the object format spells them, sorted
 os_sync='___error _clock_gettime_nsec_np _os_sync_wait_on_address _os_sync_wait_on_address_with_timeout'
@@ -209,7 +211,7 @@ mkdir -p "$dir"
 printf '%s\n' "$table" | while read -r system kind target cpus symbols; do
     [ -n "$system" ] || continue
     for cpu in $(echo "$cpus" | tr , ' '); do
-        for level in -Os -O2 -O3; do
+        for level in $levels; do
             echo "$system $cpu clang $level"
         done
         case $cpu-$target in
@@ -224,7 +226,7 @@ passed=$(grep -c '^ok ' "$dir/results")
 failed=$(($(wc -l <"$dir/list") - passed)) # also a check that said nothing
 
 for cpu in x86_64 aarch64 riscv64; do
-    for level in -Os -O3; do
+    for level in $levels; do
         try "openbsd $cpu clang $level: the records" check_records "$dir/openbsd-$cpu-clang$level"
     done
 done
@@ -263,13 +265,13 @@ foreign_holds() {
 }
 ntdll='RtlQueryPerformanceCounter RtlQueryPerformanceFrequency RtlWaitOnAddress RtlWakeAddressAll RtlWakeAddressSingle'
 for target in x86_64-pc-windows-gnu x86_64-pc-windows-msvc aarch64-pc-windows-msvc wasm32-unknown-unknown; do
-    for level in -Os -O2 -O3; do
+    for level in $levels; do
         for kind in futex sema; do
-            try "core for $target, $kind kind, $level" foreign $target $kind $level
+            try "core for $target, $kind kind, $level" foreign $target $kind "$level"
         done
         case $target in *-windows-*)
-            try "windows, $target, $level" foreign $target futex $level windows "$ntdll"
-            try "windows_keyed, $target, $level" foreign $target sema $level windows_keyed \
+            try "windows, $target, $level" foreign $target futex "$level" windows "$ntdll"
+            try "windows_keyed, $target, $level" foreign $target sema "$level" windows_keyed \
                 'NtQueryPerformanceCounter NtReleaseKeyedEvent NtWaitForKeyedEvent'
             ;;
         esac

@@ -98,6 +98,7 @@ done
 # plant NAME SYSTEM FILE OLD NEW WHAT SCENARIO: the tracer must fail, by saying WHAT, in that scenario
 number=0
 plant() {
+    turn 5 || return 0
     number=$((number + 1))
     tree=$dir/plant$number
     mkdir -p "$tree"

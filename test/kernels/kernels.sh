@@ -112,6 +112,10 @@ ended_well() {
 }
 
 for cpu in x86_64 aarch64; do
+    deep || case $cpu in
+    x86_64) names='linux-deadline linux-futex linux-park linux-waiters linux-stress linux-sandbox posix-park' ;;
+    aarch64) names='linux-futex linux-park linux-waiters' ;;
+    esac
     build $cpu >"$dir/log" 2>&1 || end "$cpu: build"
     log=$dir/$cpu.log
     # shellcheck disable=SC2046,SC2086 # words

@@ -8,6 +8,20 @@ skipped=0
 good_word='ok     '
 bad_word='FAILED '
 
+# all.sh says by $STRENGTH how much is to be done: deep is all of it. What is less in a run that is not deep is
+# the same each time.
+deep() { [ "${STRENGTH:-deep}" = deep ]; }
+
+# some N: of the lines that come in each Nth, the first one too; in a deep run all
+some() { if deep; then cat; else awk -v n="$1" 'n == 1 || NR % n == 1'; fi; }
+
+# turn N: the same for calls
+turns=0
+turn() {
+    turns=$((turns + 1))
+    deep || [ $((turns % $1)) -eq 1 ]
+}
+
 good() {
     passed=$((passed + 1))
     echo "$good_word $*"

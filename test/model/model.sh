@@ -2,13 +2,14 @@
 # SPDX-License-Identifier: MIT OR Apache-2.0
 # Usage: model.sh [quick] [ROW]. Run the library's machine code for each system against the model of
 # its kernel, at every interleaving (model/model.h, model/table), then plant each of model/bugs and
-# see it found. quick: each row on its first CPU only, and at visible operations only. Objects go to
-# build/model, or to $MODEL_BUILD.
+# see it found. quick: each row on its first CPU only, and at visible operations only; STRENGTH=normal: on
+# its last, too, and a fourth of the bugs. Objects go to build/model, or to $MODEL_BUILD.
 set -eu
 test=$(cd "$(dirname "$0")/.." && pwd)
 . "$test/lib/tools.sh"
 root=$(dirname "$test")
 build=${MODEL_BUILD:-$root/build/model}
+. "$root/test/lib/count.sh"
 export MODEL_BUILD="$build"
 
 # Compile $2 of the sources $1 by the command in the rest of the arguments. Prints the object's name.
@@ -171,6 +172,7 @@ if [ "${1:-}" = job ]; then
 fi
 
 mode=all
+case ${STRENGTH:-deep} in quick | normal) mode=$STRENGTH ;; esac
 [ "${1:-}" != quick ] || { mode=quick && shift; }
 only=${1:-}
 for need in clang/clang ld.lld/lld llvm-symbolizer/llvm gcc/gcc python3/python3 \
@@ -195,13 +197,16 @@ gcc -std=gnu11 -O2 -g -Wall -Wextra -Werror -I"$root/include" "$@" -lunicorn -o 
     [ "${only:-linux}" != linux ] || echo honest
     grep -v -e '^#' -e '^$' "$test/model/table" | while read -r name file kind model cpus rest; do
         [ -z "$only" ] || [ "$only" = "$name" ] || continue
-        [ "$mode" = all ] || cpus=${cpus%%,*}
-        case $mode-$rest in quick-*deep) continue ;; esac
+        case $mode-$cpus in
+        quick-*) cpus=${cpus%%,*} ;;
+        normal-*,*) cpus=${cpus%%,*},${cpus##*,} ;;
+        esac
+        case $mode-$rest in quick-*deep | normal-*deep) continue ;; esac
         for cpu in $(echo "$cpus" | tr , ' '); do
             echo "check $cpu $name $file $kind $model $cpus $rest"
         done
     done
-    python3 "$test/lib/plant.py" --list "$test/model/bugs" | while read -r bug row rest; do
+    python3 "$test/lib/plant.py" --list "$test/model/bugs" | some 4 | while read -r bug row rest; do
         [ -z "$only" ] || [ "$only" = "$row" ] || continue
         echo "bug $bug $row $rest"
     done

@@ -17,6 +17,7 @@ dir=$(cd "$1" && pwd) || exit 1
 only=${2:-}
 cd "$(dirname "$0")/../.." || exit 1
 root=$PWD
+. test/lib/count.sh
 rm -rf "${dir:?}"/*
 
 kind_of() {
@@ -181,6 +182,7 @@ mutant() {
     *"$only"*) ;;
     *) return ;;
     esac
+    turn 5 || return
     case " $builds " in
     *" $2 "*) ;;
     *)

@@ -17,6 +17,8 @@ set -u
 cd "$(dirname "$0")/../.." || exit 1
 . test/lib/count.sh
 dir=${SIGILL_BUILD:-build/sigill}
+rounds=100000
+deep || { rounds=10000 && export VALET_TEST_SHORT=1; }
 
 # system, kind, kernel in sigill/, CPUs, and where a stub is inlined: a harmless call by it. -: the
 # compiler sees a function call.
@@ -69,7 +71,7 @@ programs() {
     [ "$2" = futex ] || futex=0
     for source in harness/test harness/hosted contract/park_test contract/waiters_test contract/futex_test \
         contract/stress_test sigill/handoff_test sigill/registers_test; do
-        compile . -std=gnu11 -Itest/harness "-DROUNDS=${SIGILL_ROUNDS:-100000}u" \
+        compile . -std=gnu11 -Itest/harness "-DROUNDS=${SIGILL_ROUNDS:-$rounds}u" \
             -DVALET_TEST_OS_sigill -DVALET_TEST_FUTEX_KIND=$futex -c "test/$source.c" \
             -o "$out/${source##*/}.o" || return 1
     done
@@ -219,7 +221,7 @@ only=${1:-}
 rm -rf "$dir"
 mkdir -p "$dir/log"
 list() {
-    python3 test/lib/plant.py --list test/sigill/bugs | sed 's/^/bug /'
+    python3 test/lib/plant.py --list test/sigill/bugs | some 3 | sed 's/^/bug /'
     for kind_of_job in rounds contract; do
         printf '%s\n' "$table" | while read -r name kind kernel cpus call; do
             for cpu in $(echo "${cpus:-}" | tr , ' '); do

@@ -191,6 +191,7 @@ objects() {
 }
 # caught NAME MODULE CHECK OLD NEW: contract.mjs's CHECK, which the library has passed, must fail
 caught() {
+    turn 4 || return 0
     number=$((number + 1))
     planted=$dir/plant-$number
     memory=
