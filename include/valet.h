@@ -7,8 +7,9 @@
  *   futex     the word under both, for those who build their own locks
  *
  * Times are nanoseconds of valet_now(), unsigned; sums saturate at VALET_FOREVER. A timeout is
- * never early by that clock. Objects hold no pointer to themselves: they may be moved while no
- * thread uses them, and need no destruction.
+ * never early by that clock. Every wait has a form with a deadline; one with a timeout (_for) is
+ * there where it saves a call of the clock. Objects hold no pointer to themselves: they may be
+ * moved while no thread uses them, and need no destruction.
  *
  * "Futex kind" and "sema kind" are the two kinds of system under the library; the README's table
  * says which one each system is. They differ for the user only where a comment below says so.
@@ -19,12 +20,24 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#define VALET_VERSION_MAJOR 0
+#define VALET_VERSION_MINOR 1
+#define VALET_VERSION_PATCH 0
+
 #ifndef VALET_API
 #if defined __GNUC__ && !defined _WIN32
 #define VALET_API __attribute__((visibility("default")))
 #else
 #define VALET_API
 #endif
+#endif
+
+/* A thread whose park was refused goes on as if it had been woken, unless it looks at the answer.
+ */
+#if defined __GNUC__
+#define VALET_CHECKED __attribute__((warn_unused_result))
+#else
+#define VALET_CHECKED
 #endif
 
 #ifdef __cplusplus
@@ -47,6 +60,24 @@ enum valet_status {
 
 /* ---- Parker: one thread parks, others wake it ------------------------------------------------ */
 
+/*
+ * One thread hands a value to another:
+ *
+ *     static struct valet_parker ready = VALET_PARKER_INIT;
+ *     static int value;
+ *
+ *     void produce(void)
+ *     {
+ *         value = 42;
+ *         valet_unpark(&ready);
+ *     }
+ *
+ *     int consume(void)
+ *     {
+ *         return valet_park(&ready) == VALET_OK ? value : -1;
+ *     }
+ */
+
 /* A token, held or not, and room for one parked thread. All-zero is a parker without a token. */
 struct valet_parker {
     uintptr_t word; /* the library's */
@@ -57,7 +88,8 @@ struct valet_parker {
     }
 
 /*
- * Take the token; block until there is one.
+ * Take the token; block until there is one. Order and context are those of the two calls below,
+ * too.
  *
  * p         parker; one thread at a time parks on it, any number unpark it
  * returns   VALET_OK, a token was taken, perhaps one left before this call; never spuriously
@@ -67,25 +99,20 @@ struct valet_parker {
  * order     what was written before every valet_unpark(p) so far is visible after VALET_OK, also
  *           of those that were merged into one token
  * context   threads only; p may be freed as soon as this has returned and no further unpark begins
- * source    futex(2), _umtx_op(2), RtlWaitOnAddress, ...: the file in sys/ names its own
  */
-VALET_API int valet_park(struct valet_parker *p);
+VALET_API int valet_park(struct valet_parker *p) VALET_CHECKED;
 
 /*
  * Take the token; block until there is one or the deadline comes.
  *
- * p         as valet_park
  * deadline  absolute, ns of valet_now(); VALET_FOREVER: none; 0: only try, without a system call;
  *           one in the past does not block. A token beats a deadline that has passed, and is taken
  *           without a system call
  * returns   as valet_park, and
  *           VALET_TIMEDOUT, the deadline came first and nothing was taken
  *           VALET_ERR_UNSUPPORTED, there is no clock here to wait by
- * order     as valet_park
- * context   as valet_park
- * source    as valet_park
  */
-VALET_API int valet_park_until(struct valet_parker *p, uint64_t deadline);
+VALET_API int valet_park_until(struct valet_parker *p, uint64_t deadline) VALET_CHECKED;
 
 /*
  * The same with a timeout.
@@ -93,11 +120,8 @@ VALET_API int valet_park_until(struct valet_parker *p, uint64_t deadline);
  * timeout_ns  relative, ns, counted from this call; VALET_FOREVER: none; 0: only try, without a
  *             system call; a sum beyond the clock's range means none
  * returns     as valet_park_until
- * order       as valet_park
- * context     as valet_park
- * source      as valet_park
  */
-VALET_API int valet_park_for(struct valet_parker *p, uint64_t timeout_ns);
+VALET_API int valet_park_for(struct valet_parker *p, uint64_t timeout_ns) VALET_CHECKED;
 
 /*
  * Leave a token; wake the thread that is parked, if one is. Several tokens are one.
@@ -108,11 +132,27 @@ VALET_API int valet_park_for(struct valet_parker *p, uint64_t timeout_ns);
  *           sema kind: threads only; it may wait until the parked thread has reached its kernel
  *           call, or for a short lock
  * cost      one atomic exchange when nobody is parked, else one system call more
- * source    as valet_park
  */
 VALET_API void valet_unpark(struct valet_parker *p);
 
 /* ---- Waiters: many wait, one wakes them all -------------------------------------------------- */
+
+/*
+ * The first thread that comes initialises; the others wait until it has:
+ *
+ *     enum { EMPTY, BUSY, FULL };
+ *     static struct valet_waiters cell = VALET_WAITERS_INIT(EMPTY);
+ *
+ *     int initialise(void (*init)(void))
+ *     {
+ *         unsigned seen = EMPTY;
+ *         if (!valet_waiters_compare_exchange(&cell, &seen, BUSY))
+ *             return valet_compare_and_wait(&cell, BUSY);
+ *         init();
+ *         valet_store_and_wake(&cell, FULL);
+ *         return VALET_OK;
+ *     }
+ */
 
 #define VALET_STATE_BITS 5
 #define VALET_STATE_MAX  31u /* states are 0 to VALET_STATE_MAX */
@@ -140,27 +180,28 @@ VALET_API unsigned valet_waiters_state(const struct valet_waiters *w);
  * wait stay on record and learn of the change at the next valet_store_and_wake.
  *
  * expected  in: the state to change from; out, where false is returned: the state that was seen
- * desired   0 to VALET_STATE_MAX; a larger one is a mistake of the caller: asserted, and cut
+ * desired   0 to VALET_STATE_MAX; of a larger one only the low VALET_STATE_BITS bits are
+ *           used; with -Dassertions=true it is a trap
  * returns   true if the state was changed. An *expected above VALET_STATE_MAX never matches
  * order     acquire and release when true, acquire when false
  * context   anywhere
  */
 VALET_API bool valet_waiters_compare_exchange(struct valet_waiters *w, unsigned *expected,
-                                              unsigned desired);
+                                              unsigned desired) VALET_CHECKED;
 
 /*
  * Block while the state is `expected`, until a valet_store_and_wake (or _delegate) changes it.
+ * Order and context are those of the call below, too.
  *
  * expected  0 to VALET_STATE_MAX
- * returns   VALET_OK, the state was seen to differ from expected; never spuriously. A state that
- *           went and came back unseen is not a difference: the thread waits on
+ * returns   VALET_OK, the state was seen to differ from expected; never spuriously. If it changes
+ *           and changes back before this thread looks, the thread goes on waiting
  *           VALET_ERR_INVALID, expected is above VALET_STATE_MAX
  *           VALET_ERR_UNSUPPORTED, VALET_ERR_SYSTEM as valet_park
  * order     acquire: what was written before the call that set the new state is visible
  * context   threads only; w may be freed once its last waiter has returned
- * source    as valet_park
  */
-VALET_API int valet_compare_and_wait(struct valet_waiters *w, unsigned expected);
+VALET_API int valet_compare_and_wait(struct valet_waiters *w, unsigned expected) VALET_CHECKED;
 
 /*
  * The same until a deadline.
@@ -168,23 +209,20 @@ VALET_API int valet_compare_and_wait(struct valet_waiters *w, unsigned expected)
  * deadline  as valet_park_until. A difference beats a deadline that has passed
  * returns   as valet_compare_and_wait, and
  *           VALET_TIMEDOUT, the deadline came and the state was still, or again, expected
- * order     as valet_compare_and_wait
- * context   as valet_compare_and_wait
- * source    as valet_park
  */
 VALET_API int valet_compare_and_wait_until(struct valet_waiters *w, unsigned expected,
-                                           uint64_t deadline);
+                                           uint64_t deadline) VALET_CHECKED;
 
 /*
  * Set the state and wake every thread that waits.
  *
  * w         may be freed by the last waiter that this wakes while the call is still going on
- * state     0 to VALET_STATE_MAX; a larger one is a mistake of the caller: asserted, and cut
+ * state     0 to VALET_STATE_MAX; of a larger one only the low VALET_STATE_BITS bits are
+ *           used; with -Dassertions=true it is a trap
  * order     release: pairs with the acquire of those who see the state
  * context   as valet_unpark
  * cost      one atomic operation when nobody has waited since the last one; else one system call
  *           more (futex kind) or one for each thread (sema kind)
- * source    as valet_park
  */
 VALET_API void valet_store_and_wake(struct valet_waiters *w, unsigned state);
 
@@ -201,7 +239,6 @@ VALET_API void valet_store_and_wake(struct valet_waiters *w, unsigned state);
  * cost      one atomic operation when nobody has waited since the last one; else one system call
  *           more, whatever the number of waiters. Of the waiters one makes one call more. Sema
  *           kind: this is valet_store_and_wake
- * source    as valet_park
  */
 VALET_API void valet_store_and_delegate(struct valet_waiters *w, unsigned state);
 
@@ -222,9 +259,8 @@ VALET_API void valet_store_and_delegate(struct valet_waiters *w, unsigned state)
  *           mapped, where the kernel tells (the README names the one that does not)
  * order     none: load the word with acquire yourself
  * context   threads only
- * source    futex(2) and its like; where there is none, the table of core/futex_sema.c
  */
-VALET_API int valet_futex_wait(uint32_t *word, uint32_t expected, uint64_t deadline);
+VALET_API int valet_futex_wait(uint32_t *word, uint32_t expected, uint64_t deadline) VALET_CHECKED;
 
 /*
  * Wake threads that wait on word. Change the word first: where the wait is a loop on the word (bare
@@ -235,7 +271,6 @@ VALET_API int valet_futex_wait(uint32_t *word, uint32_t expected, uint64_t deadl
  *           rows say so), and any wait may return for no reason
  * order     none: change the word with release yourself
  * context   as valet_unpark
- * source    as valet_futex_wait
  */
 VALET_API void valet_futex_wake(uint32_t *word, uint32_t count);
 
@@ -244,7 +279,6 @@ VALET_API void valet_futex_wake(uint32_t *word, uint32_t count);
  *
  * returns   ns since some fixed moment, monotonic; 0: there is no clock here
  * context   anywhere
- * source    CLOCK_MONOTONIC or the system's equivalent
  */
 VALET_API uint64_t valet_now(void);
 

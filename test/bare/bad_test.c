@@ -41,7 +41,7 @@ void bad_fault(void)
 void bad_hang(void)
 {
     struct valet_parker p = VALET_PARKER_INIT;
-    valet_park(&p);
+    CHECK_EQ(valet_park(&p), VALET_OK);
 }
 
 static void unpark(void *p)
@@ -54,7 +54,7 @@ void bad_masked_interrupt(void)
     struct valet_parker p = VALET_PARKER_INIT;
     bare_mask();
     test_interrupt(test_self(), unpark, &p);
-    valet_park(&p);
+    CHECK_EQ(valet_park(&p), VALET_OK);
 }
 
 #define TEST_NAMED(function) TEST(function) /* by its name, which is not BAD */

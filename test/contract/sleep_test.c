@@ -73,7 +73,7 @@ static void check_sleeps(const char *what, void (*run)(void *))
     valet_store_and_wake(&waiters, 1);
     valet_futex_wake(&word, 1);
     test_join(t);
-    valet_park_for(&parker, 0);
+    (void)!valet_park_for(&parker, 0); /* a token may be left, or not */
     valet_store_and_wake(&waiters, 0);
     test_report(what, used / US, "us of CPU in 150 ms");
     CHECK(used < 30 * MS);

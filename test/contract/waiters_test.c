@@ -447,7 +447,7 @@ static void wake_at_random(void *seed)
     for (unsigned i = 0; i < crowd.wakers_rounds; i++) {
         unsigned e = test_random(&random) % STOP;
         if (e % 4 == 0)
-            valet_waiters_compare_exchange(&crowd.w, &e, test_random(&random) % STOP);
+            (void)!valet_waiters_compare_exchange(&crowd.w, &e, test_random(&random) % STOP);
         else
             valet_store_and_wake(&crowd.w, e);
         if (i % 16 == 0)

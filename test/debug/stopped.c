@@ -6,6 +6,7 @@
 #include <pthread.h>
 #include <sched.h>
 #include <stdint.h>
+#include <stdlib.h>
 #include <valet.h>
 
 #define STATE   19u /* the highest bit and low ones */
@@ -25,13 +26,15 @@ __attribute__((noinline)) void stopped(void)
 
 static void *park(void *unused)
 {
-    valet_park(&parked);
+    if (valet_park(&parked) != VALET_OK)
+        abort();
     return unused;
 }
 
 static void *wait_for_change(void *unused)
 {
-    valet_compare_and_wait(&waited, STATE);
+    if (valet_compare_and_wait(&waited, STATE) != VALET_OK)
+        abort();
     return unused;
 }
 

@@ -14,7 +14,7 @@ import sys
 
 root, pages = sys.argv[1:]
 faults = []
-MARKS = {"VALET_API", "VALET_SYS_CALL"}  # of a declaration: nothing to explain
+MARKS = {"VALET_API", "VALET_SYS_CALL", "VALET_CHECKED"}  # of a declaration: nothing to explain
 
 
 def squeeze(text):
@@ -27,7 +27,7 @@ def header(path):
         text = file.read()
     functions = {}
     for match in re.finditer(r"(/\*(?:(?!\*/).)*\*/\n)?(?:VALET_API |VALET_SYS_CALL )?"
-                             r"((?:int|void|bool|unsigned|uint64_t)) (valet_\w+)\(([^)]*)\);",
+                             r"((?:int|void|bool|unsigned|uint64_t)) (valet_\w+)\(([^)]*)\)(?: VALET_CHECKED)?;",
                              text, re.S):
         comment, result, name, parameters = match.groups()
         functions[name] = (result, [squeeze(p) for p in parameters.split(",")],

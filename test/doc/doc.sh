@@ -29,10 +29,11 @@ examples() {
     for page in include/man/*.3; do
         sed -n '/^\.Bd -literal/,/^\.Ed/p' "$page" | sed '/^\./d' >"build/doc/$(basename "$page").h"
     done
+    awk '/^ \*\// {on = 0} on && sub(/^ \*( {5})?/, ""); /^ \* .*:$/ {on = 1}' include/valet.h >build/doc/valet.h.h
     gcc -std=c11 -O2 -Wall -Wextra -Wpedantic -Werror -pthread -I. -Iinclude -Ibuild/doc test/doc/examples.c \
         core/*_futex.c core/now.c sys/linux.c -o build/doc/examples && timeout 300 build/doc/examples
 }
-try 'the examples of the pages compile, and run' examples
+try 'the examples of the pages and of valet.h compile, and run' examples
 try 'Doxygen' doxygen test/doc/Doxyfile
 
 try 'the design page names what is there' python3 test/doc/design.py
@@ -96,7 +97,7 @@ mandocs() { lint include/man/valet_park.3; }
 plant 'a function more' 'valet_more(' include/valet.h \
     's/^VALET_API uint64_t valet_now(void);/&\nVALET_API void valet_more(struct valet_parker *p);/' pages
 plant 'another type of a parameter' 'valet_futex_wait is not' include/valet.h \
-    's/uint32_t expected, uint64_t deadline);/uint32_t expected, uint32_t deadline);/' pages
+    's/uint32_t expected, uint64_t deadline) /uint32_t expected, uint32_t deadline) /' pages
 plant 'a status more' 'VALET_MORE is in no page' include/valet.h \
     's/VALET_ERR_SYSTEM = -4 /VALET_ERR_SYSTEM = -4, VALET_MORE = -5 /
     s/VALET_ERR_SYSTEM = -4/&,\n    VALET_MORE = -5/' pages

@@ -1,35 +1,43 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0 */
-/* Runs the examples of the pages, as doc.sh takes them out of there. */
+/* Runs the examples of the pages, as doc.sh takes them out of there, and those of valet.h. */
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
 
 #include "valet.h"
 
+#include "valet.h.h"
 #include "valet_futex.3.h"
 #include "valet_park.3.h"
 #include "valet_waiters.3.h"
 
 enum { THREADS = 4, ROUNDS = 2000 };
 
-static int count, initialised, failures;
+static int count, initialised, filled, failures;
 
 static void init(void)
 {
     initialised++;
 }
 
+static void fill(void)
+{
+    filled++;
+}
+
 static void *worker(void *first)
 {
-    int r = run_once(init), seen = initialised;
+    int r = run_once(init) | initialise(fill), seen = initialised + filled;
     for (int i = 0; i < ROUNDS; i++) {
         r |= lock();
         count++;
-        failures += i == 0 && (r != VALET_OK || seen != 1);
+        failures += i == 0 && (r != VALET_OK || seen != 2);
         unlock();
     }
-    if (first != NULL)
+    if (first != NULL) {
         compute();
+        produce();
+    }
     return NULL;
 }
 
@@ -44,6 +52,8 @@ int main(void)
     do
         r = wait_a_second();
     while (r == 0);
+    if (r == 42)
+        r = consume();
     for (int i = 0; i < THREADS; i++)
         pthread_join(threads[i], NULL);
     printf("answer %d, count %d, initialised %d, failures %d\n", r, count, initialised, failures);

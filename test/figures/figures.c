@@ -13,7 +13,7 @@ void start(void);
 void start(void)
 {
     valet_unpark(&parker);
-    valet_park(&parker);
+    (void)!valet_park(&parker);
 }
 #else
 int main(int argc, char **argv)
@@ -26,10 +26,10 @@ int main(int argc, char **argv)
         valet_unpark(&parker);
 #endif
 #ifdef PAIR
-        valet_park(&parker);
+        (void)!valet_park(&parker);
 #endif
 #ifdef WAIT
-        valet_compare_and_wait(&waiters, 1);
+        (void)!valet_compare_and_wait(&waiters, 1);
 #endif
 #ifdef SET
         valet_store_and_wake(&waiters, 1);

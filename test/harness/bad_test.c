@@ -21,7 +21,7 @@ static void trap(void *unused)
 static void park(void *unused)
 {
     (void)unused;
-    valet_park(&parker);
+    CHECK_EQ(valet_park(&parker), VALET_OK);
 }
 
 UNUSED static void bad_check(void)

@@ -69,6 +69,16 @@ by_cmake() { # PREFIX OS-KIND VERSION
 version=$(meson introspect --projectinfo "$build" |
     python3 -c 'import json, sys; print(json.load(sys.stdin)["version"])')
 cp -r "$prefix" "$dir/moved"
+# The version that the header states, which is Meson's
+stated() {
+    printf '#include <valet.h>\nVALET_VERSION_MAJOR.VALET_VERSION_MINOR.VALET_VERSION_PATCH\n' |
+        gcc -E -P "-I$1" - | tail -n 1 | tr -d ' '
+}
+states() { [ "$(stated "$1")" = "$version" ]; }
+try "valet.h is of version $version" states "$prefix/include"
+mkdir -p "$dir/later"
+sed 's/\(define VALET_VERSION_MINOR \).*/\1 99/' "$prefix/include/valet.h" >"$dir/later/valet.h"
+try_not 'planted: valet.h of another version' states "$dir/later"
 try 'a project outside, by CMake, its version asked for' by_cmake "$prefix" linux-futex "$version"
 try '... from where the tree was moved to' by_cmake "$dir/moved" linux-futex ''
 try_not '... of a later version' by_cmake "$prefix" linux-futex "${version%.*}.99"

@@ -32,7 +32,7 @@ static inline void waiters_prepare(unsigned count)
 
 static inline void waiters_wait(unsigned expected)
 {
-    valet_compare_and_wait(&waiters.valet, expected);
+    (void)!valet_compare_and_wait(&waiters.valet, expected);
 }
 
 static inline void waiters_set(unsigned state)
@@ -62,7 +62,7 @@ static inline void parker_init(struct parker *p)
 
 static inline void parker_park(struct parker *p)
 {
-    valet_park(&p->valet);
+    (void)!valet_park(&p->valet);
 }
 
 static inline bool parker_park_for(struct parker *p, uint64_t ns)

@@ -60,7 +60,7 @@ struct member {
 static void member(void *argument)
 {
     struct member self = *(struct member *)argument;
-    valet_compare_and_wait(&self.crew->phase, READY);
+    (void)!valet_compare_and_wait(&self.crew->phase, READY); /* this kernel refuses no wait */
     self.crew->work(self.number);
     if (atomic_fetch_sub(&self.crew->left, 1) == 1)
         valet_store_and_wake(&self.crew->phase, DONE);
@@ -129,7 +129,7 @@ static void lock(uint32_t *word)
     if (__atomic_compare_exchange_n(word, &seen, 1, 0, __ATOMIC_ACQUIRE, __ATOMIC_RELAXED))
         return;
     while (__atomic_exchange_n(word, 2, __ATOMIC_ACQUIRE) != 0)
-        valet_futex_wait(word, 2, VALET_FOREVER);
+        (void)!valet_futex_wait(word, 2, VALET_FOREVER); /* whatever it says: the loop looks */
 }
 
 static void unlock(uint32_t *word)
@@ -143,7 +143,7 @@ static void wait_for_change(void)
 {
     uint32_t seen = queue.changes;
     unlock(&queue.lock);
-    valet_futex_wait(&queue.changes, seen, VALET_FOREVER);
+    (void)!valet_futex_wait(&queue.changes, seen, VALET_FOREVER);
     lock(&queue.lock);
 }
 

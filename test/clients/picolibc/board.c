@@ -46,7 +46,7 @@ void board_run(void (*work)(void))
     valet_store_and_wake(&running, 1);
     valet_store_and_wake(&jobs, (valet_waiters_state(&jobs) + 1) & VALET_STATE_MAX);
     do_job();
-    valet_compare_and_wait(&running, 1);
+    (void)!valet_compare_and_wait(&running, 1); /* bare metal refuses no wait */
 }
 
 void bare_enter(unsigned number)
@@ -65,7 +65,7 @@ void bare_enter(unsigned number)
         exit(main());
     }
     for (unsigned done = 0;; done = (done + 1) & VALET_STATE_MAX) {
-        valet_compare_and_wait(&jobs, done);
+        (void)!valet_compare_and_wait(&jobs, done);
         do_job();
     }
 }

@@ -49,7 +49,7 @@ static void acquire(struct __lock *lock)
             &lock->word, &seen, next, memory_order_acquire, memory_order_relaxed));
         if (!(seen & HELD))
             return;
-        valet_park(&parkers[cpu]);
+        (void)!valet_park(&parkers[cpu]); /* whatever it says: the loop looks */
     }
 }
 
