@@ -200,8 +200,11 @@ misstated() { # NAME SAID SED WHAT [FILE]: in a copy
 misstated 'a page too long' 'lines, of 220' 's/^## .*/&\n\n\n/' lines
 misstated 'fewer lines that are longer' 'characters, of 132' '/^and context of/{N; N; s/\n/ /g}' lines
 misstated 'a row less' 'illumos: None in the page' '/^. .illumos/d' systems
-misstated 'a row of no system' 'plan9: futex in the page' 's/^| .redox./| plan9/' systems
-misstated 'another kind' 'sgx: futex in the page, sema in sys' 's/^\(. .sgx.*\) sema /\1 futex /' systems
+misstated 'a row of no system' 'plan9: futex, x86_64 aarch64 riscv64 in the page' 's/^| .redox./| plan9/' systems
+misstated 'another kind' \
+    'sgx: futex, x86_64 in the page, sema, x86_64 in sys' 's/^\(. .sgx.*\) sema /\1 futex /' systems
+misstated 'a CPU more' 'dragonfly: futex, x86_64 aarch64 in the page, futex, x86_64 in sys' \
+    's/^\(. .dragonfly.*\) x86_64 /\1 x86_64, aarch64 /' systems
 misstated 'a time too short' 'all.sh deep: 9 minutes' '/^. .sh test.all.sh deep/s/[0-9]* minutes/9 minutes/' times
 misstated 'a time that was cut since' 'all.sh deep: 60 minutes' \
     '/^. .sh test.all.sh deep/s/[0-9]* minutes/60 minutes/' times

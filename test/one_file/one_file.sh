@@ -58,7 +58,7 @@ cross() {
     strict clang --target="$2-unknown-none-elf" -ffreestanding -c "$dir/$1/valet.c" -o "$dir/$1/$2.o"
 }
 
-rows=$(sed -n "s/^ *'\([a-z_]*\)': \['\([a-z]*\)', '\([a-z_]*\.c\)'\],$/\1:\2:\3/p" sys/meson.build)
+rows=$(python3 -B test/lib/systems.py | awk '$1 != "external" { print $1 ":" $2 ":" $3 }')
 rows="$rows external:futex:- external:sema:-"
 count=0
 for row in $rows; do
