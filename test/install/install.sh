@@ -140,13 +140,4 @@ try_not 'planted: another header, subproject' by_subproject
 rm -rf "$dir/two" "$dir/elsewhere"
 try 'planted: names of directories, built' twice two "$dir/a/much/deeper/directory/valet" "$dir/elsewhere"
 try_not '... and seen' same
-# A standard that is too old is one line, and names what is needed.
-too_old() {
-    ! meson setup "$dir/$1" "-Dc_std=$1" -Dtests=false >"$dir/$1.log" 2>&1 &&
-        grep -q "ERROR: .*valet is written in C11: .*, not $1\$" "$dir/$1.log"
-}
-try 'configured with c99: one line says that it is C11' too_old c99
-try '... with gnu89' too_old gnu89
-try_not '... with c17: no such line' too_old c17
-
 counted install
