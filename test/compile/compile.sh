@@ -292,6 +292,25 @@ foreign_not() {
 foreign_not planted_symbol 'void planted_symbol(void); void f(void) { planted_symbol(); }'
 foreign_not 'data: ' 'int variable = 1;'
 
+# The rows are those of sys/meson.build, with its kinds and CPUs, but for the systems that the tests run.
+agrees() { # TABLE
+    python3 -B test/lib/systems.py | grep -vE '^(linux|posix|bare|external|wasm|windows|windows_keyed) ' |
+        awk '{ print $1, $2, $4 }' | sort >"$dir/rows"
+    printf '%s\n' "$1" | sed 's/arm64/aarch64/' | awk 'NF { print $1, $2, $4 }' | sort | diff "$dir/rows" -
+}
+try 'systems, kinds and CPUs are those of sys/meson.build' agrees "$table"
+disagrees() { # WHAT SEEN SED: in a copy of the table
+    said=$(agrees "$(printf '%s\n' "$table" | sed "$3")") && said='nothing wrong'
+    case $said in
+    *"$2"*) good "planted: $1: seen" ;;
+    *) bad "planted: $1: not seen: $said" ;;
+    esac
+}
+disagrees 'a CPU less' '> cloudabi sema x86_64' '/^cloudabi/s/,aarch64//'
+disagrees 'a CPU more' '> dragonfly futex x86_64,aarch64' '/^dragonfly/s/x86_64/&,aarch64/'
+disagrees 'another kind' '> redox sema' '/^redox/s/futex/sema/'
+disagrees 'a system less' '< sgx sema x86_64' '/^sgx/d'
+
 # The check itself: each fault is planted in a copy, and must be seen for what it is.
 # plant SYSTEM CPU SEEN CODE [OR SEEN]
 plant() {
