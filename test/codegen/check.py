@@ -22,12 +22,14 @@ from pathlib import Path
 import rules
 from sites import sites_of
 
+sys.path.append(os.path.join(os.path.dirname(__file__), "../lib"))
+from systems import ROWS
+
 LEVELS = ["-O2", "-O3", "-Os"] if os.environ.get("STRENGTH", "deep") == "deep" else ["-O2"]
 FLAGS = ("-std=c11 -gdwarf-4 -fPIC -fvisibility=hidden -fno-stack-protector -ffunction-sections -fdata-sections"
          " -I. -Iinclude").split()
-# Where the CPUs of a system are fewer than the library's.
-SYSTEMS = {"sys/cloudabi.c": ["x86_64", "aarch64"], "sys/sgx.c": ["x86_64"],
-           "sys/windows.c": ["x86_64", "aarch64"], "sys/windows_keyed.c": ["x86_64", "aarch64"]}
+# The CPUs of each file of a system
+CPUS = {f"sys/{file}": cpus for _, file, cpus in ROWS.values()}
 CLANG_WASM = "clang --target=wasm32-unknown-unknown -matomics -mbulk-memory"
 CLANG_RISCV = "clang --target=riscv64-linux-gnu -isystem /usr/riscv64-linux-gnu/include"
 MACHINES = [  # name, CPU, command by compiler
@@ -82,10 +84,7 @@ def files_for(cpu):
     """The sources with atomic operations that this CPU can have."""
     found = []
     for file in sorted(glob.glob("core/*.c") + glob.glob("sys/*.c")):
-        system = file.startswith("sys/")
-        text = Path(file).read_text(encoding="utf-8")
-        if sites_of(file, text) and not (system and cpu not in SYSTEMS.get(file, rules.READ)) \
-                and not (system and cpu == "wasm32"):
+        if sites_of(file, Path(file).read_text(encoding="utf-8")) and cpu in CPUS.get(file, rules.READ):
             found.append(file)
     return found
 

@@ -30,6 +30,9 @@ import subprocess
 import sys
 from pathlib import Path
 
+sys.path.append(os.path.join(os.path.dirname(__file__), "../lib"))
+from systems import ROWS
+
 passed = failed = skipped = 0
 
 
@@ -318,19 +321,9 @@ MACHINES = [
 MORE_MACHINES = [Machine("aarch64", "gcc", "-march=armv9-a -mtune=a64fx"),
                  Machine("aarch64", "clang", "-march=armv8.4-a+sve2")]
 STREAMING = Machine("aarch64", "clang", "-march=armv9-a+sme")
-# Systems that trap, by the CPUs that they are written for
-SYSTEMS = {
-    "linux": ("futex", ["aarch64", "riscv64", "x86_64"]),
-    "freebsd": ("futex", ["aarch64", "riscv64", "x86_64"]),
-    "netbsd": ("futex", ["aarch64", "riscv64", "x86_64"]),
-    "netbsd_park": ("sema", ["aarch64", "riscv64", "x86_64"]),
-    "openbsd": ("futex", ["aarch64", "riscv64", "x86_64"]),
-    "redox": ("futex", ["aarch64", "riscv64", "x86_64"]),
-    "cloudabi": ("sema", ["aarch64", "x86_64"]),
-    "darwin": ("futex", ["aarch64", "x86_64"]),
-    "dragonfly": ("futex", ["x86_64"]),
-    "illumos": ("sema", ["x86_64"]),
-}
+# Systems that trap: kind, and CPUs
+SYSTEMS = {name: (ROWS[name][0], sorted(ROWS[name][2])) for name in (
+    "linux", "freebsd", "netbsd", "netbsd_park", "openbsd", "redox", "cloudabi", "darwin", "dragonfly", "illumos")}
 KINDS = {"static": "VALET_STATIC", "target": "VALET_STATIC, vectors by the user's attribute",
          "lto": "LTO", "lto-vector": "LTO, the library with these flags"}
 # The attribute of a user's function in a file that is compiled without vectors; for riscv64 no compiler here has it.
