@@ -2,50 +2,18 @@
 # SPDX-License-Identifier: MIT OR Apache-2.0
 """Write the library as one file, valet.c, and valet.h beside it.
 
-usage: amalgamate.py ROOT OS KIND FILE CPUS SPIN VERSION OUTPUT HEADER DEPFILE
-       SPIN is 1 or 0, as VALET_SPIN;
-       FILE is the system's in sys/, or - for the embedder's own; CPUS are names of arch/*.h, with commas
-
 Each file of core/ and sys/ is a translation unit with short names of its own. In one file, and in the
 user's file that includes it, they would meet: so what a unit keeps for itself gets the unit's prefix
 (EINTR of sys/linux.c is VALET_SYS_EINTR), and headers lose the functions that nobody here calls.
 """
+import argparse
 import os
 import re
 import sys
 
-root, system, kind, sys_file, cpus, spin, version, output, header, depfile = sys.argv[1:]
-cpus = cpus.split(",")
-UNITS = [("park", f"core/park_{kind}.c"), ("waiters", f"core/waiters_{kind}.c"),
-         ("futex", f"core/futex_{kind}.c"), ("now", "core/now.c")]
-if sys_file != "-":
-    UNITS.append(("sys", f"sys/{sys_file}"))
-
-used = []      # files, for the depfile
-standard = []  # <headers>, in order
-feature = []   # feature macros of a hosted file: before any header
-done = set()   # local headers that are in
-
 
 def fail(message):
     sys.exit(f"amalgamate.py: {message}")
-
-
-def read(path):
-    used.append(os.path.join(root, path))
-    with open(used[-1], encoding="utf-8") as file:
-        text = file.read()
-    text = re.sub(r"^#if VALET_SPIN\n(.*?)(?:^#else\n(.*?))?^#endif\n",
-                  lambda m: m.group(1) if spin == "1" else m.group(2) or "", text, flags=re.M | re.S)
-    text = re.sub(r"/\* [^*]*\*/\n#ifndef VALET_SPIN\n#define .*\n#endif\n\n", "", text)
-    return re.sub(r"^/\* SPDX-License-Identifier: .* \*/\n", "", text)
-
-
-def find(name):
-    for path in (name, "include/" + name):
-        if os.path.exists(os.path.join(root, path)):
-            return path
-    fail(f"no {name}")
 
 
 TOKEN = re.compile(r"/\*.*?\*/|//[^\n]*|\"(?:\\.|[^\"\\\n])*\"|'(?:\\.|[^'\\\n])*'", re.S)
@@ -56,45 +24,93 @@ def bare(text):
     return TOKEN.sub(" ", text)
 
 
-def choose_cpus(text):
-    """arch/arch.h, for the CPUs that were asked for only."""
-    rows = re.findall(r"^#(?:el)?if (.*)\n(#include \"arch/(\w+)\.h\".*)\n", text, re.M)
-    kept = [(condition, include) for condition, include, name in rows if name in cpus]
-    if len(kept) != len(cpus):
-        fail(f"CPUs are {', '.join(name for _, _, name in rows)}")
-    chain = "".join(f"#{'el' if n else ''}if {condition}\n{include}\n"
-                    for n, (condition, include) in enumerate(kept))
-    start, end = text.index("#if defined"), text.index("#else\n#error")
-    return text[:start] + chain + text[end:]
+class Tree:
+    """The files under a root, and what reading them has shown."""
 
+    def __init__(self, root, cpus):
+        self.root, self.cpus = root, cpus
+        self.used = []      # files, for the depfile
+        self.standard = []  # <headers>, in order
+        self.feature = []   # feature macros of a hosted file: before any header
+        self.done = {"include/valet.h"}  # local headers that are in; this one stays a file
+        self.in_condition = set()        # those of them that are in an #if
 
-def expand(path):
-    """A file, with its local headers in place the first time that they are asked for."""
-    text = read(path)
-    if path == "arch/arch.h":
-        text = choose_cpus(text)
-    guard = re.search(r"^#ifndef (\w+_H)\n#define \1\n", text, re.M)
-    if guard:
-        text = text.replace(guard.group(0), "", 1)
-        text = text[:text.rindex("#endif")]
+    def read_whole(self, path):
+        self.used.append(os.path.join(self.root, path))
+        with open(self.used[-1], encoding="utf-8") as file:
+            return file.read()
 
-    def include(match):
-        name = match.group(1)
-        if name.startswith("<"):
-            if name not in standard:
-                standard.append(name)
+    def read(self, path):
+        return re.sub(r"^/\* SPDX-License-Identifier: .* \*/\n", "", self.read_whole(path))
+
+    def find(self, name):
+        for path in (name, "include/" + name):
+            if os.path.exists(os.path.join(self.root, path)):
+                return path
+        return fail(f"no {name}")
+
+    def choose_cpus(self, text):
+        """arch/arch.h, for the CPUs that were asked for only."""
+        rows = re.findall(r"^#(?:el)?if (.*)\n(#include \"arch/(\w+)\.h\".*)\n", text, re.M)
+        kept = [(condition, include) for condition, include, name in rows if name in self.cpus]
+        if len(kept) != len(self.cpus):
+            fail(f"CPUs are {', '.join(name for _, _, name in rows)}")
+        chain = "".join(f"#{'el' if n else ''}if {condition}\n{include}\n"
+                        for n, (condition, include) in enumerate(kept))
+        start, end = text.index("#if defined"), text.index("#else\n#error")
+        return text[:start] + chain + text[end:]
+
+    def expand(self, path, front=None):
+        """A file, with its local headers in place the first time that they are asked for. Those of a header that is
+        in an #if serve others, too: they go to `front`, before the #if."""
+        text = self.read(path)
+        if path == "arch/arch.h":
+            text = self.choose_cpus(text)
+        guard = re.search(r"^#ifndef (\w+_H)\n#define \1\n", text, re.M)
+        if guard:
+            text = text.replace(guard.group(0), "", 1)
+            text = text[:text.rindex("#endif")]
+        for define in re.findall(r"^#define _POSIX_C_SOURCE .*\n", text, re.M):
+            text = text.replace(define, "")
+            self.feature.append(f"#ifndef _POSIX_C_SOURCE\n{define}#endif\n")
+
+        out = []
+        depth = outermost = 0  # of #if, and where in `out` the outermost one begins
+        for line in text.splitlines(keepends=True):
+            # not an #include of a macro: the user's, at his own risk
+            include = re.match(r'#include (?:(<[^>]*>)|"([^"]*)")', line)
+            if not include:
+                if line.startswith("#if"):
+                    outermost = outermost if depth else len(out)
+                    depth += 1
+                elif line.startswith("#endif"):
+                    depth -= 1
+                out.append(line)
+            elif include.group(1):
+                if include.group(1) not in self.standard:
+                    self.standard.append(include.group(1))
+            elif front is not None:
+                front.append(self.local(include.group(2)))
+            elif depth:
+                before = []
+                out.append(self.local(include.group(2), before))
+                out[outermost:outermost] = before
+                outermost += len(before)
+            else:
+                out.append(self.local(include.group(2)))
+        return "".join(out)
+
+    def local(self, name, front=None):
+        """A header, where it is not in already; in an #if, where there is a `front`."""
+        path = self.find(name)
+        if path in self.in_condition:
+            fail(f"{path} is in an #if, and is asked for once more")
+        if path in self.done:
             return ""
-        where = find(name.strip('"'))
-        if where == "include/valet.h" or where in done:
-            return ""
-        done.add(where)
-        return expand(where)
-
-    for define in re.findall(r"^#define _POSIX_C_SOURCE .*\n", text, re.M):
-        text = text.replace(define, "")
-        feature.append(f"#ifndef _POSIX_C_SOURCE\n{define}#endif\n")
-    # not an #include of a macro: the user's, at his own risk
-    return re.sub(r'^#include (<[^>]*>|"[^"]*").*\n', include, text, flags=re.M)
+        self.done.add(path)
+        if front is not None:
+            self.in_condition.add(path)
+        return self.expand(path, front)
 
 
 def own_names(text):
@@ -178,53 +194,85 @@ def drop_unused(text):
             return "\n\n".join(chunks)
 
 
-done.add("include/valet_sys.h")
-parts = [("include/valet_sys.h", expand("include/valet_sys.h"))]
-for prefix, path in UNITS:
-    parts.append((path, rename(expand(path), prefix)))
+def amalgamate(tree, options):
+    """What valet.c holds."""
+    units = [("park", f"core/park_{options.kind}.c"), ("waiters", f"core/waiters_{options.kind}.c"),
+             ("futex", f"core/futex_{options.kind}.c"), ("now", "core/now.c")]
+    if options.file != "-":
+        units.append(("sys", f"sys/{options.file}"))
+    parts = [("include/valet_sys.h", tree.local("valet_sys.h"))]
+    parts += [(path, rename(tree.expand(path), prefix)) for prefix, path in units]
+    text = "".join(f"/* ---- {path} {'-' * (88 - len(path))} */\n\n{part.strip()}\n\n" for path, part in parts)
+    text = drop_unused(text)
 
-text = "".join(f"/* ---- {path} {'-' * (88 - len(path))} */\n\n{part.strip()}\n\n" for path, part in parts)
-text = drop_unused(text)
+    # The system's functions are the file's own, but where somebody else defines or replaces them.
+    for name in set(re.findall(r"^(?:int|void|uint64_t) (valet_sys_\w+)\([^;{]*\)\n\{", text, re.M)):
+        text = re.sub(rf"^((?:VALET_SYS_CALL )?(?:int|void|uint64_t) {name}\()", r"static \1", text, flags=re.M)
 
-# The system's functions are the file's own, but where somebody else defines or replaces them.
-for name in set(re.findall(r"^(?:int|void|uint64_t) (valet_sys_\w+)\([^;{]*\)\n\{", text, re.M)):
-    text = re.sub(rf"^((?:VALET_SYS_CALL )?(?:int|void|uint64_t) {name}\()", r"static \1", text, flags=re.M)
+    # What arch/ has may serve another CPU's traps only (Darwin's on x86_64 is a BSD one), or a poll.
+    text = re.sub(r"^(static inline \w+ valet_(?:trap_|arch_relax))", r"__attribute__((unused)) \1", text, flags=re.M)
 
-# A trap may serve one CPU's other traps only (Darwin's on x86_64 is a BSD one).
-text = text.replace("static inline long valet_trap_", "__attribute__((unused)) static inline long valet_trap_")
+    # A C file needs no guards for C++.
+    text = re.sub(r"#ifdef __cplusplus\n.*?#endif\n\n?", "", text, flags=re.S)
+    text = re.sub(r"\n{3,}", "\n\n", text)
 
-# A C file needs no guards for C++.
-text = re.sub(r"#ifdef __cplusplus\n.*?#endif\n\n?", "", text, flags=re.S)
-text = re.sub(r"\n{3,}", "\n\n", text)
-
-note = ""
-if kind == "sema":
-    note = """ Then
+    note = poll = ""
+    if options.kind == "sema":
+        note = """ Then
  * valet_futex_wait and _wake have a table in each such file: use them from one file only."""
+    else:
+        poll = f"""/* Whether a park polls before it sleeps: as -Dspin= had it, or your own. */
+#ifndef VALET_SPIN
+#define VALET_SPIN {options.spin}
+#endif
 
-head = f"""/* SPDX-License-Identifier: MIT OR Apache-2.0 */
+"""
+    return f"""/* SPDX-License-Identifier: MIT OR Apache-2.0 */
 /*
- * valet {version} in one file, for -Dos={system} ({kind} kind) on {', '.join(cpus)}.
+ * valet {options.version} in one file, for -Dos={options.os} ({options.kind} kind) on {', '.join(tree.cpus)}.
  * Written by amalgamate.py: change the tree, not this file.
  *
  * Compile it beside valet.h, as any C11 file; or define VALET_STATIC and include it, in place of
  * valet.h, into a file of your own: then every function is static, and the fast paths are inlined.{note}
  */
-{"".join(feature)}#ifdef VALET_STATIC
+{poll}{"".join(tree.feature)}#ifdef VALET_STATIC
 #ifdef VALET_H
 #error "with VALET_STATIC, include valet.c in place of valet.h, or before it"
 #endif
 #define VALET_API static inline __attribute__((unused))
 #endif
 
-{"".join(f"#include {name}{chr(10)}" for name in standard)}
+{"".join(f"#include {name}{chr(10)}" for name in tree.standard)}
 #include "valet.h"
 
+{text.rstrip()}
 """
-with open(output, "w", encoding="utf-8", newline="\n") as file:
-    file.write(head + text.rstrip() + "\n")
-used.append(os.path.join(root, "include/valet.h"))
-with open(used[-1], encoding="utf-8") as source, open(header, "w", encoding="utf-8", newline="\n") as file:
-    file.write(source.read())
-with open(depfile, "w", encoding="utf-8") as file:
-    file.write(f"{output}: " + " ".join(dict.fromkeys(used)).replace("\\", "/") + "\n")
+
+
+def write(path, text):
+    with open(path, "w", encoding="utf-8", newline="\n") as file:
+        file.write(text)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.split("\n", maxsplit=1)[0])
+    parser.add_argument("root", help="of the tree")
+    parser.add_argument("os", help="a row of sys/meson.build")
+    parser.add_argument("kind", choices=["futex", "sema"])
+    parser.add_argument("file", help="the system's, in sys/; - for the embedder's own")
+    parser.add_argument("cpus", help="names of arch/*.h, with commas")
+    parser.add_argument("spin", choices=["0", "1"], help="VALET_SPIN, where the user does not define it")
+    parser.add_argument("version")
+    parser.add_argument("output", help="valet.c")
+    parser.add_argument("header", help="valet.h")
+    parser.add_argument("depfile")
+    options = parser.parse_args()
+
+    tree = Tree(options.root, options.cpus.split(","))
+    write(options.output, amalgamate(tree, options))
+    write(options.header, tree.read_whole("include/valet.h"))
+    write(options.depfile, f"{options.output}: " + " ".join(dict.fromkeys(tree.used)).replace("\\", "/") + "\n")
+
+
+if __name__ == "__main__":
+    main()

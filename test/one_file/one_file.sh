@@ -87,12 +87,31 @@ one_cpu() {
 }
 try 'for one CPU it is for no other' one_cpu
 
+# Polling is a matter of VALET_SPIN, which the file defines as its build had it, and its user as he likes.
 polls() {
-    SPIN=1 write "$1" futex "$1.c" x86_64,aarch64,riscv64 . && grep -q poll_then_park "$dir/$1/valet.c" &&
-        compiled "$1" gcc && compiled "$1" clang && cross "$1" aarch64 && cross "$1" riscv64
+    SPIN=1 write "$1" futex "$1.c" x86_64,aarch64,riscv64 . && compiled "$1" gcc && has_a_poll "$1" &&
+        compiled "$1" clang && has_a_poll "$1" && cross "$1" aarch64 && cross "$1" riscv64
 }
-try 'linux, that polls' polls linux
-try 'freebsd, that polls' polls freebsd
+has_a_poll() {
+    nm "$dir/$1/valet.o" | grep -q 'poll_then_park$'
+}
+has_none() {
+    compiled "$@" && ! has_a_poll "$1"
+}
+has_one() {
+    compiled "$@" && has_a_poll "$1"
+}
+for system in linux freebsd; do
+    try "$system, that polls" polls $system
+    for cc in gcc clang; do
+        try "... and does not, by its user's wish, $cc" has_none $system $cc -DVALET_SPIN=0
+    done
+    try "$system, that does not poll" write $system futex $system.c x86_64,aarch64,riscv64 .
+    for cc in gcc clang; do
+        try "... so, $cc" has_none $system $cc
+        try "... and does, by its user's wish, $cc" has_one $system $cc -DVALET_SPIN=1
+    done
+done
 
 # The fast paths
 instructions() { # COMPILER WHAT
@@ -128,6 +147,11 @@ planted 'a conversion' sys/linux.c 's/(long)expected, (long)until/(long)expected
 planted 'a name that is not taken apart' core/amalgamate.py '
     s/names = {n for n in names/& if n != "word_of"/
     s/return ({n for n in names if not/return ({n for n in names if n != "word_of" and not/' in_linux
+always() { write linux futex linux.c x86_64,aarch64,riscv64 "$dir/tree" && has_none linux gcc; }
+planted 'a poll without its condition' core/park_futex.c 's/^#if VALET_SPIN$/#if 1/' always
+twice() { write linux futex linux.c x86_64 "$dir/tree"; }
+planted 'a header in a condition, and once more' core/now.c \
+    's/^#include "valet_sys.h"/#include "core\/spin.h"\n&/' twice
 slower() {
     write linux futex linux.c x86_64 "$dir/tree" &&
         [ $(($(instructions gcc UNPARK) - $(instructions gcc NOTHING))) -le 7 ]
