@@ -81,12 +81,19 @@ def run(command, **more):
 
 
 def files_for(cpu):
-    """The sources with atomic operations that this CPU can have."""
-    found = []
+    """The sources with atomic operations that this CPU can have; and headers of sys/ with orders, of which the first
+    source that includes one stands for all."""
+    found, headers = [], []
     for file in sorted(glob.glob("core/*.c") + glob.glob("sys/*.c")):
-        if sites_of(file, Path(file).read_text(encoding="utf-8")) and cpu in CPUS.get(file, rules.READ):
+        if cpu not in CPUS.get(file, rules.READ):
+            continue
+        text = Path(file).read_text(encoding="utf-8")
+        more = [h for h in re.findall(r'^#include "(sys/\w+\.h)"', text, re.M) if h not in headers
+                and any(s.orders() for s in sites_of(h, Path(h).read_text(encoding="utf-8")))]
+        if more or sites_of(file, text):
             found.append(file)
-    return found
+            headers += more
+    return found, headers
 
 
 def link(cpu, objects, output):
@@ -200,8 +207,9 @@ class Work:
         self.level, self.suffix = level, suffix
         self.title = f"{self.name}, {compiler} {level}"
         self.directory = f"{top}/{re.sub('[^a-zA-Z0-9]+', '-', self.title)}"
-        self.files = files_for(self.cpu)
-        self.sites = [s for f in self.files for s in sites_of(f, self.compiled(Path(f).read_text(encoding="utf-8")))]
+        self.files, self.headers = files_for(self.cpu)
+        self.sites = [s for f in self.files + self.headers
+                      for s in sites_of(f, self.compiled(Path(f).read_text(encoding="utf-8")))]
         self.orders = sum(len(s.orders()) for s in self.sites)
 
     def compiled(self, text):
@@ -225,10 +233,11 @@ class Work:
     def plant_all(self):
         """Every order of the source, taken out. The words are of one length: nothing moves."""
         root = f"{self.directory}/weak"
-        for file in self.files:
+        for file in self.files + self.headers:
             write(f"{root}/{file}", re.sub("memory_order_(acquire|release|acq_rel)", "memory_order_relaxed",
                                            Path(file).read_text(encoding="utf-8")))
-        _, _, _, lacks = self.look(compile_all(self.command, self.level, self.files, root, root), "weak")
+        _, _, _, lacks = self.look(
+            compile_all(self.command, self.level, self.files, root, root, more=["-iquote", root]), "weak")
         unseen = [f"{site}: {what} weakened and not reported" for site in self.sites for what in site.orders()
                   if (site, what) not in lacks]
         if self.cpu in WEAK_IS_VISIBLE:
