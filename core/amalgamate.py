@@ -178,8 +178,9 @@ def rename(text, prefix):
 def drop_unused(text):
     """Without the inline functions and function-like macros that nobody calls, and their comments."""
     chunks = re.split(r"\n\n+(?=[^\s}])", text)
-    defined = [set(re.findall(r"^(?:static inline .*?\b|#define )((?:valet|VALET)_\w+)(?:\(| valet_)", chunk, re.M))
-               for chunk in chunks]
+    name = r"((?:valet|VALET)_\w+)"
+    defined = [set(re.findall(rf"^static inline [^(]*?\b{name}\(", chunk, re.M)) |
+               set(re.findall(rf"^#define {name}(?:\(| valet_)", chunk, re.M)) for chunk in chunks]
     code = [bare(chunk) for chunk in chunks]
     while True:
         for n, names in enumerate(defined):
