@@ -3,7 +3,7 @@
 # The contract and the stress on Debian 12's own kernels, for x86_64 and aarch64, in QEMU with four CPUs:
 # kernels/init.c is the only process beside them. Both kinds: linux and posix, with glibc, linked
 # statically; each test in its short form. Then what must be seen: programs that fail, each in its own
-# way, a CPU too few, a kernel that panics and a machine that does not end.
+# way, a CPU too few, a kernel that panics, a machine that does not end and one that never says a word.
 set -u
 cd "$(dirname "$0")/../.." || exit 1
 . test/lib/count.sh
@@ -70,8 +70,23 @@ build() {
 }
 
 # boot CPU CPUS SECONDS ARCHIVE LOG [ARGUMENTS OF INIT...]: a machine that is to switch itself off. The kernel
-# says nothing but its last words, and what it complains of where the host is slow is switched off.
+# says nothing but its last words, and what it complains of where the host is slow is switched off. A boot of
+# seconds that has said nothing at all for minutes hangs, as QEMU was seen to do: it is ended and tried once
+# more, which the log says. The second time is a failure.
+silence=120
 boot() {
+    start "$@"
+    [ -n "$silent" ] || return
+    mv "$5" "$5.first"
+    start "$@"
+    mv "$5" "$5.second"
+    { echo 'tried once more' && cat "$5.second"; } >"$5"
+    echo "$5: tried once more, after:" && sed 's/^/        /' "$5.first"
+}
+
+# start: one try of boot. `silent` if it was ended because it said nothing: then the log has the state of each
+# of QEMU's threads, and its CPU time in ticks for itself and for the system.
+start() {
     cpu=$1 cpus=$2 limit=$3 archive=$4 output=$5
     shift 5
     case $cpu in
@@ -82,11 +97,26 @@ boot() {
     timeout -k 10 "$limit" "qemu-system-$cpu" $board -smp "$cpus" -m 512 -accel tcg,thread=multi -nodefaults \
         -display none -serial stdio -no-reboot -kernel "$kernels/$cpu/vmlinuz" -initrd "$archive" \
         -append "console=$console loglevel=1 panic=-1 oops=panic nowatchdog rcupdate.rcu_cpu_stall_suppress=1 -- $*" \
-        </dev/null >"$output.raw" 2>&1
+        </dev/null >"$output.raw" 2>&1 &
+    machine=$! silent='' halves=0
+    # what QEMU says itself is not the machine's
+    while kill -0 $machine 2>/dev/null && ! grep -sqv '^qemu-system' "$output.raw"; do
+        if [ $halves -eq $((2 * silence)) ]; then
+            children=$(cat /proc/$machine/task/$machine/children) # of `timeout`
+            silent="QEMU: $(for child in $children; do cut -d ' ' -f 2,3,14,15 /proc/"$child"/task/*/stat; done)"
+            kill $machine
+            break
+        fi
+        halves=$((halves + 1))
+        sleep 0.5
+    done
+    wait $machine
     status=$?
     tr -d '\r' <"$output.raw" >"$output"
+    [ -z "$silent" ] || status=silent
     case $status in
     0) ;;
+    silent) printf '%s\n' "$silent" "said nothing for $silence s" >>"$output" ;;
     124 | 137) echo "timed out after $limit s" >>"$output" ;;
     *) echo "qemu-system-$cpu ended with $status" >>"$output" ;;
     esac
@@ -128,7 +158,7 @@ for cpu in x86_64 aarch64; do
         results=$((results + 1))
     done
     before=$failed
-    try "$cpu: nothing failed, and switched off" ended_well "$log" $results
+    try "$cpu: nothing failed, and switched off" ended_well "$log" "$results"
     [ "$failed" -eq "$before" ] || tail -n 40 "$log" | sed 's/^/        /'
 done
 
@@ -141,7 +171,7 @@ for bug in check trap late_write hang; do
         end "build bad_$bug"
 done
 python3 test/kernels/cpio.py "$dir/planted.cpio" "$dir"/planted/*
-boot x86_64 3 900 "$dir/planted.cpio" "$log" 4 300 /bad_check /bad_trap /bad_late_write /missing 2 /bad_hang 300 \
+boot x86_64 3 300 "$dir/planted.cpio" "$log" 4 300 /bad_check /bad_trap /bad_late_write /missing 2 /bad_hang 300 \
     /linux-deadline
 
 # planted WHAT LOG TEXT COMMAND...: the log has that line, and the command, one of the above, fails
@@ -172,11 +202,32 @@ log=$dir/panic.log
 mkdir -p "$dir/panic"
 cp "$dir/planted/bad_check" "$dir/panic/init"
 python3 test/kernels/cpio.py "$dir/panic.cpio" "$dir/panic/init"
-boot x86_64 4 900 "$dir/panic.cpio" "$log"
+boot x86_64 4 300 "$dir/panic.cpio" "$log"
 planted 'a kernel that panics' "$log" 'Kernel panic - not syncing: Attempted to kill init' ended_well "$log" 1
 
 # No machine with this program in it ends by itself within that second.
 log=$dir/late.log
 boot x86_64 4 1 "$dir/planted.cpio" "$log" 4 300 /bad_hang
 planted 'a machine that does not end' "$log" '^timed out after 1 s$' ended_well "$log" 2
+
+# In QEMU's place: what says nothing when it is started first, then what the machine above has said; and what
+# never says anything.
+mkdir -p "$dir/stub"
+path=$PATH silence=1
+PATH=$PWD/$dir/stub:$PATH
+cat >"$dir/stub/qemu-system-x86_64" <<END
+#!/bin/sh
+[ ! -e "$dir/stub/started" ] || exec cat "$dir/x86_64.log"
+: >"$dir/stub/started"
+exec sleep 60
+END
+chmod +x "$dir/stub/qemu-system-x86_64"
+log=$dir/silent.log
+boot x86_64 4 50 "$dir/x86_64.cpio" "$log"
+try 'planted: a machine that hangs once' ended_well "$log" "$results"
+try '... and the log says so' grep -qx 'tried once more' "$log"
+printf '#!/bin/sh\nexec sleep 60\n' >"$dir/stub/qemu-system-x86_64"
+boot x86_64 4 50 "$dir/x86_64.cpio" "$log"
+planted 'a machine that hangs twice' "$log" '^said nothing for 1 s$' ended_well "$log" "$results"
+PATH=$path
 counted kernels
