@@ -11,7 +11,6 @@ import resource
 import signal
 import subprocess
 import sys
-import time
 
 
 def tasks(group):
@@ -35,8 +34,11 @@ def watch(limit, command):
     child = subprocess.Popen(command, process_group=0)  # in our session: what ends that ends it
     asleep, last, used = 0, None, {}
     while child.poll() is None:
-        time.sleep(0.25)
-        now = tasks(child.pid)
+        try:
+            child.wait(0.25)
+            break
+        except subprocess.TimeoutExpired:
+            now = tasks(child.pid)
         used.update((task, ticks) for task, (_, ticks) in now.items())
         same = now and now == last and all(state == "S" for state, _ in now.values())
         asleep, last = (asleep + 1 if same else 0), now
