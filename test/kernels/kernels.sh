@@ -3,7 +3,9 @@
 # The contract and the stress on Debian 12's own kernels, for x86_64 and aarch64, in QEMU with four CPUs:
 # kernels/init.c is the only process beside them. Both kinds: linux and posix, with glibc, linked
 # statically; each test in its short form. Then what must be seen: programs that fail, each in its own
-# way, a CPU too few, a kernel that panics, a machine that does not end and one that never says a word.
+# way, a CPU too few, a kernel that panics, a machine that does not end and one that never says a word. On
+# aarch64, and on Debian 13's kernel for riscv64, also a user's vector loops around the library's calls
+# (kernels/vector_test.c).
 set -u
 cd "$(dirname "$0")/../.." || exit 1
 . test/lib/count.sh
@@ -26,7 +28,7 @@ compile() {
     cpu=$1 system=$2 output=$3 number=1
     shift 3
     [ "$system" = linux ] || number=0
-    [ "$cpu" = x86_64 ] || set -- -mno-outline-atomics "$@"
+    [ "$cpu" != aarch64 ] || set -- -mno-outline-atomics "$@"
     "$cpu-linux-gnu-gcc" -std=gnu11 -O2 -Wall -Wextra -Werror -static -pthread -I. -Iinclude -Itest/harness \
         -DVALET_TEST_THREADS=63 -DVALET_TEST_FUTEX_KIND=$number "-DVALET_TEST_OS_$system" -o "$output" "$@"
 }
@@ -49,11 +51,74 @@ library() {
 # program CPU SYSTEM OUTPUT SOURCE [OPTION]: one test program
 program() { compile "$@" -s "$dir/$1-$2.a"; }
 
+# loops CPU COMPILER FORM OUTPUT SOURCES [OPTION]: the vector loops, with the library where the compiler sees both,
+# in one file (static) or by link-time optimisation (lto), with valet.c or valet_sys.h from the directory SOURCES
+loops() {
+    cpu=$1 form=$3 output=$4 sources=$5
+    flags='-std=gnu11 -Wall -Wextra -Werror -I. -Iinclude -Itest/harness -DVALET_TEST_THREADS=63
+        -DVALET_TEST_FUTEX_KIND=1 -DVALET_TEST_OS_linux -DVALET_SPIN=1'
+    # LLVM 14 makes vectors for RISC-V only when told; its linker takes neither CPU nor ABI from what it links.
+    case $cpu in
+    aarch64) vectors=-march=armv8.4-a+sve flags="$flags -mno-outline-atomics" emulation=aarch64linux linker= ;;
+    riscv64)
+        vectors='-march=rv64gcv -mllvm -scalable-vectorization=on -mllvm -riscv-v-vector-bits-min=128'
+        emulation=elf64lriscv
+        linker='-mllvm -scalable-vectorization=on -mllvm -riscv-v-vector-bits-min=128 -mllvm -target-abi=lp64d
+            -mllvm -mattr=+m,+a,+f,+d,+c,+v'
+        ;;
+    esac
+    case $2 in
+    gcc) compiler=$cpu-linux-gnu-gcc ;;
+    clang) compiler="clang --target=$cpu-linux-gnu -isystem /usr/$cpu-linux-gnu/include" ;;
+    esac
+    # shellcheck disable=SC2086 # words
+    if [ "$form" = static ]; then
+        $compiler $flags $vectors -O3 -DVALET_STATIC "-DVALET_C=\"$PWD/$sources/valet.c\"" ${6-} \
+            -c -o "$output.o" test/kernels/vector_test.c &&
+            "$cpu-linux-gnu-gcc" -static -pthread -s -o "$output" "$output.o" "$dir/$cpu-linux.a"
+    else
+        objects=
+        for source in core/park_futex core/waiters_futex core/futex_futex core/now sys/linux; do
+            $compiler "-I$sources" $flags -O2 -flto -c -o "$output-$(basename $source).o" $source.c || return
+            objects="$objects $output-$(basename $source).o"
+        done
+        $compiler "-I$sources" $flags $vectors -O3 -flto ${6-} \
+            -c -o "$output-user.o" test/kernels/vector_test.c || return
+        [ "$2" = gcc ] || {
+            ld.lld -m $emulation -r --lto-O3 $linker -o "$output.o" "$output-user.o" $objects && objects="$output.o"
+        } || return
+        [ "$2" = clang ] || objects="$output-user.o $objects"
+        "$cpu-linux-gnu-gcc" -static -pthread -flto -O3 -s -o "$output" $objects "$dir/$cpu-linux.a"
+    fi
+}
+
+# loops_of CPU COMPILER: each form, and one with the trap in the loop
+loops_of() {
+    for form in static lto; do
+        loops "$1" "$2" $form "$dir/$1/vector-$2-$form" "$dir/right" || return
+    done
+    loops "$1" "$2" static "$dir/$1/loses-$2" "$dir/wrong" -DLOSES && rm -f "$dir/$1"/*.o
+}
+
+# What the loops include: right, and with the fault: traps are inlined, and do not say what they lose
+sources() {
+    mkdir -p "$dir/right" "$dir/wrong"
+    python3 -B core/amalgamate.py . linux futex linux.c aarch64,riscv64 1 0 \
+        "$dir/right/valet.c" "$dir/right/valet.h" "$dir/right/valet.d" &&
+        cp include/valet_sys.h "$dir/right" && cp "$dir/right/valet.h" "$dir/wrong" || return
+    for file in valet.c valet_sys.h; do
+        sed -e 's/^#define VALET_SYS_CALL .*/#define VALET_SYS_CALL/' \
+            -e 's/^#if defined __\(ARM_FEATURE_SVE\|riscv_vector .*\)$/#if 0/' \
+            "$dir/right/$file" >"$dir/wrong/$file"
+        ! cmp -s "$dir/right/$file" "$dir/wrong/$file" || return
+    done
+}
+
 # SYSTEM-PROGRAM; the filters of the sandbox are Linux's
-names=
+contract=
 for name in deadline futex park waiters stress sandbox; do
-    names="$names linux-$name"
-    [ $name = sandbox ] || names="$names posix-$name"
+    contract="$contract linux-$name"
+    [ $name = sandbox ] || contract="$contract posix-$name"
 done
 
 # build CPU: /init and what it runs
@@ -63,10 +128,19 @@ build() {
     for name in linux posix; do
         library "$1" "$name" || return
     done
-    for name in $names; do
+    for name in $contract; do
         program "$1" "${name%-*}" "$dir/$1/$name" "test/contract/${name#*-}_test.c" || return
     done
+    [ "$1" != aarch64 ] || { loops_of aarch64 gcc && loops_of aarch64 clang; } || return
     python3 test/kernels/cpio.py "$dir/$1.cpio" "$dir/$1"/*
+}
+
+# build_riscv64: /init and the loops
+build_riscv64() {
+    mkdir -p "$dir/riscv64"
+    riscv64-linux-gnu-gcc -std=gnu11 -O2 -Wall -Wextra -Werror -static -s -o "$dir/riscv64/init" test/kernels/init.c &&
+        library riscv64 linux && loops_of riscv64 clang &&
+        python3 test/kernels/cpio.py "$dir/riscv64.cpio" "$dir"/riscv64/*
 }
 
 # boot CPU CPUS SECONDS ARCHIVE LOG [ARGUMENTS OF INIT...]: a machine that is to switch itself off. The kernel
@@ -91,7 +165,8 @@ start() {
     shift 5
     case $cpu in
     x86_64) board='-M q35' console=ttyS0 ;;
-    aarch64) board='-M virt -cpu neoverse-n1' console=ttyAMA0 ;;
+    aarch64) board='-M virt -cpu max,pauth-impdef=on' console=ttyAMA0 ;;
+    riscv64) board='-M virt -cpu rv64,v=true,vext_spec=v1.0' console=ttyS0 ;;
     esac
     # shellcheck disable=SC2086 # words
     timeout -k 10 "$limit" "qemu-system-$cpu" $board -smp "$cpus" -m 512 -accel tcg,thread=multi -nodefaults \
@@ -127,7 +202,13 @@ start() {
 right_machine() { grep -qxF "kernel $(cat "$kernels/$2/release") $2, 4 CPUs" "$1" && grep -qx 'ok machine' "$1"; }
 
 # tests PROGRAM: how many there are
-tests() { grep -o 'TEST(test_' "test/contract/${1#*-}_test.c" | wc -l; }
+tests() {
+    case $1 in
+    vector-*) grep -c '^static void test_' test/kernels/vector_test.c ;;
+    loses-*) grep '^static void test_' test/kernels/vector_test.c | grep -vc park_until ;;
+    *) grep -o 'TEST(test_' "test/contract/${1#*-}_test.c" | wc -l ;;
+    esac
+}
 
 # program_passed LOG PROGRAM TESTS: it ran so many tests, and ended with 0
 program_passed() {
@@ -141,12 +222,21 @@ ended_well() {
         grep -q 'reboot: Power down$' "$1" && ! grep -qE 'Kernel panic|^timed out|^qemu-system' "$1"
 }
 
-for cpu in x86_64 aarch64; do
-    deep || case $cpu in
-    x86_64) names='linux-deadline linux-futex linux-park linux-waiters linux-stress linux-sandbox posix-park' ;;
-    aarch64) names='linux-futex linux-park linux-waiters' ;;
+sources >"$dir/log" 2>&1 || end 'the sources of the loops'
+for cpu in x86_64 aarch64 riscv64; do
+    # loses-...: in which tests find wrong elements
+    case $cpu in
+    x86_64)
+        deep || contract='linux-deadline linux-futex linux-park linux-waiters linux-stress linux-sandbox posix-park'
+        names=$contract
+        ;;
+    aarch64)
+        deep || contract='linux-futex linux-park linux-waiters'
+        names="$contract vector-gcc-static vector-gcc-lto vector-clang-static vector-clang-lto loses-gcc loses-clang"
+        ;;
+    riscv64) names='vector-clang-static vector-clang-lto loses-clang' ;;
     esac
-    build $cpu >"$dir/log" 2>&1 || end "$cpu: build"
+    { if [ $cpu = riscv64 ]; then build_riscv64; else build $cpu; fi; } >"$dir/log" 2>&1 || end "$cpu: build"
     log=$dir/$cpu.log
     # shellcheck disable=SC2046,SC2086 # words
     boot "$cpu" 4 900 "$dir/$cpu.cpio" "$log" 4 300 $(printf ' /%s' $names)
@@ -154,12 +244,17 @@ for cpu in x86_64 aarch64; do
     results=1
     for name in $names; do
         n=$(tests "$name")
-        try "$cpu, $name: $n tests" program_passed "$log" "$name" "$n"
+        case $name in
+        loses-*) what="planted: $cpu, $name: a trap in the loop: wrong elements, in $n tests" ;;
+        *) what="$cpu, $name: $n tests" ;;
+        esac
+        try "$what" program_passed "$log" "$name" "$n"
         results=$((results + 1))
     done
     before=$failed
     try "$cpu: nothing failed, and switched off" ended_well "$log" "$results"
     [ "$failed" -eq "$before" ] || tail -n 40 "$log" | sed 's/^/        /'
+    [ "$cpu" != x86_64 ] || of_x86_64=$results
 done
 
 # Planted: x86_64, which is the faster one. One boot of all programs that fail, on three CPUs
@@ -224,10 +319,10 @@ END
 chmod +x "$dir/stub/qemu-system-x86_64"
 log=$dir/silent.log
 boot x86_64 4 50 "$dir/x86_64.cpio" "$log"
-try 'planted: a machine that hangs once' ended_well "$log" "$results"
+try 'planted: a machine that hangs once' ended_well "$log" "$of_x86_64"
 try '... and the log says so' grep -qx 'tried once more' "$log"
 printf '#!/bin/sh\nexec sleep 60\n' >"$dir/stub/qemu-system-x86_64"
 boot x86_64 4 50 "$dir/x86_64.cpio" "$log"
-planted 'a machine that hangs twice' "$log" '^said nothing for 1 s$' ended_well "$log" "$results"
+planted 'a machine that hangs twice' "$log" '^said nothing for 1 s$' ended_well "$log" "$of_x86_64"
 PATH=$path
 counted kernels
