@@ -3,15 +3,22 @@
 #include "sys/windows.h"
 #include "test.h"
 
+static int64_t units(uint64_t now, uint64_t deadline)
+{
+    int64_t timeout = 1;
+    CHECK_EQ(timeout_of(now, deadline, &timeout), now < deadline ? VALET_OK : VALET_TIMEDOUT);
+    return timeout;
+}
+
 static void test_timeouts_round_up(void)
 {
-    CHECK_EQ(timeout_of(1000, 0), 0);
-    CHECK_EQ(timeout_of(1000, 999), 0);
-    CHECK_EQ(timeout_of(1000, 1000), 0);
-    CHECK_EQ(timeout_of(1000, 1001), -1);
-    CHECK_EQ(timeout_of(1000, 1100), -1);
-    CHECK_EQ(timeout_of(1000, 1101), -2);
-    CHECK_EQ(timeout_of(1, VALET_FOREVER), -184467440737095517);
+    CHECK_EQ(units(1000, 0), 0);
+    CHECK_EQ(units(1000, 999), 0);
+    CHECK_EQ(units(1000, 1000), 0);
+    CHECK_EQ(units(1000, 1001), -1);
+    CHECK_EQ(units(1000, 1100), -1);
+    CHECK_EQ(units(1000, 1101), -2);
+    CHECK_EQ(units(1, UINT64_MAX - 1), -92233720368547759); /* at most INT64_MAX ns */
 }
 
 /* The usual counter has 10 million ticks a second, older ones that of a CPU or of a timer. */
