@@ -46,7 +46,8 @@ tar -cf - --exclude='./build*' --exclude=./.git . | tar -xf - -C "$tree"
 inside() {
     # shellcheck disable=SC2016 # the inner shell's
     timeout -k 10 900 unshare --mount sh -c 'mount -t proc proc "$1/proc" && mount --rbind /dev "$1/dev" &&
-        exec chroot "$1" env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root sh -c "cd /root/valet && $2"' - "$root" "$1"
+        exec chroot "$1" env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root sh -c "cd /root/valet && $2"' \
+        - "$root" "$1"
 }
 
 # said COMMAND PATTERN: it ends well, and says such a line
@@ -61,6 +62,7 @@ printf '%s\n' "$output" | grep '^x86_64' | sed 's/^/        /'
 try "$other: the quick tests" said 'sh test/all.sh quick' '^[1-9][0-9]* passed, 0 failed, [0-9]* skipped$'
 printf '%s\n' "$output" | tail -n 1 | sed 's/^/        /'
 # The same, and the same look at it, where something is wrong
-try 'planted: an unpark that wakes nobody' python3 test/lib/plant.py "$tree/core/park_futex.c" 'valet_sys_futex_wake((uint32_t *)word, 1);' '(void)word;'
+try 'planted: an unpark that wakes nobody' python3 test/lib/plant.py "$tree/core/park_futex.c" \
+    'valet_sys_futex_wake((uint32_t *)word, 1);' '(void)word;'
 try_not '... and the demo hangs' said 'timeout 30 sh test/demo.sh x86_64' '^x86_64 .*same as wc$'
 counted debian
