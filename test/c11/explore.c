@@ -18,7 +18,7 @@
 #include "valet_sys.h"
 
 enum {
-    STATES_MAX = 1000000, /* of one scenario; what is larger fails */
+    STATES_MAX = 3000000, /* of one scenario; what is larger fails */
     DEPTH_MAX = 4000
 };
 

@@ -585,6 +585,29 @@ THREAD(wait_free_timed_1)
     valet_store_and_wake(wait_for_published(), 4);
 }
 
+/* ... and not before, whoever of them takes the other out of the list. */
+FRAME static void wait_on_stack_for_2(void)
+{
+    struct valet_waiters w = VALET_WAITERS_INIT(3);
+    atomic_store_explicit(&published, &w, memory_order_release);
+    if (timed(valet_compare_and_wait_until(&w, 3, DEADLINE)) == VALET_TIMEDOUT)
+        EXPECT(valet_compare_and_wait(&w, 3) == VALET_OK);
+    wait_for_flag();
+}
+THREAD(wait_free_2_timed_0)
+{
+    wait_on_stack_for_2();
+}
+THREAD(wait_free_2_timed_1)
+{
+    timed(valet_compare_and_wait_until(wait_for_published(), 3, DEADLINE));
+    atomic_store_explicit(&flag, 1, memory_order_release);
+}
+THREAD(wait_free_2_timed_2)
+{
+    valet_store_and_wake(wait_for_published(), 4);
+}
+
 THREAD(wait_sandbox_0)
 {
     int r = valet_compare_and_wait(&waiters, 0);
@@ -649,6 +672,134 @@ THREAD(wait_3_timed_2)
 }
 THREAD(wait_3_timed_3)
 {
+    valet_store_and_wake(&waiters, 1);
+}
+
+/* All give up, and nobody comes to wake them. */
+static void give_up(void)
+{
+    EXPECT(wait_timed(0) == VALET_TIMEDOUT);
+}
+THREAD(wait_crowd_0)
+{
+    give_up();
+}
+THREAD(wait_crowd_1)
+{
+    give_up();
+}
+THREAD(wait_crowd_2)
+{
+    give_up();
+}
+
+/* The clock lets one that gives up say of others, too, that their deadline has come. */
+THREAD(wait_late_0)
+{
+    wait_for_1_timed();
+}
+THREAD(wait_late_1)
+{
+    wait_for_1_timed();
+}
+THREAD(wait_late_2)
+{
+    store_with_data(2, 1);
+}
+
+/* One is refused while the other is at its deadline. */
+static void wait_refused(void)
+{
+    int r = valet_compare_and_wait_until(&waiters, 0, DEADLINE);
+    EXPECT(r == VALET_TIMEDOUT || r == VALET_ERR_SYSTEM);
+}
+THREAD(wait_late_sandbox_0)
+{
+    wait_refused();
+}
+THREAD(wait_late_sandbox_1)
+{
+    wait_refused();
+}
+
+THREAD(wait_3_late_0)
+{
+    wait_timed(0);
+}
+THREAD(wait_3_late_1)
+{
+    wait_timed(0);
+}
+THREAD(wait_3_late_2)
+{
+    wait_on(0);
+}
+THREAD(wait_3_late_3)
+{
+    valet_store_and_wake(&waiters, 1);
+}
+
+/* Two stores, while two give up, and one waits for the state between the two. */
+static void wait_at_1(void)
+{
+    EXPECT(valet_compare_and_wait(&waiters, 1) == VALET_OK);
+}
+static void store_1_and_2(void)
+{
+    valet_store_and_wake(&waiters, 1);
+    valet_store_and_wake(&waiters, 2);
+}
+THREAD(wait_owed_0)
+{
+    wait_timed(0);
+}
+THREAD(wait_owed_1)
+{
+    wait_timed(0);
+}
+THREAD(wait_owed_2)
+{
+    wait_at_1();
+}
+THREAD(wait_owed_3)
+{
+    store_1_and_2();
+}
+THREAD(wait_owed_late_0)
+{
+    wait_timed(0);
+}
+THREAD(wait_owed_late_1)
+{
+    wait_timed(0);
+}
+THREAD(wait_owed_late_2)
+{
+    wait_at_1();
+}
+THREAD(wait_owed_late_3)
+{
+    store_1_and_2();
+}
+
+/* An exchange, which wakes nobody, and a store of the state that is there already: it wakes who is on
+ * record, while two give up. */
+THREAD(wait_record_0)
+{
+    wait_timed(0);
+}
+THREAD(wait_record_1)
+{
+    wait_timed(0);
+}
+THREAD(wait_record_2)
+{
+    wait_on(0);
+}
+THREAD(wait_record_3)
+{
+    unsigned expected = 0;
+    EXPECT(valet_waiters_compare_exchange(&waiters, &expected, 1));
     valet_store_and_wake(&waiters, 1);
 }
 
@@ -840,6 +991,85 @@ THREAD(futex_2_wakers_2)
 THREAD(futex_2_wakers_3)
 {
     wake_with_data(3, word, 1);
+}
+
+/* One waiter, and two that wake at a time. */
+THREAD(futex_wakers_0)
+{
+    wait_while_0(word);
+}
+THREAD(futex_wakers_1)
+{
+    wake_with_data(1, word, 1);
+}
+THREAD(futex_wakers_2)
+{
+    wake_with_data(2, word, 1);
+}
+
+/* Who begins to wait for what the word no longer is, does not use up the wake of one that waits for
+ * what it is. */
+static void wait_for(uint32_t expected)
+{
+    int r = valet_futex_wait(word, expected, VALET_FOREVER);
+    EXPECT(r == VALET_OK || r == VALET_CHANGED);
+}
+THREAD(futex_stale_0)
+{
+    wait_for(1);
+}
+THREAD(futex_stale_1)
+{
+    wait_for(0);
+}
+THREAD(futex_stale_2)
+{
+    atomic_store_explicit(atomic_of(word), 1, memory_order_release);
+    valet_futex_wake(word, UINT32_MAX);
+    atomic_store_explicit(atomic_of(word), 2, memory_order_release);
+    valet_futex_wake(word, 1);
+}
+
+/* All give up, and nobody comes to wake them. */
+static void futex_give_up(void)
+{
+    int r = valet_futex_wait(word, 0, DEADLINE);
+    EXPECT(r == VALET_TIMEDOUT);
+}
+THREAD(futex_crowd_0)
+{
+    futex_give_up();
+}
+THREAD(futex_crowd_1)
+{
+    futex_give_up();
+}
+THREAD(futex_crowd_2)
+{
+    futex_give_up();
+}
+
+static int wait_refused_futex(void)
+{
+    int r = valet_futex_wait(word, 0, VALET_FOREVER);
+    EXPECT(r == VALET_OK || r == VALET_CHANGED || r == VALET_ERR_SYSTEM);
+    return r;
+}
+THREAD(futex_sandbox_0)
+{
+    of[0].result = wait_refused_futex();
+}
+THREAD(futex_sandbox_1)
+{
+    of[1].result = wait_refused_futex();
+}
+THREAD(futex_sandbox_2)
+{
+    wake_with_data(2, word, 2);
+}
+THREAD(end_futex_sandbox)
+{
+    EXPECT(of[0].result != VALET_ERR_SYSTEM || of[1].result != VALET_ERR_SYSTEM);
 }
 
 /* A wake for one that reaches a thread whose deadline has come: it says so, and can pass it on. */

@@ -13,7 +13,8 @@ enum {
     SANDBOX = 2,    /* the system refuses to wait, once */
     RENDEZVOUS = 4, /* a post blocks until the owner waits, as keyed events do */
     DEEP = 8,       /* seconds: left out of the quick run */
-    LITMUS = 16
+    LITMUS = 16,
+    LATE = 32 /* the clock says that every deadline has come */
 };
 
 /* name, threads, kinds, flags, wake-ups for no reason, weak compare-exchanges that fail so */
@@ -50,6 +51,14 @@ enum {
     S(wait_rendezvous,       3, SEMA,  RENDEZVOUS, 0, 0)  \
     S(wait_2_stores,         4, BOTH,  0,          0, 0)  \
     S(wait_3_timed,          4, BOTH,  DEEP,       0, 0)  \
+    S(wait_free_2_timed,     3, BOTH,  0,          0, 0)  \
+    S(wait_crowd,            3, BOTH,  0,          0, 0)  \
+    S(wait_late,             3, BOTH,  LATE,       0, 0)  \
+    S(wait_late_sandbox,     2, BOTH,  LATE | SANDBOX, 0, 0) \
+    S(wait_3_late,           4, BOTH,  LATE | DEEP, 0, 0) \
+    S(wait_owed,             4, BOTH,  DEEP,       0, 0)  \
+    S(wait_owed_late,        4, BOTH,  LATE | DEEP, 0, 0) \
+    S(wait_record,           4, BOTH,  DEEP,       0, 0)  \
     S(wait_delegate,         2, BOTH,  0,          2, 2)  \
     S(wait_2_delegate,       3, BOTH,  0,          1, 1)  \
     S(wait_delegate_timed,   3, BOTH,  0,          1, 1)  \
@@ -58,7 +67,11 @@ enum {
     S(wait_delegate_free,    2, BOTH,  0,          2, 2)  \
     S(futex_wake,            2, BOTH,  0,          2, 0)  \
     S(futex_2_waiters,       3, BOTH,  0,          1, 0)  \
-    S(futex_2_wakers,        4, BOTH,  0,          0, 0)  \
+    S(futex_2_wakers,        4, BOTH,  DEEP,       0, 0)  \
+    S(futex_wakers,          3, BOTH,  0,          0, 0)  \
+    S(futex_stale,           3, BOTH,  0,          0, 0)  \
+    S(futex_crowd,           3, BOTH,  0,          0, 0)  \
+    S(futex_sandbox,         3, BOTH,  SANDBOX,    0, 0)  \
     S(futex_timed,           3, BOTH,  0,          1, 0)  \
     S(futex_timed_pass,      3, BOTH,  0,          1, 0)  \
     S(futex_bucket,          3, BOTH,  0,          1, 0)  \
