@@ -195,6 +195,19 @@ def drop_unused(text):
             return "\n\n".join(chunks)
 
 
+def defaults(text, tree, options):
+    """Weak functions of core/ that a system may have of its own: its own, or static; the embedder's stay weak."""
+    if options.file == "-":
+        return text
+    theirs = tree.read(f"sys/{options.file}")
+
+    def choose(match):
+        return "" if re.search(rf"^int {match.group(2)}\(", theirs, re.M) else match.group(1)
+
+    return re.sub(r"(?:/\*[^*]*\*/\n)?__attribute__\(\(weak\)\) (int (valet_sys_\w+)\([^;{]*\)\n\{.*?\n\}\n)\n",
+                  choose, text, flags=re.S)
+
+
 def amalgamate(tree, options):
     """What valet.c holds."""
     units = [("park", f"core/park_{options.kind}.c"), ("waiters", f"core/waiters_{options.kind}.c"),
@@ -202,7 +215,7 @@ def amalgamate(tree, options):
     if options.file != "-":
         units.append(("sys", f"sys/{options.file}"))
     parts = [("include/valet_sys.h", tree.local("valet_sys.h"))]
-    parts += [(path, rename(tree.expand(path), prefix)) for prefix, path in units]
+    parts += [(path, rename(defaults(tree.expand(path), tree, options), prefix)) for prefix, path in units]
     text = "".join(f"/* ---- {path} {'-' * (88 - len(path))} */\n\n{part.strip()}\n\n" for path, part in parts)
     text = drop_unused(text)
 
@@ -219,8 +232,9 @@ def amalgamate(tree, options):
 
     note = poll = ""
     if options.kind == "sema":
-        note = """ Then
- * valet_futex_wait and _wake have a table in each such file: use them from one file only."""
+        note = """ The
+ * table of valet_futex_wait and _wake is one for all such files that are linked together; programs and
+ * shared objects have one each, so a futex word is used through one of them."""
     else:
         poll = f"""/* Whether a park polls before it sleeps: as -Dspin= had it, or your own. */
 #ifndef VALET_SPIN

@@ -3,11 +3,33 @@
  * The futex, where the system can only wake one known thread: a fixed table of queues, chosen by
  * the word's address. This is the one global of the library, and only its callers link it.
  *
- * A bucket's lock guards its queue, and makes "compare the word, then queue" one step with respect
- * to "look for waiters": a waker has changed the word before it takes the lock, so a waiter either
- * sees the change or is found. First in, first out. A node lies on its waiter's stack; whoever
- * unlinks it owns what follows: the waker posts, after it has released the lock, and the waiter
- * does not leave before that post.
+ * A bucket is a queue, first in, first out, and a word:
+ *
+ *   bits  meaning
+ *   0     TAKEN: one thread, and no other, has the queue
+ *   1     OWED: it has to wake all of the bucket, since a waker found TAKEN
+ *   2     QUEUED: the queue is not empty. Without TAKEN only
+ *   3-    the newest note of those who came, or want to leave, since the queue was last taken; or 0
+ *
+ * Nobody waits for TAKEN, since the thread that has it may lose its CPU, or be interrupted by a
+ * handler that wakes. A waiter leaves a note, by one compare-exchange, and so does one that wants
+ * to leave and finds TAKEN: it then sleeps until it is posted. A waker that finds TAKEN looks a few
+ * times, sets OWED and goes its way; more threads wake than had to, which every wait allows. The
+ * one that has TAKEN lets go by a compare-exchange that fails as long as there is a note, or
+ * something is owed.
+ *
+ * "Compare the word, then queue" is no one step here: a waiter leaves its note first and looks at
+ * the word after it, while nobody waits for it. A waker has changed the word before it takes the
+ * queue: so either the waiter sees that, or the waker finds the note. In between it has yet to look
+ * again, and may be about to leave: so a wake counts only those that sleep. The fate of a node:
+ *
+ *   fate      meaning                       next, and by whom
+ *   CHECKING  it left its note, and has     ASLEEP by its owner; LEAVING by its owner, since the
+ * word yet to look at the word       has changed; OUT by a waker, which does not count it ASLEEP
+ * until a post or its deadline  LEAVING by its owner; OUT by a waker, which counts it LEAVING   it
+ * stays until it is out of   by a note, or taking the queue itself. No waker touches it the queue
+ *   OUT       a waker took it out of the    it stays for that post
+ *             queue, and is going to post
  */
 #include <stdbool.h>
 #include <stddef.h>
@@ -18,41 +40,100 @@
 #include "valet.h"
 #include "valet_sys.h"
 
+#define TAKEN  ((uintptr_t)1)
+#define OWED   ((uintptr_t)2)
+#define QUEUED ((uintptr_t)4)
+#define BITS   (TAKEN | OWED | QUEUED)
+
+/* How often a waker looks at TAKEN before it gives its wake away. */
+#ifndef VALET_FUTEX_LOOKS
+#define VALET_FUTEX_LOOKS 64
+#endif
+
+enum { CHECKING = 0, ASLEEP = 1, LEAVING = 2, OUT = 3 };
+
+struct note {
+    _Alignas(BITS + 1) struct note *next; /* the one that was left before it */
+    struct node *node;
+};
+
 struct node {
     struct valet_sema sema;
-    struct node *next, *previous;
+    struct note comes, leaves;
+    struct node *next, *previous; /* in the queue, or next among those that are out of it */
     uint32_t *word;
-    bool queued; /* false once a waker has unlinked it */
+    valet_word32 fate;
 };
 
 struct bucket {
-    /* 1 or 0; held for a few instructions a node, never across a call to the system. A whole word:
-     * gcc calls a library for atomic bytes on riscv64. */
-    valet_word32 locked;
-    struct node *first, *last;
+    valet_wordptr word;
+    struct node *first, *last; /* of the one that has TAKEN */
 };
 
 #define BUCKET_BITS 6
-static struct bucket table[1 << BUCKET_BITS];
 
-static struct bucket *lock_bucket(const uint32_t *word)
+/* Nodes that are out of the queue, in their order. */
+struct out {
+    struct node *first, **end;
+};
+
+/* One table in each linked image, however often this file is in it. What another version of this
+ * file would hold in it has another name. */
+#ifdef _WIN32
+#define ONE_A_LINK __attribute__((selectany))
+#else
+#define ONE_A_LINK __attribute__((weak, visibility("hidden")))
+#endif
+ONE_A_LINK struct table {
+    struct bucket bucket[1 << BUCKET_BITS];
+    valet_word32 noted; /* the system calls forget() in the child of a fork */
+} valet_futex_table_1 = {.noted = 0};
+
+/* Systems that have fork() have it of their own. */
+__attribute__((weak)) int valet_sys_at_fork(void (*child)(void))
+{
+    (void)child;
+    return VALET_OK;
+}
+
+/* In the child of a fork: what is in the table are nodes of threads that are not here, and one of
+ * them may have had TAKEN. */
+static void forget(void)
+{
+    for (unsigned i = 0; i < 1u << BUCKET_BITS; i++) {
+        struct bucket *b = &valet_futex_table_1.bucket[i];
+        atomic_store_explicit(&b->word, 0, memory_order_relaxed);
+        b->first = b->last = NULL;
+    }
+}
+
+/* Several threads may do it at first: forgetting twice is forgetting. */
+static int forget_at_fork(void)
+{
+    valet_word32 *noted = &valet_futex_table_1.noted;
+    if (atomic_load_explicit(noted, memory_order_relaxed))
+        return VALET_OK;
+    int r = valet_sys_at_fork(forget);
+    if (r == VALET_OK)
+        atomic_store_explicit(noted, 1, memory_order_relaxed);
+    return r;
+}
+
+static struct bucket *bucket_of(const uint32_t *word)
 {
     /* Fibonacci hashing: the top bits of a product by 2^32 / golden ratio */
     uint32_t key = (uint32_t)((uintptr_t)word >> 2) * 0x9e3779b9u;
-    struct bucket *b = &table[key >> (32 - BUCKET_BITS)];
-    /* acquire: LOCK, pairs with UNLOCK */
-    while (atomic_exchange_explicit(&b->locked, 1, memory_order_acquire))
-        valet_arch_relax();
-    return b;
+    return &valet_futex_table_1.bucket[key >> (32 - BUCKET_BITS)];
 }
 
-static void unlock_bucket(struct bucket *b)
+static struct note *newest(uintptr_t word)
 {
-    atomic_store_explicit(&b->locked, 0, memory_order_release); /* UNLOCK, pairs with LOCK */
+    return (struct note *)(word & ~BITS);
 }
 
 static void append(struct bucket *b, struct node *n)
 {
+    VALET_ASSERT((b->first == NULL) == (b->last == NULL));
     VALET_ASSERT((b->first == NULL) == (b->last == NULL));
     n->next = NULL;
     n->previous = b->last;
@@ -65,45 +146,154 @@ static void unlink_node(struct bucket *b, struct node *n)
     VALET_ASSERT(n->queued);
     *(n->previous ? &n->previous->next : &b->first) = n->next;
     *(n->next ? &n->next->previous : &b->last) = n->previous;
-    n->queued = false;
+}
+
+static void move_out(struct bucket *b, struct node *n, struct out *out)
+{
+    unlink_node(b, n);
+    n->next = NULL;
+    *out->end = n;
+    out->end = &n->next;
+}
+
+/* Do what the notes say, the oldest first. */
+static void read_notes(struct bucket *b, struct note *newest_one, struct out *out)
+{
+    struct note *turned = NULL;
+    for (struct note *note = newest_one, *next; note != NULL; note = next) {
+        next = note->next;
+        note->next = turned;
+        turned = note;
+    }
+    for (struct note *note = turned, *next; note != NULL; note = next) {
+        next = note->next;
+        if (note == &note->node->comes)
+            append(b, note->node);
+        else
+            move_out(b, note->node, out);
+    }
+}
+
+/* Take a node out of the queue, but for one that leaves. True: it slept. */
+static bool wake_node(struct bucket *b, struct node *n, struct out *out)
+{
+    uint32_t fate = atomic_load_explicit(&n->fate, memory_order_relaxed);
+    do {
+        if (fate == LEAVING)
+            return false;
+        /* relaxed: the post orders what comes of it */
+    } while (!atomic_compare_exchange_weak_explicit(&n->fate, &fate, OUT, memory_order_relaxed,
+                                                    memory_order_relaxed));
+    move_out(b, n, out);
+    return fate == ASLEEP;
+}
+
+static void wake_on(struct bucket *b, const uint32_t *word, uint32_t count, struct out *out)
+{
+    for (struct node *n = b->first, *next; n != NULL && count != 0; n = next) {
+        next = n->next;
+        if ((word == NULL || n->word == word) && wake_node(b, n, out))
+            count--;
+    }
+}
+
+/* Let go of the queue, once there is nothing more to do, and then of the nodes that are out. */
+static void let_go(struct bucket *b, struct out *out)
+{
+    for (;;) {
+        uintptr_t seen = TAKEN;
+        /* release: LET_GO, pairs with TAKE */
+        if (atomic_compare_exchange_strong_explicit(&b->word, &seen, b->first ? QUEUED : 0,
+                                                    memory_order_release, memory_order_relaxed))
+            break;
+        /* acquire: pairs with NOTE */
+        seen = atomic_exchange_explicit(&b->word, TAKEN, memory_order_acquire);
+        read_notes(b, newest(seen), out);
+        if (seen & OWED)
+            wake_on(b, NULL, UINT32_MAX, out);
+    }
+    for (struct node *n = out->first, *next; n != NULL; n = next) {
+        next = n->next; /* before the post: after it the node is gone */
+        valet_sys_sema_post(&n->sema);
+    }
+}
+
+/* Its post is on its way. A system that refuses to wait leaves only this loop. */
+static void stay(struct node *n)
+{
+    while (valet_sys_sema_wait(&n->sema, VALET_FOREVER) != VALET_OK)
+        valet_arch_relax();
+}
+
+/* Out of the queue, for the reason r. r, or VALET_OK: woken before. */
+static int leave(struct bucket *b, struct node *n, bool alone, int r)
+{
+    uintptr_t seen = atomic_load_explicit(&b->word, memory_order_relaxed); /* a guess for the CAS */
+    while (alone && newest(seen) == &n->comes && !(seen & TAKEN))
+        /* Nobody has read its note. */
+        if (atomic_compare_exchange_weak_explicit(&b->word, &seen, seen & QUEUED,
+                                                  memory_order_relaxed, memory_order_relaxed))
+            return r;
+    if (atomic_exchange_explicit(&n->fate, LEAVING, memory_order_relaxed) == OUT) {
+        stay(n);
+        return VALET_OK;
+    }
+    uintptr_t next;
+    do {
+        n->leaves.next = newest(seen);
+        next = seen & TAKEN ? (uintptr_t)&n->leaves | (seen & BITS) : TAKEN;
+        /* release: NOTE; acquire: TAKE, pairs with NOTE and LET_GO */
+    } while (!atomic_compare_exchange_weak_explicit(&b->word, &seen, next, memory_order_acq_rel,
+                                                    memory_order_relaxed));
+    if (seen & TAKEN) {
+        stay(n);
+        return r;
+    }
+    struct out out = {NULL, &out.first};
+    read_notes(b, newest(seen), &out);
+    unlink_node(b, n);
+    let_go(b, &out);
+    return r;
 }
 
 int valet_futex_wait(uint32_t *word, uint32_t expected, uint64_t deadline)
 {
     if (word == NULL || (uintptr_t)word % sizeof *word != 0)
         return VALET_ERR_INVALID;
-    struct node n;
-    int r = valet_sys_sema_init(&n.sema);
+    /* relaxed, here and below: the user's own load orders the data */
+    if (atomic_load_explicit((valet_word32 *)word, memory_order_relaxed) != expected)
+        return VALET_CHANGED;
+    if (deadline == 0)
+        return VALET_TIMEDOUT;
+    int r = forget_at_fork();
     if (r != VALET_OK)
         return r;
+    struct node n;
+    r = valet_sys_sema_init(&n.sema);
+    if (r != VALET_OK)
+        return r;
+    n.comes.node = n.leaves.node = &n;
     n.word = word;
-    n.queued = true;
-
-    struct bucket *b = lock_bucket(word);
-    /* relaxed: the lock orders this with the waker; the user's own load orders the data */
+    atomic_store_explicit(&n.fate, CHECKING, memory_order_relaxed);
+    struct bucket *b = bucket_of(word);
+    uintptr_t seen = atomic_load_explicit(&b->word, memory_order_relaxed); /* a guess for the CAS */
+    do {
+        n.comes.next = newest(seen);
+        /* release: NOTE, pairs with TAKE. acquire: pairs with NOBODY: it changed the word before */
+    } while (!atomic_compare_exchange_weak_explicit(&b->word, &seen,
+                                                    (uintptr_t)&n.comes | (seen & BITS),
+                                                    memory_order_acq_rel, memory_order_relaxed));
+    bool alone = newest(seen) == NULL;
+    uint32_t fate = CHECKING;
     if (atomic_load_explicit((valet_word32 *)word, memory_order_relaxed) != expected)
         r = VALET_CHANGED;
-    else if (deadline == 0)
-        r = VALET_TIMEDOUT;
-    else
-        append(b, &n);
-    unlock_bucket(b);
-
-    if (r == VALET_OK) {
+    else if (atomic_compare_exchange_strong_explicit(&n.fate, &fate, ASLEEP, memory_order_relaxed,
+                                                     memory_order_relaxed))
         r = valet_sys_sema_wait(&n.sema, deadline);
-        if (r != VALET_OK) {
-            b = lock_bucket(word);
-            bool taken = !n.queued;
-            if (!taken)
-                unlink_node(b, &n);
-            unlock_bucket(b);
-            if (taken) { /* a waker chose us: its post is on its way, and this wait was woken */
-                while (valet_sys_sema_wait(&n.sema, VALET_FOREVER) != VALET_OK)
-                    valet_arch_relax();
-                r = VALET_OK;
-            }
-        }
-    }
+    else
+        stay(&n);
+    if (r != VALET_OK)
+        r = leave(b, &n, alone, r);
     valet_sys_sema_fini(&n.sema);
     return r;
 }
@@ -112,21 +302,23 @@ void valet_futex_wake(uint32_t *word, uint32_t count)
 {
     if (count == 0)
         return;
-    struct node *woken = NULL, **end = &woken;
-    struct bucket *b = lock_bucket(word);
-    for (struct node *n = b->first, *next; n != NULL && count != 0; n = next) {
-        next = n->next;
-        if (n->word != word)
-            continue;
-        unlink_node(b, n);
-        n->next = NULL;
-        *end = n;
-        end = &n->next;
-        count--;
-    }
-    unlock_bucket(b);
-    for (struct node *n = woken, *next; n != NULL; n = next) {
-        next = n->next; /* before the post: after it the node is gone */
-        valet_sys_sema_post(&n->sema);
-    }
+    struct bucket *b = bucket_of(word);
+    uintptr_t seen = atomic_load_explicit(&b->word, memory_order_relaxed), next;
+    unsigned looks = 0;
+    do {
+        for (; seen & TAKEN && looks < VALET_FUTEX_LOOKS; looks++) {
+            valet_arch_relax();
+            seen = atomic_load_explicit(&b->word, memory_order_relaxed);
+        }
+        next = seen & TAKEN ? seen | OWED : seen ? TAKEN : 0;
+        /* release: NOBODY, also where it finds TAKEN, or 0: pairs with NOTE of who comes later.
+         * acquire: TAKE, pairs with NOTE and LET_GO */
+    } while (!atomic_compare_exchange_weak_explicit(&b->word, &seen, next, memory_order_acq_rel,
+                                                    memory_order_relaxed));
+    if (next != TAKEN)
+        return;
+    struct out out = {NULL, &out.first};
+    read_notes(b, newest(seen), &out);
+    wake_on(b, word, count, &out);
+    let_go(b, &out);
 }

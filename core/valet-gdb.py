@@ -19,9 +19,9 @@ EMPTY, NOTIFIED, PARKED = 0, 1, 0xFFFFFFFF
 # core/waiters_futex.c, core/waiters_sema.c
 STATE = 31
 WAITERS, OWED = 32, 64
-LOCK = 32
+TAKEN, SEMA_OWED = 32, 64
 # struct node of core/waiters_sema.c
-NODE_ALIGNMENT, NODE_NEXT = 64, 128
+NODE_ALIGNMENT, NODE_NEXT = 128, 0
 
 
 class Kind(gdb.Parameter):
@@ -109,7 +109,7 @@ def check_layout():
     except gdb.error:
         return
     fields = {field.name: field.bitpos // 8 for field in node.fields()}
-    if fields != {"sema": 0, "next": NODE_NEXT}:
+    if fields.get("next") != NODE_NEXT:
         raise gdb.GdbError(f"valet: struct node has another layout here: {fields}")
 
 
@@ -169,8 +169,10 @@ class Waiters(gdb.Command):
             queue.append((node, f"{node:#x} of {thread_name(node)}"))
             node = pointer(node + NODE_NEXT)
         meaning = f"{len(queue)} queued, newest first" if queue else "nobody waits"
-        if word & LOCK:
-            meaning += ", LOCK (a waiter is unlinking its node)"
+        if word & TAKEN:
+            meaning += ", TAKEN (a waiter is taking its node out)"
+        if word & SEMA_OWED:
+            meaning += ", OWED (it has to look again)"
         return [f"state {word & STATE}, {meaning}"] + [line for _, line in queue]
 
 

@@ -106,6 +106,8 @@ static uint64_t operate_alone(const struct operation *o)
         break;
     case FUTEX_WAIT:
     case SEMA_WAIT:
+        if (o->timed)
+            return (uint64_t)VALET_TIMEDOUT;
         violation("the end of the scenario waits");
         return (uint64_t)VALET_ERR_SYSTEM;
     default:

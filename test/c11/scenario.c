@@ -675,6 +675,25 @@ THREAD(wait_3_timed_3)
     valet_store_and_wake(&waiters, 1);
 }
 
+/* One was woken, but is at its deadline, and takes the list: there is only another in it, which
+ * gives up as well. */
+THREAD(wait_alone_0)
+{
+    wait_timed(0);
+}
+THREAD(wait_alone_1)
+{
+    wait_timed(1);
+}
+THREAD(wait_alone_2)
+{
+    valet_store_and_wake(&waiters, 1);
+}
+THREAD(end_wait_alone)
+{
+    EXPECT(valet_waiters_state(&waiters) == 1);
+}
+
 /* All give up, and nobody comes to wake them. */
 static void give_up(void)
 {
@@ -703,6 +722,25 @@ THREAD(wait_late_1)
     wait_for_1_timed();
 }
 THREAD(wait_late_2)
+{
+    store_with_data(2, 1);
+}
+
+/* ... and these wait again, with a node where the old one was. */
+static void wait_again(void)
+{
+    if (wait_timed(0) == VALET_TIMEDOUT)
+        wait_for_1();
+}
+THREAD(wait_late_again_0)
+{
+    wait_again();
+}
+THREAD(wait_late_again_1)
+{
+    wait_again();
+}
+THREAD(wait_late_again_2)
 {
     store_with_data(2, 1);
 }
@@ -782,8 +820,8 @@ THREAD(wait_owed_late_3)
     store_1_and_2();
 }
 
-/* An exchange, which wakes nobody, and a store of the state that is there already: it wakes who is on
- * record, while two give up. */
+/* An exchange, which wakes nobody, and a store of the state that is there already: it wakes who is
+ * on record, while two give up. */
 THREAD(wait_record_0)
 {
     wait_timed(0);
@@ -976,6 +1014,11 @@ THREAD(futex_bucket_2)
     wake_with_data(2, other_word(), 1);
 }
 
+/* What a thread does at its first wait has been done: states that are few of interest. */
+THREAD(setup_futex_2_wakers)
+{
+    valet_futex_wait(word, 0, DEADLINE);
+}
 THREAD(futex_2_wakers_0)
 {
     wait_while_0(word);

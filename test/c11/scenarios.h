@@ -52,8 +52,10 @@ enum {
     S(wait_2_stores,         4, BOTH,  0,          0, 0)  \
     S(wait_3_timed,          4, BOTH,  DEEP,       0, 0)  \
     S(wait_free_2_timed,     3, BOTH,  0,          0, 0)  \
+    S(wait_alone,            3, BOTH,  0,          0, 0)  \
     S(wait_crowd,            3, BOTH,  0,          0, 0)  \
     S(wait_late,             3, BOTH,  LATE,       0, 0)  \
+    S(wait_late_again,       3, BOTH,  LATE,       0, 0)  \
     S(wait_late_sandbox,     2, BOTH,  LATE | SANDBOX, 0, 0) \
     S(wait_3_late,           4, BOTH,  LATE | DEEP, 0, 0) \
     S(wait_owed,             4, BOTH,  DEEP,       0, 0)  \

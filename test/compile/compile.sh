@@ -104,7 +104,7 @@ holds() {
         have=$(awk '$7 == "UND" && NF == 8 { print $8 }' "$3/dump" | LC_ALL=C sort | xargs)
         # allocated sections that are not empty, and writable or thread-local
         extra=$(awk -v kind="$kind" '$7 ~ /^[AWXTMS]*[WT]/ && $5 !~ /^0+$/ &&
-            (kind == "futex" || $1 != ".bss.table") { print $1 }' "$3/dump")
+            (kind == "futex" || $1 != ".bss.valet_futex_table_1") { print $1 }' "$3/dump")
         # Position independent: a shared object without text relocations.
         ld.lld -m "$(elf "$2")" -shared -z text --unresolved-symbols=ignore-all "$3"/*.o -o "$3/so" ||
             linked=no
@@ -259,7 +259,8 @@ foreign_holds() {
         END { for (s in used) if (!(s in defined)) print s }' | LC_ALL=C sort | xargs)
     [ "$have" = "$3" ] || { echo "undefined: '$have', not '$3'" && return 1; }
     # The table of the sema kind's futex is its only data.
-    data=$(llvm-nm "$1"/*.o | awk -v kind="$2" 'NF == 3 && $2 ~ /^[bBdDcC]$/ && (kind == "futex" || $3 != "table")' |
+    data=$(llvm-nm "$1"/*.o | awk -v kind="$2" '
+        NF == 3 && $2 ~ /^[bBdDcC]$/ && (kind == "futex" || $3 != "valet_futex_table_1")' |
         xargs)
     [ -z "$data" ] || { echo "data: $data" && return 1; }
 }

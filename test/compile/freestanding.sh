@@ -81,7 +81,7 @@ check_one() {
     (cd "$out" && compile "$cpu" "$cc" "$variant" "$level" -I../../.. -I../../../include -c "$@") || return 1
     ld.lld -m "$(linker "$cpu")" -r "$out"/*.o -o "$out/all" || return 1
     table=none
-    [ "$system" != external-sema ] || table=.bss.table
+    [ "$system" != external-sema ] || table=.bss.valet_futex_table_1
     holds "$out/all" "$system" "$table" || return 1
     # position independent: a shared object without text relocations
     ld.lld -m "$(linker "$cpu")" -shared -z text --unresolved-symbols=ignore-all "$out"/*.o -o "$out/so" || return 1

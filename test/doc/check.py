@@ -27,7 +27,8 @@ def header(path):
         text = file.read()
     functions = {}
     for match in re.finditer(r"(/\*(?:(?!\*/).)*\*/\n)?(?:VALET_API |VALET_SYS_CALL )?"
-                             r"((?:int|void|bool|unsigned|uint64_t)) (valet_\w+)\(([^)]*)\)(?: VALET_CHECKED)?;",
+                             r"((?:int|void|bool|unsigned|uint64_t)) (valet_\w+)"
+                             r"\(((?:[^()]|\([^()]*\))*)\)(?: VALET_CHECKED)?;",
                              text, re.S):
         comment, result, name, parameters = match.groups()
         functions[name] = (result, [squeeze(p) for p in parameters.split(",")],
@@ -76,7 +77,7 @@ for path in sorted(glob.glob(os.path.join(pages, "*.[37]"))):
         if not re.search(rf"^\.Fn {name}\b", body, re.M):
             faults.append(f"{page}: {name} is not described")
         for parameter in want[1]:
-            word = re.findall(r"\w+", parameter)[-1]
+            word = re.findall(r"\w+", re.sub(r"\(\w+\)$", "", parameter))[-1]
             if word != "void" and not re.search(rf"\bFa {word}\b", body):
                 faults.append(f"{page}: {word} of {name} is not explained")
         for status in want[2]:

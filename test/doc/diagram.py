@@ -136,9 +136,11 @@ VALUE = {
     "park_futex": lambda word: {0: "EMPTY", 1: "NOTIFIED", 0xffffffff: "PARKED"}[word],
     "park_sema": lambda word: {0: "EMPTY", 1: "NOTIFIED"}.get(word, "address"),
     "waiters_futex": lambda word: {0: "neither", 1: "WAITERS", 2: "OWED"}[word >> 5],
-    "waiters_sema": lambda word: "LOCK" if word & 32 else "nodes" if word >> 6 else "empty",
+    "waiters_sema": lambda word: ("OWED" if word & 64 else "TAKEN" if word & 32 else
+                                  "nodes" if word >> 7 else "empty"),
 }
-INSIDE = {"park_slow": "park", "take_token": "park", "wait_until": "compare_and_wait", "withdraw": "compare_and_wait"}
+INSIDE = {"park_slow": "park", "take_token": "park", "wait_until": "compare_and_wait",
+          "serve": "compare_and_wait", "leave": "compare_and_wait"}
 
 
 def seen(name, file):

@@ -43,7 +43,8 @@ try 'the porting guide names what a port adds' python3 test/doc/porting.py sys/R
 # tracer KIND: the explorer, which prints the steps as well. Its parts are built as in c11.sh.
 guest() {
     gcc -std=c11 -g -O1 -fsanitize=thread -ffreestanding -fno-inline -fno-omit-frame-pointer \
-        -fno-optimize-sibling-calls -fno-pie -fno-stack-protector -w -I. -Iinclude -c "$1" -o "$2" &&
+        -fno-optimize-sibling-calls -fno-pie -fno-stack-protector \
+        -DVALET_FUTEX_LOOKS=0 -w -I. -Iinclude -c "$1" -o "$2" &&
         objcopy --set-section-flags .bss=alloc,load,contents --rename-section .bss=guest --rename-section .data=guest \
             "$2"
 }
@@ -154,7 +155,7 @@ traced() { python3 test/doc/diagram.py seen "$machine" "$dir/$machine.seen"; }
 plant 'an order that is not in the page' 'not in the page: ANEW of park_futex' core/park_futex.c \
     's/release: UNPARK, pairs with TAKE/release: ANEW, pairs with TAKE/' page
 plant 'an order that is no longer' 'not in core/: MEND of' core/README.md \
-    's/^| waiters_sema | UNLINK /| waiters_sema | MEND /' page
+    's/^| waiters_sema | OVER /| waiters_sema | MEND /' page
 plant 'a bug that nobody plants' 'no planted bug: waiter-registers-twice' core/README.md \
     's/waiter-registers-once/waiter-registers-twice/' page
 plant 'a scenario that is not there' 'no scenario: park_unpark' test/c11/scenarios.h \
@@ -171,6 +172,6 @@ plant 'a step less in the table' 'OWED -> neither by store_and_wake: not in the 
     '/neither by store_and_wake, which then wakes all$/d
     s/neither by a waiter, which then wakes all;$/neither by a waiter, which then wakes all/' traced
 machine=waiters_sema
-plant 'a step more in the table' 'LOCK -> empty by store_and_wake: never seen' core/waiters_sema.c \
+plant 'a step more in the table' 'TAKEN -> empty by store_and_wake: never seen' core/waiters_sema.c \
     's/empty by that waiter, where none is/empty by store_and_wake/' traced
 counted doc

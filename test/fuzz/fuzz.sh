@@ -51,8 +51,8 @@ fuchsia 0 sys/fuchsia.c
 redox 0 sys/redox.c
 cloudabi 1 sys/cloudabi.c
 sgx 1 sys/sgx.c
-posix 1 sys/posix.c
-posix_realtime 1 sys/posix.c -DVALET_POSIX_SETCLOCK=0
+posix 1 sys/posix.c -DVALET_POSIX_SEM=0
+posix_realtime 1 sys/posix.c -Wp,-DVALET_POSIX_SEM=0,-DVALET_POSIX_SETCLOCK=0
 bare 0 sys/bare.c
 wasm 0 sys/wasm.c -D__wasm_atomics__
 windows 0 sys/windows.c

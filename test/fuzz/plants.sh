@@ -97,7 +97,7 @@ plant 'a whole word written where half is ours' answers linux core/park_futex.c 
 plant 'a post that is not waited for' answers netbsd_park core/park_sema.c \
     'while (valet_sys_sema_wait(&sema, VALET_FOREVER) != VALET_OK)
                 valet_arch_relax();' ''
-plant 'a waiter that does not unlink' answers posix core/waiters_sema.c '*link = n->next;' ';'
+plant 'a waiter that does not unlink' answers posix core/waiters_sema.c '*link = n->next;' 'link = &n->next;'
 plant 'a condition variable that cannot be' answers posix sys/posix.c \
     'if (init_condition(&sema->condition) == 0)
         return VALET_OK;' 'init_condition(&sema->condition); return VALET_OK;'
@@ -137,12 +137,12 @@ plant 'one woken of all' program green_futex core/waiters_futex.c \
 plant 'an exchange that forgets the waiters' program green_futex core/waiters_futex.c \
     '(seen & ~STATE) | (desired & STATE)' '(desired & STATE)'
 plant 'a timed-out waiter, not unlinked' program green_sema core/waiters_sema.c \
-    '*link = n->next;' ';'
+    '*link = n->next;' 'link = &n->next;'
 plant 'an unlock by a store' program green_sema core/waiters_sema.c \
-    'while (!atomic_compare_exchange_weak_explicit(word, &seen, (uintptr_t)first | (seen & STATE),
-                                                  memory_order_release, memory_order_relaxed))
-        VALET_ASSERT(seen & LOCK);' \
-    'atomic_store_explicit(word, (uintptr_t)first | (seen & STATE), memory_order_release);'
+    '} while (!atomic_compare_exchange_weak_explicit(word, &seen, next, memory_order_acq_rel,
+                                                        memory_order_acquire));' \
+    'atomic_store_explicit(word, next, memory_order_release);
+        } while (0);'
 plant 'a token lost where there is no clock' answers openbsd core/park_futex.c \
     'r == VALET_TIMEDOUT ? VALET_ERR_UNSUPPORTED : r' 'r == VALET_ERR_BUSY ? r : VALET_ERR_UNSUPPORTED'
 plant 'a token lost where there is no clock, sema kind' answers posix core/park_sema.c \
@@ -154,17 +154,11 @@ plant 'a parker that gives up by a store' program green_sema core/park_sema.c \
             atomic_store_explicit(word, EMPTY, memory_order_relaxed);
         if (0) {'
 plant 'a post that nobody waits for' program green_sema core/waiters_sema.c \
-    'if (r != VALET_OK && !withdraw(word, &n)) {' \
-    'if (r != VALET_OK && !withdraw(word, &n) && seen == 1) {'
-plant 'a word compared outside the lock' program green_sema core/futex_sema.c \
-    'append(b, &n);
-    unlock_bucket(b);' \
-    '{
-        unlock_bucket(b);
-        b = lock_bucket(word);
-        append(b, &n);
-    }
-    unlock_bucket(b);'
+    'while (valet_sys_sema_wait(&n->sema, VALET_FOREVER) != VALET_OK)
+        valet_arch_relax();' ''
+plant 'a word compared before the note only' program green_sema core/futex_sema.c \
+    'if (atomic_load_explicit((valet_word32 *)word, memory_order_relaxed) != expected)
+        r = VALET_CHANGED;
+    else if (atomic_compare' 'if (atomic_compare'
 plant 'a sleeper left in its queue' program green_sema core/futex_sema.c \
-    'if (!taken)
-                unlink_node(b, &n);' ''
+    'r = leave(b, &n, alone, r);' '(void)leave, (void)alone;'

@@ -27,6 +27,7 @@
 #define valet_sys_sema_wait            NAMED(valet_sys_sema_wait)
 #define valet_sys_sema_post            NAMED(valet_sys_sema_post)
 #define valet_sys_sema_fini            NAMED(valet_sys_sema_fini)
+#define valet_sys_at_fork              NAMED(valet_sys_at_fork)
 
 #define clock_gettime             fuzz_clock_gettime
 #define nanosleep                 fuzz_nanosleep

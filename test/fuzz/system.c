@@ -28,7 +28,20 @@
 
 #if SEMA
 #include "core/waiters_sema.c"
-#define node queued
+/* What it has of its own by names that the other has, too. */
+#undef TAKEN
+#undef OWED
+#undef valet_sys_at_fork
+#define ASLEEP              FUTEX_ASLEEP
+#define node                queued
+#define out                 unqueued
+#define newest              newest_note
+#define let_go              let_go_of_queue
+#define leave               leave_queue
+#define LEAVING             LEAVES
+#define OUT                 UNQUEUED
+#define valet_sys_at_fork   NAMED(valet_sys_at_no_fork)
+#define valet_futex_table_1 NAMED(valet_futex_table)
 #include "core/futex_sema.c"
 #else
 #include "core/waiters_futex.c"

@@ -6,8 +6,8 @@
 # A fault is: its name, the build it is for, a file, a text that occurs there exactly once, and what
 # replaces it. One that no longer applies is a failure. Faults that show only where one thread comes
 # between two instructions of another are not here but in test/c11/bugs: there they are found for certain.
-# Builds are linux and posix by gcc, and tsan-linux and tsan-posix by clang's ThreadSanitizer, which
-# alone sees a missing order on a CPU that has it anyway. A test that hangs has noticed, too: all its
+# Builds are linux, posix and cond-posix (with a condition variable) by gcc, and tsan-linux and tsan-posix by
+# clang's ThreadSanitizer, which alone sees a missing order on a CPU that has it anyway. A test that hangs has noticed, too: all its
 # threads sleep and go on sleeping, or it has used several times the CPU time that it needs without a
 # fault. So a machine under load catches nothing.
 set -u
@@ -32,7 +32,8 @@ compile() {
     build=$1
     shift
     case $build in
-    tsan-*) set -- clang -fsanitize=thread -O1 "$@" ;;
+        tsan-*) set -- clang -fsanitize=thread -O1 "$@" ;;
+    cond-*) set -- gcc -O2 -DVALET_POSIX_SEM=0 "$@" ;;
     *) set -- gcc -O2 "$@" ;;
     esac
     futex=1
@@ -64,7 +65,7 @@ tests() {
     esac
     case $1 in
     linux) echo sandbox sleep stress ;;
-    posix) echo sleep stress ;;
+        posix | cond-posix) echo sleep stress ;;
     esac
 }
 
@@ -74,7 +75,7 @@ objects() {
     programs='park waiters futex stress'
     case $1 in
     linux) programs="$programs deadline sleep sandbox" ;;
-    posix) programs="$programs deadline sleep" ;;
+    posix | cond-posix) programs="$programs deadline sleep" ;;
     esac
     for t in $programs; do
         compile "$1" -c "test/contract/${t}_test.c" -o "$dir/$1/$t.o" || exit 1
@@ -337,12 +338,12 @@ mutant 'park does not publish its semaphore' tsan-posix core/park_sema.c \
 
 # ---- waiters, sema kind
 
-mutant 'a withdrawal takes the later ones with it' posix core/waiters_sema.c \
-    '*link = n->next;' 'first = n->next;'
+mutant 'a withdrawal takes the older ones with it' posix core/waiters_sema.c \
+    '*link = n->next;' '*link = NULL;'
 mutant 'exchange drops the queue' posix core/waiters_sema.c \
     '(seen & ~STATE) | (desired & STATE)' '(desired & STATE)'
 mutant 'store_and_wake wakes one' posix core/waiters_sema.c \
-    'valet_sys_sema_post(&n->sema);' 'valet_sys_sema_post(&n->sema); break;'
+    'next = n->next; valet_sys_sema_post(&n->sema);' 'next = NULL; valet_sys_sema_post(&n->sema);'
 mutant 'any return of the wait is a change' posix core/waiters_sema.c \
     'r = sleep_once(word, expected, deadline);' \
     'r = sleep_once(word, expected, deadline); if (r == VALET_OK) return r;'
@@ -355,30 +356,40 @@ mutant 'a waiter does not publish its node' tsan-posix core/waiters_sema.c \
     'memory_order_release, memory_order_relaxed)) continue;' \
     'memory_order_relaxed, memory_order_relaxed)) continue;'
 mutant 'store_and_wake does not order' tsan-posix core/waiters_sema.c \
-    'state & STATE, memory_order_acq_rel,' 'state & STATE, memory_order_relaxed,'
+    'memory_order_acq_rel, memory_order_relaxed)); if (!(seen & TAKEN))' \
+    'memory_order_relaxed, memory_order_relaxed)); if (!(seen & TAKEN))'
 
 # ---- futex, sema kind; posix
 
 mutant 'wake ignores its count' posix core/futex_sema.c 'n != NULL && count != 0' 'n != NULL'
-mutant 'wake ignores the word' posix core/futex_sema.c 'if (n->word != word)' 'if (0)'
+mutant 'wake ignores the word' posix core/futex_sema.c '(word == NULL || n->word == word)' '(1)'
 mutant 'last in, first out' posix core/futex_sema.c \
     'n->next = NULL; n->previous = b->last; *(b->last ? &b->last->next : &b->first) = n; b->last = n;' \
     'n->previous = NULL; n->next = b->first; *(b->first ? &b->first->previous : &b->last) = n; b->first = n;'
 mutant 'a timed-out waiter stays in the queue' posix core/futex_sema.c \
-    'if (!taken) unlink_node(b, &n);' ''
+    'r = leave(b, &n, alone, r);' '(void)leave, (void)alone;'
 mutant 'unlinking forgets the last' posix core/futex_sema.c \
     '*(n->next ? &n->next->previous : &b->last) = n->previous;' \
     'if (n->next) n->next->previous = n->previous;'
 mutant 'a misaligned word is read' posix core/futex_sema.c '(uintptr_t)word % sizeof *word != 0' '0'
 mutant 'a deadline is cut to milliseconds' posix sys/posix.c \
+    'struct timespec at = timespec_of(deadline <' \
+    'if (deadline != VALET_FOREVER) deadline -= deadline % 1000000;
+     struct timespec at = timespec_of(deadline <'
+mutant 'a post is none' posix sys/posix.c 'sem_post(&os_sema(s)->sem);' ''
+mutant 'a wait forgets an earlier post' posix sys/posix.c \
+    'int saved = errno, r = VALET_OK;' 'int saved = errno, r = VALET_OK; (void)sem_trywait(sem);'
+mutant 'a deadline on another clock' posix sys/posix.c 'CLOCKWAIT(sem, CLOCK_MONOTONIC, &at)' \
+    'CLOCKWAIT(sem, CLOCK_REALTIME, &at)'
+mutant 'a deadline is cut to milliseconds' cond-posix sys/posix.c \
     'e = pthread_cond_timedwait(&sema->condition, &sema->mutex, &at); if (e == ETIMEDOUT) e = 0;' \
     'at.tv_nsec -= at.tv_nsec % 1000000; e = pthread_cond_timedwait(&sema->condition, &sema->mutex, &at);
      if (e == ETIMEDOUT) return VALET_TIMEDOUT;'
-mutant 'a post does not signal' posix sys/posix.c \
+mutant 'a post does not signal' cond-posix sys/posix.c \
     'pthread_cond_signal(&sema->condition);' ''
-mutant 'a wait forgets an earlier post' posix sys/posix.c \
-    'int r = VALET_OK; while' 'int r = VALET_OK; sema->posted = false; while'
-mutant 'the condition counts on another clock' posix sys/posix.c \
+mutant 'a wait forgets an earlier post' cond-posix sys/posix.c \
+    'int r = VALET_OK, refusals = 0;' 'int r = VALET_OK, refusals = 0; sema->posted = false;'
+mutant 'the condition counts on another clock' cond-posix sys/posix.c \
     'e = pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);' 'e = 0;'
 
 wait

@@ -31,13 +31,15 @@ fresh() {
 }
 try 'it is what the script writes' fresh
 
-# What a user's file is left with: its own function, and in these rows hooks that the integrator may
-# define, or traps of which the system wants one each.
+# What a user's file is left with: its own function, in the sema kind the table that all such files
+# share, and in these rows hooks that the integrator may define, or traps of which the system wants one each.
 leaves() {
-    case $1 in
-    bare) echo 'valet_sys_now' ;;
-    windows_keyed) echo 'valet_sys_keyed_event' ;;
-    openbsd) echo 'valet_openbsd_clock_gettime valet_openbsd_futex' ;;
+    case $kind-$1 in
+    *-bare) echo 'valet_sys_now' ;;
+    *-windows_keyed) echo 'valet_futex_table_1 valet_sys_keyed_event' ;;
+    *-openbsd) echo 'valet_openbsd_clock_gettime valet_openbsd_futex' ;;
+    sema-external) echo 'valet_futex_table_1 valet_sys_at_fork' ;;
+    sema-*) echo 'valet_futex_table_1' ;;
     esac
 }
 
