@@ -129,8 +129,9 @@ VALET_API int valet_park_for(struct valet_parker *p, uint64_t timeout_ns) VALET_
  * p         parker; may be freed by the thread that this wakes while the call is still going on
  * order     what was written before is visible to the park that takes the token
  * context   futex kind: anywhere, also in a signal or interrupt handler; never blocks.
- *           sema kind: threads only; it may wait until the parked thread has reached its kernel
- *           call, or for a short lock
+ *           sema kind: it waits for no thread, but where the system's post does: the README says
+ *           on which rows that waits (until the woken thread is in its kernel call, or for a
+ *           mutex), and on which it is allowed in a handler; elsewhere threads only
  * cost      one atomic exchange when nobody is parked, else one system call more
  */
 VALET_API void valet_unpark(struct valet_parker *p);
@@ -220,7 +221,8 @@ VALET_API int valet_compare_and_wait_until(struct valet_waiters *w, unsigned exp
  * state     0 to VALET_STATE_MAX; of a larger one only the low VALET_STATE_BITS bits are
  *           used; with -Dassertions=true it is a trap
  * order     release: pairs with the acquire of those who see the state
- * context   as valet_unpark
+ * context   as valet_unpark. Sema kind: if a waiter is giving up just now, the others are left
+ *           to it; they are woken when it goes on, later if it has lost its CPU or is stopped
  * cost      one atomic operation when nobody has waited since the last one; else one system call
  *           more (futex kind) or one for each thread (sema kind)
  */
@@ -264,7 +266,10 @@ VALET_API int valet_futex_wait(uint32_t *word, uint32_t expected, uint64_t deadl
 
 /*
  * Wake threads that wait on word. Change the word first: where the wait is a loop on the word (bare
- * metal), and for a thread that is about to sleep, only the change counts.
+ * metal), and for a thread that is about to sleep, only the change counts. Sema kind: a word is
+ * used through one copy of the library, since a program and each shared object that has one have a
+ * table each; a wake that meets another thread at the table leaves the wake to it, which then wakes
+ * more; and the child of a fork finds the table empty on the posix row only.
  *
  * word      may be dead by now: the address is a key, the word is not read
  * count     how many; 0: nobody; above INT32_MAX: all. More may wake: a few systems wake all (their

@@ -1,25 +1,52 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0 */
 /*
- * POSIX: a mutex and a condition variable, sema kind. The one hosted file.
+ * POSIX, sema kind. The one hosted file. It is of one of two forms:
+ *
+ *   sem_t   where a post is one atomic step, which touches nothing that the owner may have let go
+ * of after it, and is allowed in a signal handler; and where a wait can count on the monotonic
+ * clock. That is glibc, from 2.30 on. Source: its nptl/sem_post.c, the same in 2.36 and 2.41 (one
+ * compare-exchange; then, by address, a futex wake), sem_clockwait.c mutex   ... and condition
+ * variable, elsewhere: musl has no sem_clockwait, and its sem_wait polls before it sleeps; Apple
+ * has no unnamed semaphores. A post is not one step there: a poster that is stopped inside its
+ * mutex holds up the owner, and others that post to it
+ *
+ * The mutex of the second is destroyed as soon as its owner has locked and unlocked it, while the
+ * poster may still be inside its unlock. POSIX.1-2017 asks for an unlock that allows that
+ * (pthread_mutex_destroy, "a mutex can be destroyed immediately after it is unlocked"), glibc since
+ * 2.25 and musl since 1.0 keep to it. The signal comes before the unlock, so it is over by then.
+ *
+ * A thread cannot be cancelled between init and fini: its frame is in the hands of others, and no
+ * wait of this library is a cancellation point, as each of the calls below is.
  *
  * The condition variable counts on CLOCK_MONOTONIC where pthread_condattr_setclock exists.
  * Elsewhere (Apple) it counts on the system's clock, which may be set: a sleep is then cut into
  * slices, and the monotonic clock alone says whether the deadline has come. Source: POSIX.1-2017
- * pthread_cond_timedwait, pthread_condattr_setclock, pthread_mutex_destroy.
+ * pthread_cond_timedwait, pthread_condattr_setclock, pthread_setcancelstate, pthread_atfork.
  */
 #define _POSIX_C_SOURCE 200809L
 
 #include <errno.h>
 #include <pthread.h>
-#include <sched.h>
+#include <semaphore.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <time.h>
 #include <unistd.h>
 
-#include "sys/deadline.h"
 #include "valet_sys.h"
+
+#ifndef VALET_POSIX_SEM
+#if defined __GLIBC__ && (__GLIBC__ > 2 || (__GLIBC__ == 2 && __GLIBC_MINOR__ >= 30))
+#define VALET_POSIX_SEM 1
+#else
+#define VALET_POSIX_SEM 0
+#endif
+#endif
+
+#if !VALET_POSIX_SEM
+#include "sys/deadline.h"
+#endif
 
 #ifndef VALET_POSIX_SETCLOCK
 #if defined _POSIX_CLOCK_SELECTION && _POSIX_CLOCK_SELECTION > 0
@@ -30,18 +57,25 @@
 #endif
 
 #define NS 1000000000u
-#if VALET_POSIX_SETCLOCK
+#if VALET_POSIX_SETCLOCK || VALET_POSIX_SEM
 #define LONGEST_NS ((uint64_t)INT32_MAX * NS) /* 68 years, in every time_t */
 #else
 #define LONGEST_NS ((uint64_t)NS) /* how late the clock's being set back can make us */
 #endif
+/* Of EINVAL in a row: one now and then is no reason to give up (libuv, issue 4166). */
+#define REFUSALS 4
 
 struct os_sema {
+#if VALET_POSIX_SEM
+    sem_t sem;
+    atomic_bool posted; /* an order that ThreadSanitizer sees: it knows no sem_clockwait */
+#else
     pthread_mutex_t mutex;
     pthread_cond_t condition;
-    bool posted;      /* under the mutex */
-    atomic_bool left; /* the poster's last touch */
-};
+    bool posted; /* under the mutex */
+#endif
+    int cancel; /* what the owner's state of cancellation was */
+} __attribute__((may_alias));
 
 _Static_assert(sizeof(struct os_sema) <= sizeof(struct valet_sema), "the semaphore is too small");
 _Static_assert(_Alignof(struct os_sema) <= _Alignof(struct valet_sema), "... or not aligned");
@@ -63,6 +97,110 @@ uint64_t valet_sys_now(void)
 {
     return clock_ns(CLOCK_MONOTONIC);
 }
+
+int valet_sys_at_fork(void (*child)(void))
+{
+    return pthread_atfork(NULL, NULL, child) == 0 ? VALET_OK : VALET_ERR_SYSTEM;
+}
+
+static struct timespec timespec_of(uint64_t ns)
+{
+    return (struct timespec){.tv_sec = (time_t)(ns / NS), .tv_nsec = (long)(ns % NS)};
+}
+
+static void cancel_off(struct os_sema *sema)
+{
+#ifdef PTHREAD_CANCEL_DISABLE /* Android has no cancellation */
+    pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &sema->cancel);
+#else
+    (void)sema;
+#endif
+}
+
+static void cancel_as_before(int cancel)
+{
+#ifdef PTHREAD_CANCEL_DISABLE
+    int disabled;
+    pthread_setcancelstate(cancel, &disabled);
+#else
+    (void)cancel;
+#endif
+}
+
+#if VALET_POSIX_SEM
+
+#ifdef __USE_GNU
+#define CLOCKWAIT sem_clockwait
+#else
+/* <semaphore.h> has it for those who asked for GNU's extensions before their first header. */
+#if defined __USE_TIME64_REDIRECTS || (defined __USE_TIME_BITS64 && __TIMESIZE == 32)
+#define CLOCKWAIT_SYMBOL "__sem_clockwait64"
+#else
+#define CLOCKWAIT_SYMBOL "sem_clockwait"
+#endif
+#define CLOCKWAIT valet_posix_clockwait
+int valet_posix_clockwait(sem_t *sem, clockid_t clock,
+                          const struct timespec *at) __asm__(CLOCKWAIT_SYMBOL);
+#endif
+
+int valet_sys_sema_init(struct valet_sema *s)
+{
+    int saved = errno;
+    int e = sem_init(&os_sema(s)->sem, 0, 0);
+    errno = saved;
+    if (e != 0)
+        return VALET_ERR_SYSTEM;
+    atomic_init(&os_sema(s)->posted, false);
+    cancel_off(os_sema(s));
+    return VALET_OK;
+}
+
+int valet_sys_sema_wait(struct valet_sema *s, uint64_t deadline)
+{
+    sem_t *sem = &os_sema(s)->sem;
+    if (deadline != VALET_FOREVER && clock_ns(CLOCK_MONOTONIC) == 0)
+        return VALET_ERR_UNSUPPORTED;
+    struct timespec at = timespec_of(deadline < LONGEST_NS ? deadline : LONGEST_NS);
+    int saved = errno, r = VALET_OK;
+    for (int refusals = 0;;) {
+        if ((deadline == VALET_FOREVER ? sem_wait(sem) : CLOCKWAIT(sem, CLOCK_MONOTONIC, &at)) ==
+            0) {
+            /* acquire: pairs with POST */
+            (void)atomic_load_explicit(&os_sema(s)->posted, memory_order_acquire);
+            break;
+        }
+        if (errno == ETIMEDOUT && deadline != VALET_FOREVER &&
+            clock_ns(CLOCK_MONOTONIC) >= deadline) {
+            r = VALET_TIMEDOUT;
+            break;
+        }
+        /* EINTR: a signal. ETIMEDOUT: early. EINVAL too often, and others: the library is broken.
+         */
+        if (errno != EINTR && errno != ETIMEDOUT && (errno != EINVAL || ++refusals == REFUSALS)) {
+            r = VALET_ERR_SYSTEM;
+            break;
+        }
+    }
+    errno = saved;
+    return r;
+}
+
+void valet_sys_sema_post(struct valet_sema *s)
+{
+    int saved = errno;
+    atomic_store_explicit(&os_sema(s)->posted, true, memory_order_release); /* POST */
+    sem_post(&os_sema(s)->sem);
+    errno = saved;
+}
+
+void valet_sys_sema_fini(struct valet_sema *s)
+{
+    int cancel = os_sema(s)->cancel;
+    sem_destroy(&os_sema(s)->sem);
+    cancel_as_before(cancel);
+}
+
+#else
 
 /* 0 or an errno; it fails only for want of memory or other resources. */
 static int init_condition(pthread_cond_t *condition)
@@ -86,17 +224,18 @@ int valet_sys_sema_init(struct valet_sema *s)
 {
     struct os_sema *sema = os_sema(s);
     sema->posted = false;
-    atomic_init(&sema->left, false);
     if (pthread_mutex_init(&sema->mutex, NULL) != 0)
         return VALET_ERR_SYSTEM;
-    if (init_condition(&sema->condition) == 0)
+    if (init_condition(&sema->condition) == 0) {
+        cancel_off(sema);
         return VALET_OK;
+    }
     pthread_mutex_destroy(&sema->mutex);
     return VALET_ERR_SYSTEM;
 }
 
 /* Sleep until the deadline, a slice of it, or a signal. */
-static int sleep_until(struct os_sema *sema, uint64_t deadline)
+static int sleep_until(struct os_sema *sema, uint64_t deadline, int *refusals)
 {
     int e;
     if (deadline == VALET_FOREVER) {
@@ -106,12 +245,14 @@ static int sleep_until(struct os_sema *sema, uint64_t deadline)
         int status = valet_deadline_sleep(now, deadline, LONGEST_NS, &ns);
         if (status != VALET_OK)
             return status;
-        uint64_t until = (VALET_POSIX_SETCLOCK ? now : clock_ns(CLOCK_REALTIME)) + ns;
-        struct timespec at = {.tv_sec = (time_t)(until / NS), .tv_nsec = (long)(until % NS)};
+        struct timespec at =
+            timespec_of((VALET_POSIX_SETCLOCK ? now : clock_ns(CLOCK_REALTIME)) + ns);
         e = pthread_cond_timedwait(&sema->condition, &sema->mutex, &at);
         if (e == ETIMEDOUT)
             e = 0; /* the next look at the clock decides */
     }
+    if (e == EINVAL && ++*refusals < REFUSALS)
+        e = 0;
     return e == 0 ? VALET_OK : VALET_ERR_SYSTEM; /* EINVAL, EPERM: the library is broken */
 }
 
@@ -120,28 +261,14 @@ int valet_sys_sema_wait(struct valet_sema *s, uint64_t deadline)
     struct os_sema *sema = os_sema(s);
     if (pthread_mutex_lock(&sema->mutex) != 0) /* a plain mutex that is ours: cannot fail */
         return VALET_ERR_SYSTEM;
-    int r = VALET_OK;
-    while (r == VALET_OK && !sema->posted)
-        r = sleep_until(sema, deadline);
-    bool posted = sema->posted;
+    int r = VALET_OK, refusals = 0;
+    while (!sema->posted && r == VALET_OK)
+        r = sleep_until(sema, deadline, &refusals);
+    if (sema->posted)
+        r = VALET_OK;
+    sema->posted = false;
     pthread_mutex_unlock(&sema->mutex);
-    if (!posted)
-        return r;
-    /*
-     * The poster may still be inside its unlock, and the next thing here is fini and the end of the
-     * stack frame. POSIX wants an unlock that touches nothing after it has let go, but not every
-     * library has always kept to that (glibc bug 13690). So the poster says when it is out. It is a
-     * few instructions away, unless it lost its CPU there: then sleeping lets it run, whatever its
-     * priority and ours. acquire: pairs with LEFT
-     */
-    for (unsigned looks = 0; !atomic_load_explicit(&sema->left, memory_order_acquire); looks++) {
-        struct timespec nap = {.tv_sec = 0, .tv_nsec = 50000};
-        if (looks < 16)
-            sched_yield();
-        else
-            nanosleep(&nap, NULL);
-    }
-    return VALET_OK;
+    return r;
 }
 
 void valet_sys_sema_post(struct valet_sema *s)
@@ -151,11 +278,14 @@ void valet_sys_sema_post(struct valet_sema *s)
     sema->posted = true;
     pthread_cond_signal(&sema->condition); /* under the mutex: the owner may not be gone yet */
     pthread_mutex_unlock(&sema->mutex);
-    atomic_store_explicit(&sema->left, true, memory_order_release); /* LEFT */
 }
 
 void valet_sys_sema_fini(struct valet_sema *s)
 {
+    int cancel = os_sema(s)->cancel;
     pthread_cond_destroy(&os_sema(s)->condition);
     pthread_mutex_destroy(&os_sema(s)->mutex);
+    cancel_as_before(cancel);
 }
+
+#endif
