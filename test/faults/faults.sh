@@ -1,6 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT OR Apache-2.0
-# Faults on the real kernel: faults_test.c, each of its tests alone; then faults/tracer.c, which holds
+# Faults on the real kernel: faults_test.c and held_test.c, each of their tests alone (HELD_SECONDS=10: the second at
+# length); then faults/tracer.c, which holds
 # threads between any two instructions of the library; then faults planted in the library, each of
 # which the tracer must find. Both kinds: linux and posix. What this machine forbids (real-time
 # priorities, control groups) is skipped, and says why.
@@ -95,6 +96,99 @@ for system in linux posix; do
     fi
 done
 
+# held TREE ROW OUTPUT: held_test.c with the library of TREE, for a row: its system, by which compiler, how
+held() {
+    from=$1 kind=sema futex=0 cc=gcc system=posix
+    shift
+    case $1 in
+    *musl) cc='musl-gcc -static' ;;
+    esac
+    case $1 in
+    linux*) set -- "$2" -DVALET_TEST_STEP && kind=futex futex=1 system=linux ;;
+    posix) set -- "$2" -DVALET_TEST_STEP ;;
+    posix-cond-step) set -- "$2" -DVALET_POSIX_SEM=0 -DVALET_TEST_STEP ;;
+    posix-cond) set -- "$2" -DVALET_POSIX_SEM=0 ;;
+    *) set -- "$2" ;;
+    esac
+    output=$1
+    shift
+    for wrapped in sem_wait sem_clockwait pthread_cond_wait pthread_cond_timedwait; do
+        set -- "$@" "-Wl,--wrap=$wrapped"
+    done
+    # shellcheck disable=SC2086 # a command and its options
+    $cc -std=gnu11 -g -O2 -Wall -Wextra -Werror -pthread "-I$from" "-I$from/include" -Itest/harness \
+        "-DVALET_TEST_FUTEX_KIND=$futex" "$@" -o "$output" test/faults/held_test.c test/harness/test.c \
+        test/harness/hosted.c "$from/core/park_$kind.c" "$from/core/waiters_$kind.c" \
+        "$from/core/futex_$kind.c" "$from/core/now.c" "$from/sys/$system.c"
+}
+
+held_tests=$(grep -o 'TEST(test_[a-z_]*)' test/faults/held_test.c | tr -d '()' | sed 's/^TEST//')
+for row in linux posix posix-cond posix-musl linux-musl; do
+    if ! held . $row "$dir/held-$row"; then
+        bad "$row: held_test.c does not build"
+        continue
+    fi
+    for name in $held_tests; do
+        # those that need a wake of one step
+        nm "$dir/held-$row" | grep -q " $name\$" || continue
+        timeout 120 "$dir/held-$row" "$name" >"$dir/log" 2>&1
+        case $? in
+        0) good "$row, $name$(sed -n 's/^   /: /p' "$dir/log" | tr -d '\n')" ;;
+        77)
+            skipped=$((skipped + 1))
+            echo "skipped $row, $name: $(tail -n 1 "$dir/log")"
+            ;;
+        *)
+            bad "$row, $name"
+            tail -n 5 "$dir/log" | sed 's/^/        /'
+            ;;
+        esac
+    done
+done
+
+# hold_up NAME ROW TEST FILE OLD NEW [OLD NEW]: the test must fail, or not end in 20 s
+hold_up() {
+    planted=$1 row=$2 test=$3 file=$4
+    shift 4
+    rm -rf "$dir/held"
+    mkdir -p "$dir/held"
+    cp -r arch core include sys "$dir/held"
+    if ! python3 test/lib/plant.py "$dir/held/$file" "$@" || ! held "$dir/held" "$row" "$dir/held/test"; then
+        bad "planted: $planted: cannot be planted"
+        return
+    fi
+    timeout -s KILL 20 "$dir/held/test" "$test" >"$dir/log" 2>&1
+    case $? in
+    0) bad "planted: $row, $planted: not found by $test" ;;
+    77) skipped=$((skipped + 1)) && echo "skipped planted: $planted: $(tail -n 1 "$dir/log")" ;;
+    *) good "planted: $row, $planted: $test $(sed -n 's/.*FAILED: /fails: /p' "$dir/log")" ;;
+    esac
+}
+hold_up 'a store waits for who has the list' posix test_a_waker_of_higher_priority_goes_on core/waiters_sema.c \
+    'next = state & STATE;' \
+    'while (seen & TAKEN) { seen = atomic_load_explicit(word, memory_order_relaxed); } next = state & STATE;' \
+    'bool owed = false, found = false;' \
+    'bool owed = false, found = false; for (volatile int slow = 0; slow < 3000; slow++) { }'
+hold_up 'a futex wake waits for who has the queue' posix test_a_handler_may_wake core/futex_sema.c \
+    'looks < VALET_FUTEX_LOOKS' 'looks < UINT32_MAX'
+hold_up 'a fork is not noticed' posix test_a_child_waits_by_itself sys/posix.c \
+    'pthread_atfork(NULL, NULL, child) == 0' 'child != NULL'
+for row in posix posix-cond posix-musl; do
+    hold_up 'a wait can be cancelled' $row test_no_wait_is_a_cancellation_point sys/posix.c \
+        'pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &sema->cancel)' 'sema->cancel = PTHREAD_CANCEL_ENABLE'
+done
+for row in posix posix-cond; do
+    hold_up 'one refusal is the end' $row test_a_refusal_now_and_then sys/posix.c \
+        '#define REFUSALS 4' '#define REFUSALS 1'
+done
+hold_up 'errno is left behind' posix test_a_refusal_now_and_then sys/posix.c \
+    'errno = saved; return r;' '(void)saved; return r;'
+hold_up 'a wake is not one step' posix-cond-step test_a_handler_may_wake sys/posix.c \
+    '#define REFUSALS 4' '#define REFUSALS 3'
+hold_up 'who is woken lets others go first' posix test_a_waker_that_computes_on sys/posix.c \
+    'break; } if (errno == ETIMEDOUT' \
+    'extern int sched_yield(void); for (int i = 0; i < 16; i++) sched_yield(); break; } if (errno == ETIMEDOUT'
+
 # plant NAME SYSTEM FILE OLD NEW WHAT SCENARIO: the tracer must fail, by saying WHAT, in that scenario
 number=0
 plant() {
@@ -154,34 +248,30 @@ plant 'store_and_wake loads, then stores' linux core/waiters_futex.c \
 plant 'a deadline that has come is not looked at' linux sys/linux.c \
     'if (r == -ETIMEDOUT && until != NULL)' 'if (r == -ETIMEDOUT && until == NULL)' \
     'an error' 'timed park, past its deadline'
-plant 'a deadline in the wrong unit' linux sys/linux.c 'deadline / 1000000000u' 'deadline / 1000000000000000u' \
+plant 'a deadline in the wrong unit' linux sys/kernel_timespec.h 'ns / 1000000000u' 'ns / 1000000000000000u' \
     'a timeout ' 'timed park'
 plant 'unpark loads, then stores' posix core/park_sema.c \
     'atomic_exchange_explicit(word_of(p), NOTIFIED, memory_order_acq_rel)' \
     'atomic_load(word_of(p)); atomic_store(word_of(p), NOTIFIED)' \
     'a wake-up is lost' park
-plant 'the semaphore sleeps before it looks for its post' posix sys/posix.c \
-    'while (e == 0 && !sema->posted)' \
-    'for (; e == 0 && (deadline == VALET_FOREVER || !sema->posted); deadline = sema->posted ? 1 : deadline)' \
+plant 'the semaphore forgets its post' posix sys/posix.c \
+    'int saved = errno, r = VALET_OK;' 'int saved = errno, r = VALET_OK; (void)sem_trywait(sem);' \
     'a wake-up is lost' park
 plant 'a timed-out park leaves its address' posix core/park_sema.c \
     'r != VALET_OK && !atomic_compare' 'r != VALET_OK && 0 && !atomic_compare' \
     'a ' 'timed park, past its deadline'
-plant 'the sleeper does not stay until its poster has left' posix sys/posix.c \
-    '!atomic_load_explicit(&sema->left, memory_order_acquire)' \
-    '0 && !atomic_load_explicit(&sema->left, memory_order_acquire)' \
+plant 'the post touches the semaphore after it' posix sys/posix.c \
+    'sem_post(&os_sema(s)->sem);' 'sem_post(&os_sema(s)->sem); os_sema(s)->cancel = 0;' \
     'a dead stack frame was touched' park
 plant 'store_and_wake loads, then stores' posix core/waiters_sema.c \
-    'if (atomic_compare_exchange_weak_explicit(word, &seen, state & STATE, memory_order_acq_rel,
-                                                  memory_order_relaxed))' \
-    'atomic_store(word, state & STATE); if (1)' \
+    '} while (!atomic_compare_exchange_weak_explicit(word, &seen, next, memory_order_acq_rel,
+                                                    memory_order_relaxed)); if (!(seen & TAKEN))' \
+    '} while (0); atomic_store(word, next); if (!(seen & TAKEN))' \
     'a wake-up is lost' wait
-plant 'the futex compares before it takes the lock' posix core/futex_sema.c \
-    'struct bucket *b = lock_bucket(word);
-    /* relaxed' \
-    'bool same = atomic_load((valet_word32 *)word) == expected; struct bucket *b = lock_bucket(word);
-    if (same) expected = atomic_load((valet_word32 *)word);
-    /* relaxed' \
+plant 'the futex compares before its note only' posix core/futex_sema.c \
+    'if (atomic_load_explicit((valet_word32 *)word, memory_order_relaxed) != expected)
+        r = VALET_CHANGED;
+    else if (atomic_compare' 'if (atomic_compare' \
     'a wake-up is lost' futex
 
 echo "faults: $passed passed, $failed failed, $skipped skipped"

@@ -1,0 +1,622 @@
+/* SPDX-License-Identifier: MIT OR Apache-2.0 */
+/*
+ * Threads that are held up where others need them: without the CPU, stopped, left behind by a fork,
+ * cancelled, interrupted by a handler that wakes. On Linux, for linux and both forms of posix
+ * (held.sh). Each test ends by itself, or is ended by alarm(2): it hangs. -DVALET_TEST_STEP: a wake
+ * is one atomic step to the thread it wakes, so it may be stopped, or interrupted, anywhere.
+ *
+ * Sources: sched(7), pthread_cancel(3), pthread_atfork(3), signal-safety(7).
+ */
+#define _GNU_SOURCE
+
+#include <errno.h>
+#include <pthread.h>
+#include <sched.h>
+#include <semaphore.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "load.h"
+#include "test.h"
+
+enum { PARK, WAIT, FUTEX, OPERATIONS };
+
+static struct valet_parker parker[64];
+static struct valet_waiters waiters;
+static uint32_t word;
+static atomic_bool stop;
+
+static _Noreturn void skip(const char *why)
+{
+    printf("%s: %s\n", why, strerror(errno));
+    fflush(stdout);
+    _exit(77);
+}
+
+static uint32_t load_word(void)
+{
+    return __atomic_load_n(&word, __ATOMIC_ACQUIRE);
+}
+
+static int sleep_on(int operation, int which, uint64_t deadline)
+{
+    if (operation == PARK)
+        return valet_park_until(&parker[which], deadline);
+    if (operation == WAIT)
+        return valet_compare_and_wait_until(&waiters, valet_waiters_state(&waiters), deadline);
+    return valet_futex_wait(&word, load_word(), deadline);
+}
+
+/* Wakes who sleeps; the state and the word are never what they were. */
+static void wake_on(int operation, int which)
+{
+    if (operation == PARK)
+        valet_unpark(&parker[which]);
+    else if (operation == WAIT)
+        valet_store_and_wake(&waiters, (valet_waiters_state(&waiters) + 1) % 32);
+    else {
+        __atomic_fetch_add(&word, 1, __ATOMIC_RELEASE);
+        valet_futex_wake(&word, UINT32_MAX);
+    }
+}
+
+static pthread_t start(void *(*run)(void *), void *argument)
+{
+    pthread_t thread;
+    pthread_attr_t attributes;
+    pthread_attr_init(&attributes);
+    pthread_attr_setstacksize(&attributes, 64 * 1024);
+    CHECK_EQ(pthread_create(&thread, &attributes, run, argument), 0);
+    pthread_attr_destroy(&attributes);
+    return thread;
+}
+
+static void on_one_cpu(void)
+{
+    cpu_set_t cpus;
+    CPU_ZERO(&cpus);
+    CPU_SET(sched_getcpu(), &cpus);
+    if (sched_setaffinity(0, sizeof cpus, &cpus) != 0)
+        skip("sched_setaffinity");
+}
+
+static void be_fifo(int priority)
+{
+    struct sched_param p = {.sched_priority = priority};
+    if (syscall(SYS_sched_setscheduler, 0, SCHED_FIFO, &p) != 0) /* musl has none */
+        skip("SCHED_FIFO");
+}
+
+static unsigned seconds(void)
+{
+    const char *text = getenv("HELD_SECONDS");
+    return text != NULL ? (unsigned)atoi(text) : 2;
+}
+
+/* ---- priorities ------------------------------------------------------------------------------ */
+
+/* Waiters with deadlines of 0.2 to 1 ms; their waker has the higher priority, and all have one CPU.
+ * Who watches is another process. */
+static struct progress {
+    atomic_uint wakes, returns;
+} * progress;
+static int operation_of_all;
+
+static void *low_waiter(void *number)
+{
+    uint32_t random = (uint32_t)(uintptr_t)number * 2654435761u + 1;
+    be_fifo(10);
+    while (!atomic_load(&stop)) {
+        uint64_t deadline = valet_now() + 200 * US + test_random(&random) % (800 * US);
+        CHECK(sleep_on(operation_of_all, (int)(intptr_t)number % 64, deadline) >= VALET_ERR_BUSY);
+        atomic_fetch_add(&progress->returns, 1);
+    }
+    return NULL;
+}
+
+static _Noreturn void high_waker(int operation, int threads)
+{
+    operation_of_all = operation;
+    on_one_cpu();
+    be_fifo(20);
+    for (int i = 0; i < threads; i++)
+        start(low_waiter, (void *)(intptr_t)i);
+    uint32_t random = 1;
+    for (unsigned i = 0;; i++) {
+        struct timespec nap = {.tv_nsec = 50000 + test_random(&random) % 1000000};
+        wake_on(operation, (int)(i % (unsigned)threads));
+        atomic_fetch_add(&progress->wakes, 1);
+        nanosleep(&nap, NULL);
+    }
+}
+
+static void priorities(int operation, int threads)
+{
+    progress =
+        mmap(NULL, sizeof *progress, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    CHECK(progress != MAP_FAILED);
+    fflush(stdout);
+    pid_t child = fork();
+    if (child == 0)
+        high_waker(operation, threads);
+    unsigned wakes = 0, returns = 0;
+    bool stalled = false;
+    test_sleep(200 * MS); /* the threads are started */
+    for (unsigned s = 0; s < seconds() && !stalled; s++) {
+        test_sleep(1000 * MS);
+        unsigned w = atomic_load(&progress->wakes), r = atomic_load(&progress->returns);
+        stalled = w == wakes || r == returns;
+        wakes = w, returns = r;
+    }
+    int status;
+    if (waitpid(child, &status, WNOHANG) == child && WIFEXITED(status))
+        _exit(WEXITSTATUS(status));
+    kill(child, SIGKILL);
+    waitpid(child, &status, 0);
+    test_report("wakes", wakes, "");
+    CHECK(!stalled);
+}
+
+static void test_a_waker_of_higher_priority_goes_on(void)
+{
+    for (int operation = PARK; operation < OPERATIONS; operation++) {
+        priorities(operation, 50);
+        priorities(operation, 2);
+    }
+}
+
+/* ---- stopped --------------------------------------------------------------------------------- */
+
+#ifdef VALET_TEST_STEP
+/* A collector: stops threads, wherever they are in a wait, by a signal whose handler waits, and
+ * wakes them while they are stopped. */
+static atomic_int stopped;
+static atomic_bool world_stopped;
+
+static void on_stop(int number)
+{
+    (void)number;
+    int saved = errno;
+    atomic_fetch_add(&stopped, 1);
+    while (atomic_load(&world_stopped))
+        sched_yield();
+    atomic_fetch_sub(&stopped, 1);
+    errno = saved;
+}
+
+static void *timed_waiter(void *number)
+{
+    uint32_t random = (uint32_t)(uintptr_t)number + 1;
+    while (!atomic_load(&stop)) {
+        uint64_t deadline = valet_now() + test_random(&random) % (40 * US);
+        int r = sleep_on(operation_of_all, (int)(intptr_t)number, deadline);
+        CHECK(r == VALET_OK || r == VALET_CHANGED || r == VALET_TIMEDOUT);
+    }
+    return NULL;
+}
+
+static void stop_the_world(int operation, int threads, int stops)
+{
+    pthread_t thread[8];
+    operation_of_all = operation;
+    atomic_store(&stop, false);
+    struct sigaction action = {.sa_handler = on_stop, .sa_flags = SA_RESTART};
+    sigaction(SIGUSR1, &action, NULL);
+    for (int i = 0; i < threads; i++)
+        thread[i] = start(timed_waiter, (void *)(intptr_t)i);
+    alarm(60);
+    for (int i = 0; i < stops; i++) {
+        atomic_store(&world_stopped, true);
+        for (int t = 0; t < threads; t++)
+            pthread_kill(thread[t], SIGUSR1);
+        while (atomic_load(&stopped) != threads)
+            sched_yield();
+        wake_on(operation, i % threads);
+        atomic_store(&world_stopped, false);
+        while (atomic_load(&stopped) != 0)
+            sched_yield();
+    }
+    atomic_store(&stop, true);
+    for (int i = 0; i < threads; i++)
+        pthread_join(thread[i], NULL);
+    alarm(0);
+}
+
+static void test_a_stopped_thread_holds_up_no_waker(void)
+{
+    int stops = seconds() > 2 ? 200000 : 4000;
+    for (int operation = PARK; operation < OPERATIONS; operation++) {
+        stop_the_world(operation, 1, stops);
+        stop_the_world(operation, 4, stops);
+    }
+}
+
+/* ---- interrupted ----------------------------------------------------------------------------- */
+
+static atomic_uint handlers;
+static timer_t ticker;
+
+static void on_tick(int number)
+{
+    (void)number;
+    int saved = errno;
+    for (int operation = PARK; operation < OPERATIONS; operation++)
+        wake_on(operation, 0);
+    atomic_fetch_add(&handlers, 1);
+    errno = saved;
+}
+
+static void tick(uint64_t ns)
+{
+    struct itimerspec every = {.it_value.tv_nsec = (long)ns, .it_interval.tv_nsec = (long)ns};
+    timer_settime(ticker, 0, &every, NULL);
+}
+
+/* The handler wakes by the very call that it interrupts, or the wait. */
+static void test_a_handler_may_wake(void)
+{
+    struct sigaction action = {.sa_handler = on_tick, .sa_flags = SA_RESTART};
+    sigaction(SIGUSR2, &action, NULL);
+    struct sigevent event = {.sigev_notify = SIGEV_SIGNAL, .sigev_signo = SIGUSR2};
+    CHECK_EQ(timer_create(CLOCK_MONOTONIC, &event, &ticker), 0);
+    pthread_t thread[3];
+    sigset_t ticks;
+    sigemptyset(&ticks);
+    sigaddset(&ticks, SIGUSR2);
+    alarm(60);
+    for (int operation = PARK; operation < OPERATIONS; operation++) {
+        operation_of_all = operation;
+        atomic_store(&stop, false);
+        pthread_sigmask(SIG_BLOCK, &ticks, NULL);
+        for (int i = 0; i < 3; i++)
+            thread[i] = start(timed_waiter, (void *)(intptr_t)(i + 1));
+        pthread_sigmask(SIG_UNBLOCK, &ticks, NULL);
+        uint32_t random = 7;
+        atomic_store(&handlers, 0);
+        tick(30 * US);
+        while (atomic_load(&handlers) < 10000) {
+            for (int i = 0; i < 50; i++)
+                wake_on(operation, 1 + i % 3);
+            sleep_on(operation, 0, valet_now() + test_random(&random) % (40 * US));
+        }
+        tick(0);
+        atomic_store(&stop, true);
+        for (int i = 0; i < 3; i++)
+            pthread_join(thread[i], NULL);
+    }
+    alarm(0);
+}
+
+#endif
+
+/* ---- forked ---------------------------------------------------------------------------------- */
+
+static void *futex_waiter(void *unused)
+{
+    while (load_word() == 0)
+        CHECK(valet_futex_wait(&word, 0, VALET_FOREVER) >= 0);
+    return unused;
+}
+
+static int status_of(pid_t child)
+{
+    int status;
+    CHECK_EQ(waitpid(child, &status, 0), child);
+    return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+}
+
+/* A thread waits; in the child of a fork it is not there, and others wait on the same word. */
+static void test_a_child_waits_by_itself(void)
+{
+    for (int round = 0; round < 50; round++) {
+        word = 0;
+        pthread_t thread = start(futex_waiter, NULL);
+        test_sleep(1 * MS);
+        pid_t child = fork();
+        if (child == 0) {
+            alarm(10);
+            pthread_t mine[2] = {start(futex_waiter, NULL), start(futex_waiter, NULL)};
+            test_sleep(1 * MS);
+            __atomic_store_n(&word, 1, __ATOMIC_RELEASE);
+            valet_futex_wake(&word, 1);
+            valet_futex_wake(&word, UINT32_MAX);
+            pthread_join(mine[0], NULL);
+            pthread_join(mine[1], NULL);
+            _exit(0);
+        }
+        CHECK_EQ(status_of(child), 0);
+        __atomic_store_n(&word, 1, __ATOMIC_RELEASE);
+        valet_futex_wake(&word, UINT32_MAX);
+        pthread_join(thread, NULL);
+    }
+}
+
+static void *futex_user(void *unused)
+{
+    while (!atomic_load(&stop)) {
+        CHECK(valet_futex_wait(&word, load_word(), valet_now() + 10 * US) >= 0);
+        valet_futex_wake(&word, 1);
+    }
+    return unused;
+}
+
+/* A fork in the midst of the calls of others, any of which may have the table just then. */
+static void test_a_child_calls_at_once(void)
+{
+    pthread_t thread[2];
+    atomic_store(&stop, false);
+    for (int i = 0; i < 2; i++)
+        thread[i] = start(futex_user, NULL);
+    for (int round = 0; round < 400; round++) {
+        pid_t child = fork();
+        if (child == 0) {
+            alarm(10);
+            valet_futex_wake(&word, 1);
+            CHECK(valet_futex_wait(&word, load_word(), valet_now() + 10 * US) >= 0);
+            _exit(0);
+        }
+        CHECK_EQ(status_of(child), 0);
+    }
+    atomic_store(&stop, true);
+    for (int i = 0; i < 2; i++)
+        pthread_join(thread[i], NULL);
+}
+
+/* ---- cancelled ------------------------------------------------------------------------------- */
+
+static struct {
+    int operation, type;
+    uint64_t deadline;
+    atomic_int result;
+    atomic_bool ran;
+} cancelled;
+
+static void *to_be_cancelled(void *unused)
+{
+    pthread_setcanceltype(cancelled.type, NULL);
+    atomic_store(&cancelled.ran, true);
+    atomic_store(&cancelled.result, sleep_on(cancelled.operation, 0, cancelled.deadline));
+    pthread_testcancel();
+    return unused;
+}
+
+/* The request stays pending while the thread sleeps; after its call it is cancelled. */
+static void cancel(int operation, int type, uint64_t timeout)
+{
+    parker[0].word = 0;
+    cancelled.operation = operation;
+    cancelled.type = type;
+    cancelled.deadline = timeout == VALET_FOREVER ? timeout : valet_now() + timeout;
+    atomic_store(&cancelled.result, 100);
+    atomic_store(&cancelled.ran, false);
+    pthread_t thread = start(to_be_cancelled, NULL);
+    while (!atomic_load(&cancelled.ran))
+        sched_yield();
+    test_sleep(5 * MS);
+    CHECK_EQ(pthread_cancel(thread), 0);
+    bool in_time = atomic_load(&cancelled.result) == 100; /* this machine may be slow */
+    test_sleep(5 * MS);
+    if (timeout == VALET_FOREVER) {
+        CHECK_EQ(atomic_load(&cancelled.result), 100);
+        wake_on(operation, 0);
+    }
+    void *result;
+    pthread_join(thread, &result);
+    CHECK(!in_time || result == PTHREAD_CANCELED);
+    int r = atomic_load(&cancelled.result);
+    if (type == PTHREAD_CANCEL_DEFERRED &&
+        operation != FUTEX) /* else on its way out; or for no reason */
+        CHECK_EQ(r, timeout == VALET_FOREVER ? VALET_OK : VALET_TIMEDOUT);
+    wake_on(operation, 0); /* of nobody: what it left behind is no frame of it */
+}
+
+static void test_no_wait_is_a_cancellation_point(void)
+{
+    alarm(30);
+    for (int operation = PARK; operation < OPERATIONS; operation++)
+        for (int type = 0; type < 2; type++) {
+            int of_type = type ? PTHREAD_CANCEL_ASYNCHRONOUS : PTHREAD_CANCEL_DEFERRED;
+            cancel(operation, of_type, VALET_FOREVER);
+            cancel(operation, of_type, 200 * MS);
+        }
+    alarm(0);
+}
+
+/* ---- refused --------------------------------------------------------------------------------- */
+
+/* The linker puts these in the place of the C library's (held.sh): every so often EINVAL. */
+static atomic_int refusals;
+
+static bool refused(void)
+{
+    return atomic_load(&refusals) > 0 && atomic_fetch_sub(&refusals, 1) > 0;
+}
+
+int __real_sem_wait(sem_t *sem);
+int __wrap_sem_wait(sem_t *sem);
+int __wrap_sem_wait(sem_t *sem)
+{
+    if (!refused())
+        return __real_sem_wait(sem);
+    errno = EINVAL;
+    return -1;
+}
+
+int __real_sem_clockwait(sem_t *sem, clockid_t clock, const struct timespec *at);
+int __wrap_sem_clockwait(sem_t *sem, clockid_t clock, const struct timespec *at);
+int __wrap_sem_clockwait(sem_t *sem, clockid_t clock, const struct timespec *at)
+{
+#ifdef __GLIBC__
+    if (!refused())
+        return __real_sem_clockwait(sem, clock, at);
+#else
+    (void)sem, (void)clock, (void)at;
+#endif
+    errno = EINVAL;
+    return -1;
+}
+
+int __real_pthread_cond_wait(pthread_cond_t *c, pthread_mutex_t *m);
+int __wrap_pthread_cond_wait(pthread_cond_t *c, pthread_mutex_t *m);
+int __wrap_pthread_cond_wait(pthread_cond_t *c, pthread_mutex_t *m)
+{
+    return refused() ? EINVAL : __real_pthread_cond_wait(c, m);
+}
+
+int __real_pthread_cond_timedwait(pthread_cond_t *c, pthread_mutex_t *m, const struct timespec *at);
+int __wrap_pthread_cond_timedwait(pthread_cond_t *c, pthread_mutex_t *m, const struct timespec *at);
+int __wrap_pthread_cond_timedwait(pthread_cond_t *c, pthread_mutex_t *m, const struct timespec *at)
+{
+    return refused() ? EINVAL : __real_pthread_cond_timedwait(c, m, at);
+}
+
+/* Now and then a refusal is no reason to give up; for ever, it is an error. errno is the caller's.
+ */
+static void test_a_refusal_now_and_then(void)
+{
+#if !VALET_TEST_FUTEX_KIND
+    for (int operation = PARK; operation < OPERATIONS; operation++) {
+        for (int timed = 0; timed < 2; timed++) {
+            parker[0].word = 0;
+            atomic_store(&refusals, 1);
+            errno = 4711;
+            CHECK_EQ(sleep_on(operation, 0, valet_now() + 5 * MS), VALET_TIMEDOUT);
+            CHECK_EQ(errno, 4711);
+            CHECK_EQ(atomic_load(&refusals), 0);
+            atomic_store(&refusals, 1000);
+            CHECK_EQ(sleep_on(operation, 0, timed ? valet_now() + 1000 * MS : VALET_FOREVER),
+                     VALET_ERR_SYSTEM);
+            CHECK_EQ(errno, 4711);
+            atomic_store(&refusals, 0);
+        }
+    }
+#endif
+}
+
+/* ---- a crowd --------------------------------------------------------------------------------- */
+
+#define CROWD 4000
+static uint64_t crowd_deadline;
+
+static void *crowd_member(void *unused)
+{
+    CHECK_EQ(sleep_on(operation_of_all, 0, crowd_deadline), VALET_TIMEDOUT);
+    return unused;
+}
+
+/* Thousands with one deadline, and one that wakes others of them meanwhile: each of its calls is
+ * short. */
+static void crowd(int operation)
+{
+    static pthread_t thread[CROWD];
+    operation_of_all = operation;
+    crowd_deadline = valet_now() + 1500 * MS;
+    for (int i = 0; i < CROWD; i++)
+        thread[i] = start(crowd_member, NULL);
+    struct rusage before, after;
+    while (valet_now() < crowd_deadline - 20 * MS)
+        test_sleep(1 * MS);
+    getrusage(RUSAGE_SELF, &before);
+    for (int i = 0; i < CROWD; i++)
+        pthread_join(thread[i], NULL);
+    uint64_t late = valet_now() - crowd_deadline;
+    getrusage(RUSAGE_SELF, &after);
+    uint64_t cpu = 0;
+    for (int system = 0; system < 2; system++) {
+        struct timeval a = system ? after.ru_stime : after.ru_utime;
+        struct timeval b = system ? before.ru_stime : before.ru_utime;
+        cpu +=
+            (uint64_t)(a.tv_sec - b.tv_sec) * 1000000 + (uint64_t)a.tv_usec - (uint64_t)b.tv_usec;
+    }
+    test_report(operation == WAIT ? "4000 waiters, CPU" : "4000 on a futex, CPU", cpu / 1000, "ms");
+    test_report("the last after", late / 1000000, "ms");
+    CHECK(cpu < 300000); /* one walk for all; a walk for each was 420 to 800 ms */
+}
+
+static void test_a_crowd_with_one_deadline(void)
+{
+    alarm(60);
+    crowd(WAIT);
+    crowd(FUTEX);
+    alarm(0);
+}
+
+/* ---- a waker that computes on ---------------------------------------------------------------- */
+
+static atomic_ullong woken_at;
+static atomic_uint rounds_done;
+
+static void *woken_by_a_busy_one(void *unused)
+{
+    unsigned state = 0;
+    while (!atomic_load(&stop)) {
+        if (operation_of_all == PARK)
+            CHECK_EQ(valet_park(&parker[0]), VALET_OK);
+        else if (operation_of_all == WAIT)
+            CHECK_EQ(valet_compare_and_wait(&waiters, state), VALET_OK),
+                state = valet_waiters_state(&waiters);
+        else
+            CHECK(valet_futex_wait(&word, load_word(), valet_now() + 200 * MS) >= 0);
+        atomic_store(&woken_at, valet_now());
+        atomic_fetch_add(&rounds_done, 1);
+    }
+    return unused;
+}
+
+static int compare(const void *a, const void *b)
+{
+    uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+    return (x > y) - (x < y);
+}
+
+/* On one CPU, and the waker keeps it: its slice must not be what the woken thread waits for. */
+static void test_a_waker_that_computes_on(void)
+{
+    enum { ROUNDS = 101 };
+    static uint64_t taken[ROUNDS];
+    on_one_cpu();
+    alarm(60);
+    for (int operation = PARK; operation < OPERATIONS; operation++) {
+        operation_of_all = operation;
+        atomic_store(&stop, false);
+        valet_store_and_wake(&waiters, 0);
+        parker[0].word = 0;
+        pthread_t thread = start(woken_by_a_busy_one, NULL);
+        for (int i = 0; i < ROUNDS; i++) {
+            test_sleep(2 * MS); /* it sleeps, and the scheduler owes it something */
+            unsigned before = atomic_load(&rounds_done);
+            uint64_t begin = valet_now();
+            wake_on(operation, 0);
+            while (valet_now() - begin < 10 * MS && atomic_load(&rounds_done) == before)
+                ;
+            taken[i] =
+                atomic_load(&rounds_done) == before ? 10 * MS : atomic_load(&woken_at) - begin;
+        }
+        atomic_store(&stop, true);
+        wake_on(operation, 0);
+        pthread_join(thread, NULL);
+        qsort(taken, ROUNDS, sizeof taken[0], compare);
+        test_report(operation == PARK   ? "park"
+                    : operation == WAIT ? "wait"
+                                        : "futex",
+                    taken[ROUNDS / 2] / 1000, "us");
+        CHECK(taken[ROUNDS / 2] < 1500 * US); /* a slice is 3 ms and more */
+    }
+    alarm(0);
+}
+
+TEST_PROGRAM(TEST(test_a_waker_of_higher_priority_goes_on),
+#ifdef VALET_TEST_STEP
+             TEST(test_a_stopped_thread_holds_up_no_waker), TEST(test_a_handler_may_wake),
+#endif
+             TEST(test_a_child_waits_by_itself), TEST(test_a_child_calls_at_once),
+             TEST(test_no_wait_is_a_cancellation_point), TEST(test_a_refusal_now_and_then),
+             TEST(test_a_crowd_with_one_deadline), TEST(test_a_waker_that_computes_on), );
