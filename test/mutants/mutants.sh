@@ -8,7 +8,8 @@
 # between two instructions of another are not here but in test/c11/bugs: there they are found for certain.
 # Builds are linux, posix and cond-posix (with a condition variable) by gcc, and tsan-linux and tsan-posix by
 # clang's ThreadSanitizer, which alone sees a missing order on a CPU that has it anyway. A test that hangs has
-# noticed, too: all its threads sleep and go on sleeping, or it has used several times the CPU time that it needs without a
+# noticed, too: all its threads sleep and go on sleeping, or it has used several times the CPU time that it
+# needs without a
 # fault. So a machine under load catches nothing.
 set -u
 [ $# -ge 1 ] || { echo 'usage: mutants.sh DIR [WORD]' >&2; exit 2; }
