@@ -80,7 +80,7 @@ enum valet_status {
 
 /* A token, held or not, and room for one parked thread. All-zero is a parker without a token. */
 struct valet_parker {
-    uintptr_t word; /* the library's */
+    uintptr_t word; /* the library's; aligned as its type is, so not in a packed struct */
 };
 #define VALET_PARKER_INIT \
     {                     \
@@ -93,7 +93,8 @@ struct valet_parker {
  *
  * p         parker; one thread at a time parks on it, any number unpark it
  * returns   VALET_OK, a token was taken, perhaps one left before this call; never spuriously
- *           VALET_ERR_BUSY, another thread is parked on p, and is not disturbed
+ *           VALET_ERR_BUSY, another thread is parked on p, and is not disturbed. This helps to
+ *           find a mistake and is no promise: of two threads either may be told, or sleep on
  *           VALET_ERR_UNSUPPORTED, this thread may not block here
  *           VALET_ERR_SYSTEM, the kernel cannot block here (a sandbox); the park is withdrawn
  * order     what was written before every valet_unpark(p) so far is visible after VALET_OK, also
@@ -160,7 +161,7 @@ VALET_API void valet_unpark(struct valet_parker *p);
 
 /* A state, and the record of who waits for it to change. */
 struct valet_waiters {
-    uintptr_t word; /* the library's; the state is in its low VALET_STATE_BITS bits */
+    uintptr_t word; /* the library's; the state is in its low bits; aligned, as a parker's */
 };
 #define VALET_WAITERS_INIT(state) \
     {                             \
