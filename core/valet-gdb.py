@@ -110,7 +110,7 @@ def check_layout():
         return
     fields = {field.name: field.bitpos // 8 for field in node.fields()}
     if fields.get("next") != NODE_NEXT:
-        raise gdb.GdbError(f"valet: struct node has another layout here: {fields}")
+        raise gdb.GdbError(f"valet: struct node has next elsewhere: {fields['next'] if 'next' in fields else fields}")
 
 
 class Parker(gdb.Command):
@@ -170,9 +170,9 @@ class Waiters(gdb.Command):
             node = pointer(node + NODE_NEXT)
         meaning = f"{len(queue)} queued, newest first" if queue else "nobody waits"
         if word & TAKEN:
-            meaning += ", TAKEN (a waiter is taking its node out)"
+            meaning += ", TAKEN (by a waiter)"
         if word & SEMA_OWED:
-            meaning += ", OWED (it has to look again)"
+            meaning += ", OWED (to look again)"
         return [f"state {word & STATE}, {meaning}"] + [line for _, line in queue]
 
 

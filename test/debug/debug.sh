@@ -107,7 +107,7 @@ valet-waiters not_waiters
 > valet: ADDRESS is on no thread's stack: not a word of this kind and layout
 set var waited.word |= 96
 valet-waiters waited
-> waiters ADDRESS, sema kind: state 19, 3 queued, newest first, TAKEN (a waiter is taking its node out), OWED (it has to look again)
+> waiters ADDRESS, sema kind: state 19, 3 queued, newest first, TAKEN (by a waiter), OWED (to look again)
 > ADDRESS of thread 5 (LWP, sema)
 > ADDRESS of thread 4 (LWP, sema)
 > ADDRESS of thread 3 (LWP, sema)
@@ -118,7 +118,7 @@ valet-parker parked
 set valet-kind auto
 python NODE_NEXT = 120
 valet-waiters waited
-> valet: struct node has another layout here: {'next': 0, 'deadline': 8, 'expected': 16, 'fate': 20, 'sema': 24}
+> valet: struct node has next elsewhere: 0
 END
 
 # No debug information, and no symbol of the library: what is left is what the script knows.
@@ -142,6 +142,6 @@ program planted core/park_sema.c "$dir/core/waiters_sema.c" core/now.c sys/posix
     bad 'the program of another layout'
 says 'planted: a library with another node' planted <<'END'
 valet-waiters waited
-> valet: struct node has another layout here: {'planted': 0, 'next': 8, 'deadline': 16, 'expected': 24, 'fate': 28, 'sema': 32}
+> valet: struct node has next elsewhere: 8
 END
 counted debug
