@@ -279,20 +279,19 @@ in_background() {
     ) >>"$dir/caught" 2>&1 &
     [ $((number % 2)) -eq 1 ] || wait
 }
-in_background 'times are dates' windows windows.h windows/time_test '' 'timeout_of(1000, 1001) == -1' \
-    'return -(int64_t)' 'return (int64_t)'
-in_background 'timeouts are rounded down' windows windows.h windows/time_test '' 'timeout_of(1000, 1001) == -1' \
-    'left / 100 + (left % 100 != 0)' 'left / 100'
-in_background 'nanoseconds in place of hundreds' windows windows.h windows/time_test '' 'timeout_of(1000, 1100) == -1' \
-    'left / 100 + (left % 100 != 0)' 'left'
+in_background 'times are dates' windows windows.h windows/time_test '' 'units(1000, 1001) == -1' \
+    '*timeout = -(int64_t)' '*timeout = (int64_t)'
+in_background 'timeouts are rounded down' windows windows.h windows/time_test '' 'units(1000, 1001) == -1' \
+    'valet_deadline_units(ns, 100)' '(ns / 100)'
+in_background 'nanoseconds in place of hundreds' windows windows.h windows/time_test '' 'units(1000, 1100) == -1' \
+    'valet_deadline_units(ns, 100)' 'ns'
 in_background 'ticks overflow' windows windows.h windows/time_test '' 'ns_of(12345678901234567, 10000000) ==' \
     't / f * 1000000000u + t % f * 1000000000u / f' 't * 1000000000u / f'
 
 in_background 'the clock of the wait is trusted' windows windows.c windows/windows_test '-early test_a_timed' \
-    'valet_now() >= deadline' 'clock_ns() < deadline ? VALET_OK : VALET_TIMEDOUT' 'VALET_TIMEDOUT'
+    'valet_now() >= deadline' 'valet_deadline_over(clock_ns(), deadline)' 'VALET_TIMEDOUT'
 in_background 'no look at the word' windows windows.c contract/futex_test as_expected '' \
-    '(valet_word32 *)word, memory_order_relaxed) != expected' \
-        '(valet_word32 *)word, memory_order_relaxed) != expected && 0'
+    'if (valet_futex_look(word) != expected)' 'if (0)'
 in_background 'half of the word is compared' windows windows.c windows/address_test '' hangs \
     'sizeof expected, timeout' 'sizeof expected / 2, timeout'
 in_background 'more than the word is compared' windows windows.c windows/address_test '' 'valet_futex_wait(' \
