@@ -5,12 +5,9 @@
  * FUTEX_WAIT_BITSET, since unlike FUTEX_WAIT it takes an absolute time: a wait that is begun again
  * does not drift. Private: the key is the address, not the page behind it. Present since 2.6.25;
  * Android's sandbox kills a program that so much as tries the newer futex_wait(2), so it is not
- * tried. gVisor and others speak this interface, too, so the clock says what is a timeout.
- * Sources: torvalds/linux kernel/futex/syscalls.c, kernel/futex/waitwake.c,
- * include/uapi/linux/futex.h, include/uapi/asm-generic/errno-base.h, errno.h; google/gvisor
- * pkg/sentry/syscalls/linux/sys_futex.go.
+ * tried. Sources: torvalds/linux kernel/futex/syscalls.c, kernel/futex/waitwake.c,
+ * include/uapi/linux/futex.h, include/uapi/asm-generic/errno-base.h, errno.h.
  */
-#include <stdbool.h>
 #include <stddef.h>
 
 #include "arch/arch.h"
@@ -28,28 +25,18 @@
 #define EAGAIN                 11
 #define ETIMEDOUT              110
 
-/* False: a sandbox took the clock away; nothing else can fail here. */
-static inline bool read_clock(struct timespec *t)
-{
-    return valet_trap_linux(__NR_clock_gettime, CLOCK_MONOTONIC, (long)t, 0, 0, 0, 0) == 0;
-}
-
-static inline bool is_before(const struct timespec *a, const struct timespec *b)
-{
-    return a->tv_sec != b->tv_sec ? a->tv_sec < b->tv_sec : a->tv_nsec < b->tv_nsec;
-}
-
 uint64_t valet_sys_now(void)
 {
     struct timespec t = {0, 0};
-    return read_clock(&t) ? ns_of(&t) : 0;
+    if (valet_trap_linux(__NR_clock_gettime, CLOCK_MONOTONIC, (long)&t, 0, 0, 0, 0) != 0)
+        return 0; /* a sandbox took the clock away; nothing else can fail here */
+    return ns_of(&t);
 }
 
 int valet_sys_futex_wait(uint32_t *word, uint32_t expected, uint64_t deadline)
 {
     struct timespec t, *until = NULL;
-    /* 2^63 ns, 292 years, is no deadline here; gVisor takes it for one in the past. */
-    if (deadline < INT64_MAX) {
+    if (deadline != VALET_FOREVER) {
         t = timespec_of(deadline);
         until = &t;
     }
@@ -60,12 +47,8 @@ int valet_sys_futex_wait(uint32_t *word, uint32_t expected, uint64_t deadline)
         return VALET_OK;
     if (r == -EAGAIN) /* the word differed */
         return VALET_CHANGED;
-    if (r == -ETIMEDOUT && until != NULL) {
-        /* Others behind this kernel's interface may say so early. A leaf: as little stack as can be
-         * is taken while the thread sleeps, and the deadline is in no register then. */
-        struct timespec now;
-        return read_clock(&now) && is_before(&now, &t) ? VALET_OK : VALET_TIMEDOUT;
-    }
+    if (r == -ETIMEDOUT && until != NULL) /* the deadline has come, by the clock of valet_sys_now */
+        return VALET_TIMEDOUT;
     /* EFAULT: the word is not mapped. EINVAL: it is not aligned (no other argument can be wrong).
      * ENOSYS, EPERM, EACCES, anything else: no such call here, or a sandbox forbids it. None of
      * them goes away by asking again. */

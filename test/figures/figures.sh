@@ -47,31 +47,30 @@ parker() {
     bound "code of one parker, $1, $2 $3${5:+, that polls}" "$size" "$4"
 }
 
-# The clock is asked after a timeout, since kernels behind Linux's interface may be early: 54 to 100 bytes of each.
-parker x86_64 gcc -Os 384
-parker x86_64 gcc -O2 464
-parker x86_64 clang -Os 432
-parker x86_64 clang -O2 432
-parker aarch64 gcc -Os 592
-parker aarch64 gcc -O2 592
-parker aarch64 clang -Os 592
-parker aarch64 clang -O2 592
-parker riscv64 gcc -Os 432
-parker riscv64 gcc -O2 432
-parker riscv64 clang -Os 432
-parker riscv64 clang -O2 432
-parker x86_64 gcc -Os 560 spin
-parker x86_64 gcc -O2 656 spin
-parker x86_64 clang -Os 704 spin
-parker x86_64 clang -O2 704 spin
-parker aarch64 gcc -Os 896 spin
-parker aarch64 gcc -O2 896 spin
-parker aarch64 clang -Os 896 spin
-parker aarch64 clang -O2 896 spin
-parker riscv64 gcc -Os 672 spin
-parker riscv64 gcc -O2 672 spin
-parker riscv64 clang -Os 672 spin
-parker riscv64 clang -O2 672 spin
+parker x86_64 gcc -Os 320
+parker x86_64 gcc -O2 384
+parker x86_64 clang -Os 384
+parker x86_64 clang -O2 384
+parker aarch64 gcc -Os 544
+parker aarch64 gcc -O2 544
+parker aarch64 clang -Os 544
+parker aarch64 clang -O2 544
+parker riscv64 gcc -Os 384
+parker riscv64 gcc -O2 384
+parker riscv64 clang -Os 384
+parker riscv64 clang -O2 384
+parker x86_64 gcc -Os 512 spin
+parker x86_64 gcc -O2 576 spin
+parker x86_64 clang -Os 640 spin
+parker x86_64 clang -O2 640 spin
+parker aarch64 gcc -Os 832 spin
+parker aarch64 gcc -O2 832 spin
+parker aarch64 clang -Os 832 spin
+parker aarch64 clang -O2 832 spin
+parker riscv64 gcc -Os 640 spin
+parker riscv64 gcc -O2 640 spin
+parker riscv64 clang -Os 640 spin
+parker riscv64 clang -O2 640 spin
 
 # stack OPTION FILE...: bytes of the deepest chain, by the compiler's own account. The public function,
 # park_slow and the backend's wait are one chain, and each call is a return address more.
