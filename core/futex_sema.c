@@ -241,7 +241,7 @@ static int leave(struct bucket *b, struct node *n, bool alone, int r)
     uintptr_t next;
     do {
         n->leaves.next = newest(seen);
-        next = seen & TAKEN ? (uintptr_t)&n->leaves | (seen & BITS) : TAKEN;
+        next = (seen & TAKEN) ? (uintptr_t)&n->leaves | (seen & BITS) : TAKEN;
         /* release: NOTE; acquire: TAKE, pairs with NOTE and LET_GO */
     } while (!atomic_compare_exchange_weak_explicit(&b->word, &seen, next, memory_order_acq_rel,
                                                     memory_order_relaxed));
@@ -310,7 +310,7 @@ void valet_futex_wake(uint32_t *word, uint32_t count)
             valet_arch_relax();
             seen = atomic_load_explicit(&b->word, memory_order_relaxed);
         }
-        next = seen & TAKEN ? seen | OWED : seen ? TAKEN : 0;
+        next = (seen & TAKEN) ? seen | OWED : seen ? TAKEN : 0;
         /* release: NOBODY, also where it finds TAKEN, or 0: pairs with NOTE of who comes later.
          * acquire: TAKE, pairs with NOTE and LET_GO */
     } while (!atomic_compare_exchange_weak_explicit(&b->word, &seen, next, memory_order_acq_rel,

@@ -89,6 +89,12 @@ static bool final(void)
     return world.refused && !decided() && world.posts == 0;
 }
 
+/* ... or the system is one that is asked again a few times, and it was less often than that. */
+static bool retried(void)
+{
+    return world.retries != 0 && world.retries < 4;
+}
+
 static bool timed(void)
 {
     return world.deadline != VALET_FOREVER;
@@ -249,7 +255,7 @@ static int32_t any_answer(void)
 
 static void check_wait(const struct asked *asked)
 {
-    MUST(!final() || (world.retries != 0 && world.retries < 4));
+    MUST(!final() || retried());
     world.refused = false;
     MUST(!world.blind || asked->form != FOR || !timed()); /* a span of what? */
     if (kernel->library->sema) {
@@ -371,7 +377,7 @@ static void check_result(int r)
         MUST(world.call == FUTEX_WAIT);
         break;
     case VALET_TIMEDOUT: /* never early */
-        MUST(timed() && world.now >= world.deadline && !final());
+        MUST(timed() && world.now >= world.deadline && (!final() || retried()));
         break;
     case VALET_ERR_SYSTEM:
         MUST(world.refused);
@@ -383,7 +389,8 @@ static void check_result(int r)
         MUST(!"an answer of the library that is one");
     }
     if (final())
-        MUST(r == VALET_ERR_SYSTEM);
+        MUST(r == VALET_ERR_SYSTEM ||
+             (retried() && (r == VALET_TIMEDOUT || r == VALET_ERR_UNSUPPORTED)));
 }
 
 /* The object, and what lies around it, once the call is over. */

@@ -94,10 +94,10 @@ plant 'a whole word written where half is ours' answers linux core/park_futex.c 
 plant 'a post that is not waited for' answers netbsd_park core/park_sema.c \
     'while (valet_sys_sema_wait(&sema, VALET_FOREVER) != VALET_OK)
                 valet_arch_relax();' ''
-plant 'a waiter that does not unlink' answers posix core/waiters_sema.c '*link = n->next;' 'link = &n->next;'
+plant 'a waiter that does not unlink' answers posix core/waiters_sema.c \
+    'seen & STATE, memory_order_acquire,' 'seen, memory_order_acquire,'
 plant 'a condition variable that cannot be' answers posix sys/posix.c \
-    'if (init_condition(&sema->condition) == 0)
-        return VALET_OK;' 'init_condition(&sema->condition); return VALET_OK;'
+    'if (init_condition(&sema->condition) == 0) {' 'init_condition(&sema->condition); {'
 plant 'an event that was not written' answers cloudabi sys/cloudabi.c '!= 1 || out.error != 0' '!= 1'
 plant 'a status that is a success by its sign' answers windows sys/windows.c \
     'r == STATUS_SUCCESS' 'r >= STATUS_SUCCESS'

@@ -103,6 +103,7 @@ has_none() {
 has_one() {
     compiled "$@" && has_a_poll "$1"
 }
+kind=futex
 for system in linux freebsd; do
     try "$system, that polls" polls $system
     for cc in gcc clang; do
