@@ -134,7 +134,6 @@ static struct note *newest(uintptr_t word)
 static void append(struct bucket *b, struct node *n)
 {
     VALET_ASSERT((b->first == NULL) == (b->last == NULL));
-    VALET_ASSERT((b->first == NULL) == (b->last == NULL));
     n->next = NULL;
     n->previous = b->last;
     *(b->last ? &b->last->next : &b->first) = n;
@@ -143,7 +142,7 @@ static void append(struct bucket *b, struct node *n)
 
 static void unlink_node(struct bucket *b, struct node *n)
 {
-    VALET_ASSERT(n->queued);
+    VALET_ASSERT(*(n->previous ? &n->previous->next : &b->first) == n); /* it is there */
     *(n->previous ? &n->previous->next : &b->first) = n->next;
     *(n->next ? &n->next->previous : &b->last) = n->previous;
 }

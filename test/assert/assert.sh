@@ -37,17 +37,18 @@ for what in wait_for_a_stranger store_to_a_stranger delegate_to_a_stranger; do
     try "futex kind: $what" traps "$dir/futex" $what
 done
 
-# plant KIND WHAT FILE OLD NEW
+# plant KIND WHAT FILE OLD NEW [OLD NEW]...
 plant() {
-    name=$1 tree=$dir/tree
+    name=$1 what=$2 file=$3 tree=$dir/tree
+    shift 3
     rm -rf "$tree"
     mkdir -p "$tree" && cp -r core sys arch include "$tree"
-    if ! python3 test/lib/plant.py "$tree/$3" "$4" "$5"; then
-        bad "planted, $2: no longer applies"
+    if ! python3 test/lib/plant.py "$tree/$file" "$@"; then
+        bad "planted, $what: no longer applies"
     elif ! build "$dir/planted" "$tree" "$name" -DVALET_ASSERTIONS; then
-        bad "planted, $2: does not compile"
+        bad "planted, $what: does not compile"
     else
-        try "planted, $2: traps" traps "$dir/planted" time_out
+        try "planted, $what: traps" traps "$dir/planted" time_out
     fi
 }
 plant futex 'a waiter leaves both flags' core/waiters_futex.c 'seen | WAITERS,' 'seen | WAITERS | OWED,'
@@ -57,11 +58,12 @@ plant futex 'a parker leaves another value' core/park_futex.c \
 plant sema 'a parker leaves an odd address' core/park_sema.c \
     'word, &seen, EMPTY, memory_order_relaxed, memory_order_relaxed)' \
     'word, &seen, 5, memory_order_relaxed, memory_order_relaxed)'
-plant sema 'somebody takes the lock of a list' core/waiters_sema.c 'seen |= LOCK;' \
-    'seen |= LOCK; atomic_fetch_and(word, ~LOCK);'
-plant sema 'a node is unlinked twice' core/futex_sema.c 'if (!taken) unlink_node(b, &n);' \
-    'if (!taken) { unlink_node(b, &n); unlink_node(b, &n); }'
-plant sema 'unlinking forgets the last' core/futex_sema.c \
+# who is alone goes out by a way of its own, which these do not have
+plant sema 'somebody takes the list away' core/waiters_sema.c 'while (oldest &&' 'while (0 &&' \
+    'found |= walk(' 'seen &= ~TAKEN; found |= walk('
+plant sema 'a node is unlinked twice' core/futex_sema.c 'while (alone &&' 'while (0 &&' \
+    'unlink_node(b, n); let_go' 'unlink_node(b, n); unlink_node(b, n); let_go'
+plant sema 'unlinking forgets the last' core/futex_sema.c 'while (alone &&' 'while (0 &&' \
     '*(n->next ? &n->next->previous : &b->last) = n->previous;' \
     'if (n->next) n->next->previous = n->previous;'
 

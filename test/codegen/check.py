@@ -262,12 +262,11 @@ class Work:
         return right, f"planted in {self.title}: {name}: {what} reported", [f"{s}: no {w}" for s, w in lacks]
 
     def plant_instructions(self, plants):
-        core = [f for f in self.files if f.startswith("core/")]
-        texts = compile_all(self.command, self.level, core, f"{self.directory}/text", more=["-S"])
-        return [self.plant_instruction(list(zip(core, texts)), *p) for p in plants]
+        texts = compile_all(self.command, self.level, self.files, f"{self.directory}/text", more=["-S"])
+        return [self.plant_instruction(list(zip(self.files, texts)), *p) for p in plants]
 
     def plant_instruction(self, texts, old, new):
-        """The last instruction of one kind in the core's assembly text, weakened: where there is one, of an operation
+        """The last instruction of one kind in the assembly text, weakened: where there is one, of an operation
         with an order and without a second copy, which would stand for both."""
         for file, path in reversed(texts):
             text = Path(path).read_text(encoding="utf-8")
@@ -334,9 +333,9 @@ ONE_ORDER = [
 RISCV = [(r"(lr\.[wd])\.aq\b", r"\1"), (r"(amoswap\.[wd])\.aq(rl)?\b", r"\1")]
 INSTRUCTIONS = {
     "x86_64, gcc": [(r"\block;?\s+cmpxchg", "cmpxchg"), (r"\bxchg([lq])\b", r"mov\1")],
-    "aarch64 LL/SC, gcc": [(r"\bldaxr\b", "ldxr"), (r"\bstlxr\b", "stxr"), (r"\bldar\b", "ldr"), (r"\bstlr\b", "str")],
+    "aarch64 LL/SC, gcc": [(r"\bldaxr\b", "ldxr"), (r"\bstlxr\b", "stxr"), (r"\bldar\b", "ldr"), (r"\bstlr(b?)\b", r"str\1")],
     "aarch64 LSE, gcc": [(r"\bswpl\b", "swp"), (r"\bswpal\b", "swpl"), (r"\bcasal\b", "casl"), (r"\bcasa\b", "cas"),
-                         (r"\bldar\b", "ldr"), (r"\bstlr\b", "str")],
+                         (r"\bldar\b", "ldr"), (r"\bstlr(b?)\b", r"str\1")],
     "riscv64, gcc before 14": [*RISCV, (r"\bfence\s+iorw, *ow", "nop"), (r"\bfence\s+iorw, *iorw", "nop")],
     "riscv64, clang": [*RISCV, (r"(sc\.[wd])\.(aq)?rl\b", r"\1"), (r"(amoswap\.[wd]\.aq)rl\b", r"\1"),
                        (r"\bfence\s+rw, *w", "nop"), (r"\bfence\s+r, *rw", "nop")],

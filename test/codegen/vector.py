@@ -210,7 +210,14 @@ def examine(name, linked):
     effects = [cpu.effects(c.name, c.operands) for c in code]
     traps = [n for n, c in enumerate(code) if cpu.trap.fullmatch(c.name)]
     calls = [n for n, c in enumerate(code) if cpu.call.fullmatch(c.name)]
-    lost = {n: cpu.lost for n in calls} | {n: cpu.lost_in_traps for n in traps}
+    # A call that leads to no trap loses nothing: gcc may know that and keep registers over it.
+    names = {c.at: c.function for c in reversed(code)}
+    leads = {code[n].function for n in traps}
+    edges = {(c.function, names[c.target]) for c in code if c.target in names}
+    while more := {caller for caller, callee in edges if callee in leads} - leads:
+        leads |= more
+    harmless = {n for n in calls if traps and names.get(code[n].target, code[n].function) not in leads}
+    lost = {n: cpu.lost for n in calls if n not in harmless} | {n: cpu.lost_in_traps for n in traps}
     faults = []
 
     after = []
@@ -268,7 +275,6 @@ def examine(name, linked):
     # Functions: gcc's user_x.cold is part of user_x.
     vectors = collections.Counter(c.function.split(".")[0] for c, (r, w) in zip(code, effects) if wide(name, r | w, c))
     called = collections.Counter()
-    names = {c.at: c.function for c in reversed(code)}
     for n in calls:
         callee = names.get(code[n].target)
         if callee and not callee.startswith("user_"):
@@ -367,6 +373,8 @@ class Form:
         self.cpu, self.compiler = machine.cpu, machine.compiler
         self.source = source or loops()
         self.command = {"gcc": GCC, "clang": CLANG}[self.compiler][self.cpu].split() + FLAGS
+        if self.compiler == "gcc":
+            self.command.append("-fno-ipa-icf")  # functions that do the same stay two
         self.spin = 1 if system == "linux" else 0
         flag = machine.flags.split()[0]
         self.title = f"{self.cpu}, {self.compiler} {flag}, {system}, {KINDS[kind]}"
