@@ -199,7 +199,7 @@ static int leave(valet_wordptr *word, struct node *n, bool oldest, int r)
         return r;
     for (;;) {
         /* acquire: TAKE, pairs with PUSH and LET_GO; release: OWE */
-        uintptr_t next = seen & TAKEN ? seen | OWED : seen | TAKEN;
+        uintptr_t next = (seen & TAKEN) ? seen | OWED : seen | TAKEN;
         if (!atomic_compare_exchange_weak_explicit(word, &seen, next, memory_order_acq_rel,
                                                    memory_order_relaxed))
             continue;

@@ -333,7 +333,8 @@ ONE_ORDER = [
 RISCV = [(r"(lr\.[wd])\.aq\b", r"\1"), (r"(amoswap\.[wd])\.aq(rl)?\b", r"\1")]
 INSTRUCTIONS = {
     "x86_64, gcc": [(r"\block;?\s+cmpxchg", "cmpxchg"), (r"\bxchg([lq])\b", r"mov\1")],
-    "aarch64 LL/SC, gcc": [(r"\bldaxr\b", "ldxr"), (r"\bstlxr\b", "stxr"), (r"\bldar\b", "ldr"), (r"\bstlr(b?)\b", r"str\1")],
+    "aarch64 LL/SC, gcc": [(r"\bldaxr\b", "ldxr"), (r"\bstlxr\b", "stxr"), (r"\bldar\b", "ldr"),
+                           (r"\bstlr(b?)\b", r"str\1")],
     "aarch64 LSE, gcc": [(r"\bswpl\b", "swp"), (r"\bswpal\b", "swpl"), (r"\bcasal\b", "casl"), (r"\bcasa\b", "cas"),
                          (r"\bldar\b", "ldr"), (r"\bstlr(b?)\b", r"str\1")],
     "riscv64, gcc before 14": [*RISCV, (r"\bfence\s+iorw, *ow", "nop"), (r"\bfence\s+iorw, *iorw", "nop")],

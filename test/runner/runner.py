@@ -387,6 +387,17 @@ FAULTS = [
 ]
 
 
+def is_seen(test):
+    """Whether the test fails, as it must. Nothing of it is left."""
+    try:
+        test()
+        return False
+    except (AssertionError, subprocess.TimeoutExpired):
+        return True
+    finally:
+        subprocess.run(["pkill", "-KILL", "-f", f"sleep {mark()}"], check=False)
+
+
 def main():
     global runner
     shutil.rmtree(here, ignore_errors=True)
@@ -406,12 +417,7 @@ def main():
             result(False, f"{what}: {text.count(old)} times in {kept}")
             continue
         runner.write_text(text.replace(old, new))
-        try:
-            tests[name]()
-            result(False, f"{what}: not seen")
-        except (AssertionError, subprocess.TimeoutExpired):
-            result(True, what)
-        subprocess.run(["pkill", "-KILL", "-f", f"sleep {mark()}"], check=False)
+        result(any(is_seen(tests[name]) for _ in range(3)), what)  # a loaded machine may hide it once
     print(f"runner: {passed} passed, {failed} failed")
     sys.exit(failed != 0)
 
