@@ -73,14 +73,14 @@ static inline void annotate_after(const volatile void *word, int order)
 #define atomic_fetch_and_explicit(word, value, order) \
     ANNOTATED(__atomic_fetch_and, word, value, order)
 
-#define ANNOTATED_CAS(word, expected, desired, weak, order, failure)                          \
-    __extension__({                                                                           \
-        __auto_type w_ = (word);                                                              \
-        annotate_before(w_, sizeof *w_, (order));                                             \
-        bool done_ =                                                                          \
-            __atomic_compare_exchange_n(w_, (expected), (desired), weak, (order), (failure)); \
-        annotate_after(w_, done_ ? (order) : (failure));                                      \
-        done_;                                                                                \
+#define ANNOTATED_CAS(word, expected, desired, weak, order, failure)                            \
+    __extension__({                                                                             \
+        __auto_type w_ = (word);                                                                \
+        __typeof__(*(expected)) d_ = (desired); /* what it reads is before the release */       \
+        annotate_before(w_, sizeof *w_, (order));                                               \
+        bool done_ = __atomic_compare_exchange_n(w_, (expected), d_, weak, (order), (failure)); \
+        annotate_after(w_, done_ ? (order) : (failure));                                        \
+        done_;                                                                                  \
     })
 #undef atomic_compare_exchange_strong_explicit
 #undef atomic_compare_exchange_weak_explicit
