@@ -23,12 +23,16 @@
  * queue: so either the waiter sees that, or the waker finds the note. In between it has yet to look
  * again, and may be about to leave: so a wake counts only those that sleep. The fate of a node:
  *
- *   fate      meaning                       next, and by whom
- *   CHECKING  it left its note, and has     ASLEEP by its owner; LEAVING by its owner, since the
- * word yet to look at the word       has changed; OUT by a waker, which does not count it ASLEEP
- * until a post or its deadline  LEAVING by its owner; OUT by a waker, which counts it LEAVING   it
- * stays until it is out of   by a note, or taking the queue itself. No waker touches it the queue
- *   OUT       a waker took it out of the    it stays for that post
+ *   fate      meaning                      next, and by whom
+ *   CHECKING  it left its note, and has    ASLEEP by its owner;
+ *             yet to look at the word      LEAVING by its owner, since the word has changed;
+ *                                          OUT by a waker, which does not count it
+ *   ASLEEP    until a post or its          LEAVING by its owner;
+ *             deadline                     OUT by a waker, which counts it
+ *   LEAVING   by a note, or by taking the  none: no waker touches it
+ *             queue itself; it stays until
+ *             it is out of the queue
+ *   OUT       a waker took it out of the   none: it stays for that post
  *             queue, and is going to post
  */
 #include <stdbool.h>

@@ -12,12 +12,14 @@
  *   1  a sleep without a poll earns LOOKS_PER_SLEEP
  *   2  a poll whose token came earns LOOKS_PER_HIT; it saved more, a sleep and a wake-up
  *   3  a poll in vain costs the looks that it took
- *   4  a poll takes 4 * typical + LOOKS_EXTRA looks, at most LOOKS; without that credit there is
- * none
+ *   4  a poll takes 4 * typical + LOOKS_EXTRA looks, at most LOOKS, and is only made with credit
+ *      for all of them
  *
- * So the looks that failed, over a parker's life, are at most LOOKS_FRESH + LOOKS_PER_SLEEP *
- * sleeps
- * + LOOKS_PER_HIT * hits: 80 ns a sleep in the long run. Example, LOOKS being 1024: a fresh account
+ * So the looks that failed, over a parker's life, are at most
+ *
+ *   LOOKS_FRESH + LOOKS_PER_SLEEP * sleeps + LOOKS_PER_HIT * hits
+ *
+ * which is 80 ns a sleep in the long run. Example, LOOKS being 1024: a fresh account
  * has 256, and its first poll would take 4 * 64 + 32 = 288; a sleep earns 4, so it polls after 8.
  *
  * A poll is long and rare rather than short and often: where both threads sleep, the answer is a

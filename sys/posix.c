@@ -2,18 +2,20 @@
 /*
  * POSIX, sema kind. The one hosted file. It is of one of two forms:
  *
- *   sem_t   where a post is one atomic step, which touches nothing that the owner may have let go
- * of after it, and is allowed in a signal handler; and where a wait can count on the monotonic
- * clock. That is glibc, from 2.30 on. Source: its nptl/sem_post.c, the same in 2.36 and 2.41 (one
- * compare-exchange; then, by address, a futex wake), sem_clockwait.c mutex   ... and condition
- * variable, elsewhere: musl has no sem_clockwait, and its sem_wait polls before it sleeps; Apple
- * has no unnamed semaphores. A post is not one step there: a poster that is stopped inside its
- * mutex holds up the owner, and others that post to it
+ *   sem_t   where a post is one atomic step, which touches nothing that the owner may have let
+ *           go of after it, and is allowed in a signal handler; and where a wait can count on the
+ *           monotonic clock. That is glibc, from 2.30 on. Source: its nptl/sem_post.c as of 2019
+ *           and of 2023 (one compare-exchange; then, by address, a futex wake); newer ones were
+ *           not read
+ *   mutex   ... and condition variable, elsewhere: musl has no sem_clockwait, and its sem_wait
+ *           polls before it sleeps; Apple has no unnamed semaphores. A post is not one step there:
+ *           a poster that is stopped inside its mutex holds up the owner, and others that post
  *
  * The mutex of the second is destroyed as soon as its owner has locked and unlocked it, while the
  * poster may still be inside its unlock. POSIX.1-2017 asks for an unlock that allows that
- * (pthread_mutex_destroy, "a mutex can be destroyed immediately after it is unlocked"), glibc since
- * 2.25 and musl since 1.0 keep to it. The signal comes before the unlock, so it is over by then.
+ * (pthread_mutex_destroy, "a mutex can be destroyed immediately after it is unlocked"). musl's
+ * does, as read in 1.2.4: after the exchange it only passes the address on. Others were not read.
+ * The signal comes before the unlock, so it is over by then.
  *
  * A thread cannot be cancelled between init and fini: its frame is in the hands of others, and no
  * wait of this library is a cancellation point, as each of the calls below is.

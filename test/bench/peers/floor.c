@@ -4,8 +4,8 @@
  *
  *   RAW     a pair over futex(2) that knows whether somebody sleeps: what is compared with
  *   ATOMIC  the atomic instruction that no correct parker can do without, and nothing else
- *   SPIN    a token that is waited for by looking at it: the fastest hand-off of two running
- * threads
+ *   SPIN    a token that is waited for by looking at it: the fastest hand-off of two threads that
+ *           both run
  *
  * Errors are left out, a wait may end for any reason, and there is no second parker to refuse: less
  * than a library needs. x86_64 Linux.
