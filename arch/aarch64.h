@@ -7,14 +7,13 @@
 /*
  * Every trap here: the 128 bits of v0 to v31 are kept. The rest of z0 to z31, p0 to p15 and FFR are
  * not: Linux destroys them, and leaves streaming mode; FreeBSD drops them where a call sleeps;
- * OpenBSD and XNU keep what they let a program use; NetBSD lets none use SVE. So a trap is
- * only made in a VALET_SYS_CALL (valet_sys.h), which is no part of a user's function; there the
- * list below says it, for a library that is compiled with SVE. (FFR has no name in clang; no
- * compiler uses it unasked.)
- * Sources: torvalds/linux Documentation/arch/arm64/sve.rst section 3, sme.rst; freebsd/freebsd-src
- * sys/arm64/arm64/vfp.c (vfp_save_state_common, vfp_new_thread); openbsd/src
- * sys/arch/arm64/arm64/fpu.c; apple-oss-distributions/xnu doc/arm/sme.md; NetBSD/src
- * sys/arch/aarch64/aarch64/fpu.c.
+ * OpenBSD and XNU keep what they let a program use; NetBSD lets none use SVE. CloudABI and Redox
+ * were not looked up. So a trap is only made in a VALET_SYS_CALL (valet_sys.h), which is no part of
+ * a user's function; there the list below says it, for a library that is compiled with SVE. (FFR
+ * has no name in clang; no compiler uses it unasked.) Sources: torvalds/linux
+ * Documentation/arch/arm64/sve.rst section 3, sme.rst; freebsd/freebsd-src sys/arm64/arm64/vfp.c
+ * (vfp_save_state_common, vfp_new_thread); openbsd/src sys/arch/arm64/arm64/fpu.c;
+ * apple-oss-distributions/xnu doc/arm/sme.md; NetBSD/src sys/arch/aarch64/aarch64/fpu.c.
  */
 #if defined __ARM_FEATURE_SVE
 #define VALET_TRAP_LOSES_SVE                                                                       \
