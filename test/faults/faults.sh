@@ -62,23 +62,27 @@ for system in linux posix; do
     eval "tracer_$system=\$!"
 done
 
-for system in linux posix; do
-    for name in $(grep -o 'TEST(test_[a-z_]*)' test/faults/faults_test.c | tr -d '()' | sed 's/^TEST//'); do
-        # those for the futex kind alone are not in both
-        nm "$dir/faults-$system" | grep -q " $name\$" || continue
-        timeout 120 "$dir/faults-$system" "$name" >"$dir/log" 2>&1
+# each_test ROW PROGRAM SOURCE: the tests of a file, one after the other, but for those that this row has not
+each_test() {
+    for name in $(grep -o 'TEST(test_[a-z_]*)' "$3" | tr -d '()' | sed 's/^TEST//'); do
+        nm "$2" | grep -q " $name\$" || continue
+        timeout 120 "$2" "$name" >"$dir/log" 2>&1
         case $? in
-        0) good "$system, $name$(sed -n 's/^   /: /p' "$dir/log" | tr -d '\n')" ;;
+        0) good "$1, $name$(sed -n 's/^   /: /p' "$dir/log" | tr -d '\n')" ;;
         77)
             skipped=$((skipped + 1))
-            echo "skipped $system, $name: $(tail -n 1 "$dir/log")"
+            echo "skipped $1, $name: $(tail -n 1 "$dir/log")"
             ;;
         *)
-            bad "$system, $name"
+            bad "$1, $name"
             tail -n 5 "$dir/log" | sed 's/^/        /'
             ;;
         esac
     done
+}
+
+for system in linux posix; do
+    each_test $system "$dir/faults-$system" test/faults/faults_test.c
 done
 rmdir /sys/fs/cgroup/valet-test-* /sys/fs/cgroup/unified/valet-test-* 2>/dev/null
 
@@ -122,28 +126,12 @@ held() {
         "$from/core/futex_$kind.c" "$from/core/now.c" "$from/sys/$system.c"
 }
 
-held_tests=$(grep -o 'TEST(test_[a-z_]*)' test/faults/held_test.c | tr -d '()' | sed 's/^TEST//')
 for row in linux posix posix-cond posix-musl linux-musl; do
     if ! held . $row "$dir/held-$row"; then
         bad "$row: held_test.c does not build"
         continue
     fi
-    for name in $held_tests; do
-        # those that need a wake of one step
-        nm "$dir/held-$row" | grep -q " $name\$" || continue
-        timeout 120 "$dir/held-$row" "$name" >"$dir/log" 2>&1
-        case $? in
-        0) good "$row, $name$(sed -n 's/^   /: /p' "$dir/log" | tr -d '\n')" ;;
-        77)
-            skipped=$((skipped + 1))
-            echo "skipped $row, $name: $(tail -n 1 "$dir/log")"
-            ;;
-        *)
-            bad "$row, $name"
-            tail -n 5 "$dir/log" | sed 's/^/        /'
-            ;;
-        esac
-    done
+    each_test $row "$dir/held-$row" test/faults/held_test.c
 done
 
 # hold_up NAME ROW TEST FILE OLD NEW [OLD NEW]: the test must fail, or not end in 20 s
