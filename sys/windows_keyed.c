@@ -23,6 +23,9 @@
  *
  * An untimed wait needs none of this: its release is one call on either side.
  *
+ * When a process ends, all threads but one are gone before its DLLs are told (DLL_PROCESS_DETACH).
+ * What that one releases, nobody would come for, and it would wait for ever.
+ *
  * Sources: winsiderss/phnt ntexapi.h, wine-mirror/wine dlls/ntdll/tests/om.c,
  * reactos/reactos ntoskrnl/ex/keyedevt.c.
  */
@@ -43,6 +46,7 @@ int32_t NtWaitForKeyedEvent(void *event, const void *key, uint8_t alertable,
 int32_t NtReleaseKeyedEvent(void *event, const void *key, uint8_t alertable,
                             const int64_t *timeout);
 int32_t NtQueryPerformanceCounter(int64_t *ticks, int64_t *frequency);
+uint8_t RtlDllShutdownInProgress(void);
 
 struct os_sema {
     _Atomic uint32_t state;
@@ -150,6 +154,8 @@ int valet_sys_sema_wait(struct valet_sema *s, uint64_t deadline)
 void valet_sys_sema_post(struct valet_sema *s)
 {
     struct os_sema *sema = os_sema(s);
+    if (RtlDllShutdownInProgress()) /* the owner is no more; its stack may be gone, too */
+        return;
     /* release: POST */
     uint32_t seen = atomic_fetch_or_explicit(&sema->state, POSTED, memory_order_release);
     if (meet_owner(sema) == STATUS_SUCCESS && !(seen & TIMED))

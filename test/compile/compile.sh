@@ -273,7 +273,7 @@ for target in x86_64-pc-windows-gnu x86_64-pc-windows-msvc aarch64-pc-windows-ms
         case $target in *-windows-*)
             try "windows, $target, $level" foreign $target futex "$level" windows "$ntdll"
             try "windows_keyed, $target, $level" foreign $target sema "$level" windows_keyed \
-                'NtQueryPerformanceCounter NtReleaseKeyedEvent NtWaitForKeyedEvent'
+                'NtQueryPerformanceCounter NtReleaseKeyedEvent NtWaitForKeyedEvent RtlDllShutdownInProgress'
             ;;
         esac
     done

@@ -482,6 +482,7 @@ int32_t NtWaitForKeyedEvent(void *event, const void *key, uint8_t alertable,
                             const int64_t *timeout);
 int32_t NtReleaseKeyedEvent(void *event, const void *key, uint8_t alertable,
                             const int64_t *timeout);
+uint8_t RtlDllShutdownInProgress(void);
 
 static int32_t wait_nt(struct asked asked, const int64_t *timeout)
 {
@@ -535,6 +536,11 @@ int32_t NtReleaseKeyedEvent(void *event, const void *key, uint8_t alertable, con
 {
     MUST(event == NULL && !alertable && (uintptr_t)key % 2 == 0 && timeout == NULL);
     return target_wake(key, 1);
+}
+
+uint8_t RtlDllShutdownInProgress(void)
+{
+    return 0;
 }
 
 /* ---- libc, for sys/posix.c: a mutex is whether it is locked ---------------------------------- */

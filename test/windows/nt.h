@@ -87,6 +87,7 @@ NTSTATUS RtlCreateUserThread(HANDLE process, void *security, uint8_t suspended, 
                              size_t reserve, size_t commit, uint32_t (*start)(void *),
                              void *argument, HANDLE *thread, struct CLIENT_ID *id);
 _Noreturn void RtlExitUserThread(NTSTATUS status);
+_Noreturn void RtlExitUserProcess(NTSTATUS status);
 NTSTATUS NtSuspendThread(HANDLE thread, uint32_t *count);
 NTSTATUS NtResumeThread(HANDLE thread, uint32_t *count);
 NTSTATUS NtQueueApcThread(HANDLE thread, void (*apc)(void *, void *, void *), void *a, void *b,

@@ -64,6 +64,18 @@ program() {
         test/windows/host.c "test/windows/control_$kind.c" -lntdll -o "$out"
 }
 
+# detach DIRECTORY SYSTEM FILE [COMPILER ARGUMENT...]: detach.c as a DLL with that file, and its program
+detach() {
+    to=$1 kind=$(kind_of "$2") file=$3
+    shift 3
+    mkdir -p "$to"
+    set -- x86_64-w64-mingw32-gcc -std=c11 -O2 -Wall -Wextra -Werror -ffreestanding -fno-stack-protector \
+        -mno-stack-arg-probe -nostdlib -Wl,-e,start "$@" -I. -Iinclude -Itest/windows test/windows/detach.c
+    "$@" -shared -DDLL core/now.c "core/park_$kind.c" "core/waiters_$kind.c" "core/futex_$kind.c" "$file" -lntdll \
+        -o "$to/detach.dll" &&
+        "$@" -Wl,--subsystem,console test/windows/arguments.c "$to/detach.dll" -lntdll -o "$to/detach.exe"
+}
+
 # ---- runs
 
 # passes COMPILER SYSTEM PROGRAM [OPTION...] [WORD]
@@ -260,6 +272,36 @@ deep || few=-few
     done
 } >"$dir/runs"
 in_parallel "$dir/runs"
+
+# ---- the end of a process, when all threads but one are gone
+
+# ends DIRECTORY CALL: 42, and no worker was woken, which would be another status
+ends() {
+    VALET_WINE_LIMIT=${limit:-110} sh "$run" "$1/detach.exe" "$2"
+    status=$?
+    echo "status $status"
+    [ "$status" -eq 42 ]
+}
+for system in $systems; do
+    try "a DLL with a worker builds: $system" detach "$dir/detach-$system" "$system" "sys/$system.c"
+    for call in 0 1 2 3 4 5 6 7; do
+        try "the process ends, $system: a wake in the detach of a DLL, call $call" ends "$dir/detach-$system" $call
+    done
+done
+mkdir -p "$dir/detach-waits"
+waits_for_the_dead() {
+    cp sys/windows_keyed.c "$dir/detach-waits" &&
+        python3 test/lib/plant.py "$dir/detach-waits/windows_keyed.c" 'if (RtlDllShutdownInProgress())' 'if (0)' &&
+        detach "$dir/detach-waits" windows_keyed "$dir/detach-waits/windows_keyed.c"
+}
+try 'planted in windows_keyed.c: a post in the detach of a DLL: builds' waits_for_the_dead
+hangs() {
+    VALET_WINE_LIMIT=12 sh "$run" "$dir/detach-waits/detach.exe" "$1"
+    [ $? -eq 124 ]
+}
+for call in 0 5; do
+    try "... waits for a thread that is gone, call $call" hangs $call
+done
 
 # ---- what fails must be seen
 
