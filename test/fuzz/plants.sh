@@ -54,6 +54,7 @@ plant 'EFAULT, asked again for ever' answers freebsd sys/freebsd.c 'r == -EINTR'
 plant 'EFAULT, asked again without a limit' answers darwin sys/darwin.c 'tries > 0 &&' ''
 plant 'ETIMEDOUT without a timeout' answers linux sys/linux.c 'r == -ETIMEDOUT && until != NULL' \
     'r == -ETIMEDOUT'
+plant 'a time from 2^63 ns on' answers linux sys/linux.c 'deadline <= INT64_MAX' 'deadline != VALET_FOREVER'
 plant 'every error a timeout' answers fuchsia sys/fuchsia.c 'r == ZX_ERR_TIMED_OUT && ' ''
 plant 'any positive answer a wake-up' answers redox sys/redox.c 'r == 0 ||' 'r >= 0 ||'
 plant 'a timeout believed without the clock' answers dragonfly sys/dragonfly.c \

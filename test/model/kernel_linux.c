@@ -1,6 +1,12 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0 */
-/* Linux: futex and clock_gettime. The value is compared under the queue's lock, so a thread that
- * sees another value was never on the queue. */
+/*
+ * Linux: futex and clock_gettime. The value is compared under the queue's lock, so a thread that
+ * sees another value was never on the queue.
+ *
+ *   linux    the kernel of that name
+ *   gvisor   another kernel behind the same interface: its sum of seconds and ns overflows from
+ *            2^63 ns on, into the past
+ */
 #include "model.h"
 
 #define WAIT        0
@@ -23,6 +29,8 @@ struct timespec64 {
     int64_t sec, nsec;
 };
 
+static const struct model model_gvisor;
+
 static void futex_wait(struct model_call *c, unsigned op, uint32_t bitset)
 {
     uint64_t word = c->args[0], deadline = MODEL_NEVER;
@@ -37,6 +45,9 @@ static void futex_wait(struct model_call *c, unsigned op, uint32_t bitset)
             return model_error(c, EINVAL);
         }
         uint64_t ns;
+        if (c->model == &model_gvisor && t.sec == INT64_MAX / 1000000000 &&
+            t.nsec > INT64_MAX % 1000000000)
+            return model_error(c, ETIMEDOUT);
         if (__builtin_mul_overflow((uint64_t)t.sec, 1000000000u, &ns) || ns > INT64_MAX)
             ns = MODEL_NEVER; /* ktime saturates: some 292 years */
         else
@@ -135,18 +146,31 @@ static void resume(struct model_call *c, enum model_event why)
     }
 }
 
+/* The same of both. */
+#define TRAPS                                                                            \
+    {                                                                                    \
+        [MODEL_X86_64] = {.accepted = true,                                              \
+                          .number = 0,                                                   \
+                          .errors = MODEL_NEGATIVE,                                      \
+                          .poison = MODEL_R(1) | MODEL_R(11)}, /* rcx, r11 */            \
+            [MODEL_AARCH64] = {.accepted = true, .number = 8, .errors = MODEL_NEGATIVE}, \
+        [MODEL_RISCV64] = {.accepted = true, .number = 17, .errors = MODEL_NEGATIVE},    \
+    }
+
 MODEL(linux) = {
     .name = "linux",
     .sources = "torvalds/linux kernel/futex/syscalls.c, kernel/futex/waitwake.c",
-    .traps =
-        {
-            [MODEL_X86_64] = {.accepted = true,
-                              .number = 0,
-                              .errors = MODEL_NEGATIVE,
-                              .poison = MODEL_R(1) | MODEL_R(11)}, /* rcx, r11 */
-            [MODEL_AARCH64] = {.accepted = true, .number = 8, .errors = MODEL_NEGATIVE},
-            [MODEL_RISCV64] = {.accepted = true, .number = 17, .errors = MODEL_NEGATIVE},
-        },
+    .traps = TRAPS,
+    .events = 1u << MODEL_SIGNAL | 1u << MODEL_SPURIOUS,
+    .call = call,
+    .resume = resume,
+};
+
+MODEL(gvisor) = {
+    .name = "gvisor",
+    .sources = "google/gvisor pkg/sentry/syscalls/linux/sys_futex.go, "
+               "pkg/sentry/kernel/futex/futex.go, pkg/abi/linux/time.go",
+    .traps = TRAPS,
     .events = 1u << MODEL_SIGNAL | 1u << MODEL_SPURIOUS,
     .call = call,
     .resume = resume,

@@ -116,6 +116,8 @@ int main(int argc, char **argv)
                 (no_clock && s->flags & TIMED) || (pairs && k.sema_kind && s->flags & LARGE) ||
                 (s->flags & WIDE && (pairs || (strcmp(k.model->name, "linux") != 0 &&
                                                strcmp(k.model->name, "external_futex") != 0))) ||
+                (s->flags & FAR && strcmp(k.model->name, "linux") != 0 &&
+                 strcmp(k.model->name, "gvisor") != 0) ||
                 (no_kernel && s->flags & (SANDBOX | KERNEL)) ||
                 (deep ? !every || !(s->flags & DEEP) : every && (quick || !(s->flags & EVERY))))
                 continue;

@@ -157,6 +157,16 @@ THREAD(end_timed_unpark)
     EXPECT((of[0].result == VALET_OK) + taken() == 1);
 }
 
+/* 292 years: where seconds and ns as signed 64 bits overflow. */
+THREAD(far_unpark_0)
+{
+    EXPECT(CALL(1, valet_park_until(&parker, (uint64_t)INT64_MAX + 1)) == VALET_OK);
+}
+THREAD(far_unpark_1)
+{
+    DO(1, valet_unpark(&parker));
+}
+
 THREAD(timed_for_0)
 {
     uint64_t start = check_clock();

@@ -11,6 +11,7 @@
     S(park_park,            2, EVERY | PARKER,           1)     \
     S(park_2_unparks,       3, DEEP | PARKER,            1)     \
     S(timed_unpark,         2, TIMED | EVERY | PARKER,   1)     \
+    S(far_unpark,           2, FAR | TIMED | PARKER,     1)     \
     S(timed_for,            2, TIMED | LATER | PARKER,   1)     \
     S(timed_2_unparks_park, 3, TIMED | DEEP | PARKER,    0)     \
     S(busy,                 3, PARKER,                   0)     \
