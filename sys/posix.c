@@ -5,8 +5,8 @@
  *   sem_t   where a post is one atomic step, which touches nothing that the owner may have let
  *           go of after it, and is allowed in a signal handler; and where a wait can count on the
  *           monotonic clock. That is glibc, from 2.30 on. Source: its nptl/sem_post.c as of 2019
- *           and of 2023 (one compare-exchange; then, by address, a futex wake); newer ones were
- *           not read
+ *           and of 2023, and the machine code of 2.41, Debian 13's (one compare-exchange; then, by
+ *           address, a futex wake)
  *   mutex   ... and condition variable, elsewhere: musl has no sem_clockwait, and its sem_wait
  *           polls before it sleeps; Apple has no unnamed semaphores. A post is not one step there:
  *           a poster that is stopped inside its mutex holds up the owner, and others that post
