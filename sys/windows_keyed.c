@@ -119,10 +119,12 @@ static int wait_timed(struct os_sema *sema, uint64_t deadline)
         }
         int32_t r = meet_poster(sema, &timeout);
         if (r == STATUS_SUCCESS) {
-            /* acquire: pairs with LEAVE; release: the poster sees the wait that it is for */
-            if (!(atomic_fetch_or_explicit(&sema->state, ASLEEP, memory_order_acq_rel) & LEFT))
+            /* acquire, twice: pairs with LEAVE */
+            if (!(atomic_fetch_or_explicit(&sema->state, ASLEEP, memory_order_acquire) & LEFT)) {
                 while (meet_poster(&sema->second_key, NULL) != STATUS_SUCCESS)
                     valet_arch_relax(); /* never: it was granted just now */
+                atomic_load_explicit(&sema->state, memory_order_acquire);
+            }
             return VALET_OK;
         }
         if (r != STATUS_TIMEOUT)
@@ -162,7 +164,7 @@ void valet_sys_sema_post(struct valet_sema *s)
         return; /* the owner is gone, and the semaphore with it */
     /* The owner is still there: it waits for LEFT, or is refused to wait, as we are. The keys are
      * addresses: after this the semaphore is not touched. release: LEAVE */
-    if (atomic_fetch_or_explicit(&sema->state, LEFT, memory_order_acq_rel) & ASLEEP)
+    if (atomic_fetch_or_explicit(&sema->state, LEFT, memory_order_release) & ASLEEP)
         meet_owner(&sema->second_key);
 }
 
