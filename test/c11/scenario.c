@@ -912,6 +912,17 @@ THREAD(wait_delegate_store_2)
     valet_store_and_wake(&waiters, 2);
 }
 
+/* A delegate of the state that is there wakes one thread, which waits again. */
+THREAD(wait_delegate_same_0)
+{
+    wait_on(0);
+}
+THREAD(wait_delegate_same_1)
+{
+    valet_store_and_delegate(&waiters, 0);
+    valet_store_and_delegate(&waiters, 1);
+}
+
 FRAME static void delegate_wait_on_stack(void)
 {
     struct valet_waiters w = VALET_WAITERS_INIT(3);

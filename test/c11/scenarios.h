@@ -66,6 +66,7 @@ enum {
     S(wait_delegate_timed,   3, BOTH,  0,          1, 1)  \
     S(wait_delegate_cycle,   3, BOTH,  0,          0, 1)  \
     S(wait_delegate_store,   3, BOTH,  0,          0, 0)  \
+    S(wait_delegate_same,    2, BOTH,  0,          1, 1)  \
     S(wait_delegate_free,    2, BOTH,  0,          2, 2)  \
     S(futex_wake,            2, BOTH,  0,          2, 0)  \
     S(futex_2_waiters,       3, BOTH,  0,          1, 0)  \

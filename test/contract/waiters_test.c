@@ -289,6 +289,29 @@ static void test_one_delegate_wakes_all(void)
         one_call_wakes_all(valet_store_and_delegate, n);
 }
 
+/* The thread that the first wakes waits again, and nobody is left to the record. */
+static void test_a_delegate_of_the_same_state_leaves_nobody_asleep(void)
+{
+    for (unsigned n = 1; n <= test_least(3, test_threads_max()); n++) {
+        struct wait c[3];
+        struct test_thread *t[3];
+        struct valet_waiters w = VALET_WAITERS_INIT(7);
+        atomic_uint returned = 0;
+        for (unsigned i = 0; i < n; i++) {
+            c[i] = (struct wait){&w, 7, VALET_FOREVER, -1, &returned, false};
+            t[i] = test_start(run_wait, &c[i]);
+        }
+        test_until_waited(&w);
+        test_sleep(10 * MS);
+        valet_store_and_delegate(&w, 7);
+        valet_store_and_delegate(&w, 8);
+        for (unsigned i = 0; i < n; i++) {
+            test_join(t[i]);
+            CHECK_EQ(c[i].result, VALET_OK);
+        }
+    }
+}
+
 /* Deadlines at the time of the store: whoever is woken for all may be the one whose deadline comes.
  */
 static void test_a_delegate_that_times_out_leaves_nobody_asleep(void)
@@ -740,6 +763,7 @@ TEST_PROGRAM(TEST(test_state_is_what_was_stored),
              TEST(test_far_deadlines_do_not_end), TEST(test_a_timed_out_waiter_disturbs_no_other),
              TEST(test_a_crowd_that_times_out_leaves_the_rest), TEST(test_one_call_wakes_all),
              TEST(test_one_delegate_wakes_all),
+             TEST(test_a_delegate_of_the_same_state_leaves_nobody_asleep),
              TEST(test_a_delegate_that_times_out_leaves_nobody_asleep),
              TEST(test_trying_leaves_the_rest_alone), TEST(test_interrupts_do_not_end_a_wait),
              TEST(test_interrupts_do_not_move_a_deadline),

@@ -643,6 +643,7 @@ THREAD(delegate_again_2)
 {
     delegate(1);
     delegate(0);
+    delegate(0);
     delegate(3);
 }
 
