@@ -18,15 +18,24 @@ guest() {
     # shellcheck disable=SC2086 # a list of words
     gcc -std=c11 -g -O1 -fsanitize=thread -ffreestanding -fno-inline -fno-omit-frame-pointer \
         -fno-optimize-sibling-calls -fno-pie -fno-stack-protector -DVALET_FUTEX_LOOKS=0 -w "-I$1" "-I$1/include" \
-        $spin -c "$2" -o "$3" &&
+        $spin $trap -c "$2" -o "$3" &&
         objcopy --set-section-flags .bss=alloc,load,contents --rename-section .bss=guest \
             --rename-section .data=guest "$3"
 }
 
-# of KIND: the kind of system, and $spin. spin is the futex kind, polling.
+# of VARIANT: the kind of system, $spin, and the file of sys/ that is explored instead of a model of it, or nothing.
+#   spin    the futex kind, polling
+#   by_id   all systems that wake a thread by its id: sys/by_id.h, in sgx.c, where no call is inline assembly
+#   keyed   sys/windows_keyed.c
+#   lock    sys/cloudabi.c; its trap is a call, by $trap
 of() {
-    kind=$1 spin=
-    [ "$1" != spin ] || kind=futex spin='-DVALET_SPIN=1 -DVALET_SPIN_LOOKS=2 -DVALET_SPIN_LOOKS_FRESH=2'
+    kind=$1 spin='' system='' trap=''
+    case $1 in
+    spin) kind=futex spin='-DVALET_SPIN=1 -DVALET_SPIN_LOOKS=2 -DVALET_SPIN_LOOKS_FRESH=2' ;;
+    by_id) kind=sema system=sys/sgx.c ;;
+    keyed) kind=sema system=sys/windows_keyed.c ;;
+    lock) kind=sema system=sys/cloudabi.c trap='-DVALET_ARCH_H -include test/c11/trap.h' ;;
+    esac
 }
 
 # explorer KIND: its parts; what it explores lies beside them
@@ -40,7 +49,7 @@ explorer() {
         gcc -std=gnu11 -g -O2 -Wall -Wextra -Werror -fno-pie -Iinclude "-DVALET_C11_KIND=$number" \
             -c "test/c11/$part.c" -o "$out/$part.o" || return
     done
-    for file in core/park_"$kind".c core/waiters_"$kind".c core/futex_"$kind".c core/now.c \
+    for file in core/park_"$kind".c core/waiters_"$kind".c core/futex_"$kind".c core/now.c $system \
         test/c11/scenario.c test/c11/litmus.c test/c11/demo.c; do
         guest . "$file" "$out/$(basename "$file" .c).o" || return
     done
@@ -58,11 +67,14 @@ tree() {
         cp -r test/c11 test/demo "$dir/tree/test/"
 }
 
-# changed KIND FILE: the explorer with FILE as it is in the copy
+# changed VARIANT FILE: the explorer with FILE as it is in the copy
 changed() {
-    source=$2
-    [ "$source" != test/demo/wc.c ] || source=test/c11/demo.c # which includes it
     of "$1"
+    case $2 in
+    test/demo/wc.c) source=test/c11/demo.c ;; # which includes it
+    sys/by_id.h) source=$system ;;
+    *) source=$2 ;;
+    esac
     rm -rf "$dir/changed" && mkdir -p "$dir/changed" && cp "$dir/$1"/*.o "$dir/changed/" &&
         guest "$dir/tree" "$dir/tree/$source" "$dir/changed/$(basename "$source" .c).o" &&
         gcc -no-pie "$dir"/changed/*.o -o "$dir/changed/explore"
@@ -87,7 +99,7 @@ must_find() {
     fi
 }
 
-for each in futex sema 'spin park'; do
+for each in futex sema 'spin park' 'by_id park' 'keyed park' 'lock park'; do
     variant=${each% *}
     try "explorer, $variant" explorer "$variant"
     # shellcheck disable=SC2086 # options or nothing
@@ -104,7 +116,7 @@ done
 echo
 # Not those of word.h: it only mends a compiler.
 try 'every order is written out (orders.py)' sh -c \
-    "find core -name '*.[ch]' ! -name word.h | sort | xargs python3 test/c11/orders.py >$dir/orders"
+    "find core sys/by_id.h sys/cloudabi.c sys/windows_keyed.c -name '*.[ch]' ! -name word.h | sort | xargs python3 test/c11/orders.py >$dir/orders"
 try 'every order is written out (clang)' clang -std=c11 -fsyntax-only -ffreestanding \
     -Werror=atomic-implicit-seq-cst -I. -Iinclude core/*.c
 python3 test/c11/orders.py --seq-cst test/demo/wc.c >>"$dir/orders" || bad 'orders of the demo'
@@ -114,6 +126,9 @@ while read -r file line column order weaker; do
     core/park_futex.c) variant=spin scenario=park ;;
     core/*_futex.c) variant=futex scenario=$(prefix "$file") ;;
     core/*_sema.c) variant=sema scenario=$(prefix "$file") ;;
+    sys/by_id.h) variant=by_id scenario=park ;;
+    sys/windows_keyed.c) variant=keyed scenario=park ;;
+    sys/cloudabi.c) variant=lock scenario=park ;;
     test/demo/*) variant=sema scenario=demo ;;
     *)
         bad "$file:$line: an order outside of the files that are explored"

@@ -141,11 +141,13 @@ void __tsan_atomic_thread_fence(int order)
     operate(blank(&o, FENCE, NULL, 0, order, HERE));
 }
 
-/* ---- the system's ---------------------------------------------------------------------------- */
+/* ---- the system's: weak, where a file of sys/ is explored with the core ---------------------- */
+
+#define WEAK __attribute__((weak))
 
 /* Time is no part of the model: a deadline may come at any moment after the wait began. What the
  * clock says meanwhile is the same throughout a scenario: nothing has come, or all. */
-uint64_t valet_sys_now(void)
+WEAK uint64_t valet_sys_now(void)
 {
     return scenario->flags & LATE ? UINT64_MAX - 1 : 1;
 }
@@ -165,7 +167,7 @@ void valet_sys_futex_wake(uint32_t *word, uint32_t count)
     operate(&o);
 }
 
-int valet_sys_sema_init(struct valet_sema *s)
+WEAK int valet_sys_sema_init(struct valet_sema *s)
 {
     if (running == NOBODY)
         return VALET_OK;
@@ -179,7 +181,7 @@ int valet_sys_sema_init(struct valet_sema *s)
     return VALET_OK;
 }
 
-int valet_sys_sema_wait(struct valet_sema *s, uint64_t deadline)
+WEAK int valet_sys_sema_wait(struct valet_sema *s, uint64_t deadline)
 {
     struct operation o;
     blank(&o, SEMA_WAIT, s, 8, memory_order_acquire, HERE);
@@ -187,13 +189,13 @@ int valet_sys_sema_wait(struct valet_sema *s, uint64_t deadline)
     return (int)operate(&o);
 }
 
-void valet_sys_sema_post(struct valet_sema *s)
+WEAK void valet_sys_sema_post(struct valet_sema *s)
 {
     struct operation o;
     operate(blank(&o, SEMA_POST, s, 8, memory_order_release, HERE));
 }
 
-void valet_sys_sema_fini(struct valet_sema *s)
+WEAK void valet_sys_sema_fini(struct valet_sema *s)
 {
     if (running == NOBODY)
         return;
@@ -204,6 +206,131 @@ void valet_sys_sema_fini(struct valet_sema *s)
         violation("thread %d ends a semaphore with a post in it", running);
     plain_access(running, (uintptr_t)s, 8, true);
     memset(&owner->sema, 0, sizeof owner->sema);
+}
+
+/* ---- what files of sys/ call; no memory is ordered by it ------------------------------------- */
+
+static uint64_t clock_ns(void)
+{
+    struct operation o;
+    return running == NOBODY ? CLOCK_EARLY : operate(blank(&o, CLOCK, NULL, 0, 0, HERE));
+}
+
+/* sys/sgx.c, for all that wake a thread by its id: a sleep ends whenever it likes. */
+struct usercall_return {
+    uint64_t first, second;
+};
+struct usercall_return usercall(uint64_t number, uint64_t p1, uint64_t p2, uint64_t abort,
+                                uint64_t p3, uint64_t p4);
+uint64_t get_tcs_addr(void);
+
+struct usercall_return usercall(uint64_t number, uint64_t p1, uint64_t p2, uint64_t abort,
+                                uint64_t p3, uint64_t p4)
+{
+    (void)p1, (void)p2, (void)abort, (void)p3, (void)p4;
+    enum { INSECURE_TIME = 13 };
+    return (struct usercall_return){number == INSECURE_TIME ? clock_ns() : 0, 0};
+}
+
+uint64_t get_tcs_addr(void)
+{
+    return (uint64_t)running + 1;
+}
+
+/* sys/windows_keyed.c */
+int32_t NtWaitForKeyedEvent(void *event, const void *key, uint8_t alertable,
+                            const int64_t *timeout);
+int32_t NtReleaseKeyedEvent(void *event, const void *key, uint8_t alertable,
+                            const int64_t *timeout);
+int32_t NtQueryPerformanceCounter(int64_t *ticks, int64_t *frequency);
+
+static int32_t meet(enum operation_kind kind, const void *key, const int64_t *timeout)
+{
+    enum { STATUS_SUCCESS, STATUS_TIMEOUT = 0x102 };
+    struct operation o;
+    blank(&o, kind, key, 0, 0, HERE)->timed = timeout != NULL;
+    return (int)operate(&o) == VALET_OK ? STATUS_SUCCESS : STATUS_TIMEOUT;
+}
+
+int32_t NtWaitForKeyedEvent(void *event, const void *key, uint8_t alertable, const int64_t *timeout)
+{
+    (void)event, (void)alertable;
+    return meet(KEYED_WAIT, key, timeout);
+}
+
+int32_t NtReleaseKeyedEvent(void *event, const void *key, uint8_t alertable, const int64_t *timeout)
+{
+    (void)event, (void)alertable;
+    return meet(KEYED_RELEASE, key, timeout);
+}
+
+int32_t NtQueryPerformanceCounter(int64_t *ticks, int64_t *frequency)
+{
+    *ticks = (int64_t)clock_ns();
+    *frequency = 1000000000;
+    return 0;
+}
+
+/* sys/cloudabi.c. A kernel that looks at its locks again and again, and orders nothing. */
+long valet_trap_bsd(long number, long a, long b, long c, long d, long e, long f);
+
+static uint32_t kernel_or(uint32_t *word, uint32_t bits)
+{
+    struct operation o;
+    blank(&o, READ_MODIFY_WRITE, word, sizeof *word, memory_order_relaxed, HERE)->value = bits;
+    o.modification = OR;
+    o.kernel = true;
+    return (uint32_t)operate(&o);
+}
+
+static bool kernel_exchanges(uint32_t *word, uint32_t from, uint32_t to)
+{
+    struct operation o;
+    blank(&o, COMPARE_EXCHANGE, word, sizeof *word, memory_order_relaxed, HERE)->expected = from;
+    o.value = to;
+    o.failure_order = memory_order_relaxed;
+    o.kernel = true;
+    return (uint32_t)operate(&o) == from;
+}
+
+/* Until the lock is free and the caller's, or its time is over. The events of both, or -1. */
+static int poll_lock(uint32_t *lock, bool timed)
+{
+    enum { TIME = 1, WRLOCK = 6 };
+    const uint32_t locked = 0x40000000u, managed = 0x80000000u;
+    for (;;) {
+        uint32_t seen = kernel_or(lock, 0);
+        if (seen == 0 && kernel_exchanges(lock, 0, locked | (uint32_t)(running + 1)))
+            return WRLOCK;
+        if (seen != 0 && scenario->flags & SANDBOX && clock_ns() == CLOCK_LATE)
+            return -1;
+        if (timed && clock_ns() == CLOCK_LATE &&
+            (!(seen & managed) || kernel_exchanges(lock, seen, seen & ~managed)))
+            return TIME;
+        if (seen != 0 && !(seen & managed))
+            kernel_exchanges(lock, seen, seen | managed);
+    }
+}
+
+long valet_trap_bsd(long number, long a, long b, long c, long d, long e, long f)
+{
+    enum { CLOCK_TIME_GET = 1, LOCK_UNLOCK = 31 };
+    (void)d, (void)e, (void)f;
+    if (number == CLOCK_TIME_GET)
+        return (long)clock_ns();
+    if (number == LOCK_UNLOCK) {
+        uint32_t *lock = (void *)a, seen = kernel_or(lock, 0);
+        if ((seen & 0x3fffffff) != (uint32_t)(running + 1))
+            violation("thread %d unlocks a lock that is not its own", running);
+        while (!kernel_exchanges(lock, seen, 0))
+            seen = kernel_or(lock, 0);
+        return 0;
+    }
+    /* poll: subscriptions, events, how many; the first is for the lock */
+    int type = poll_lock(*(uint32_t **)(a + 16), c == 2);
+    memset((void *)(b + 8), 0, 2);
+    *(uint8_t *)(b + 10) = (uint8_t)type;
+    return type < 0 ? -1 : 1;
 }
 
 /* ---- the scenarios' -------------------------------------------------------------------------- */

@@ -71,8 +71,13 @@ enum operation_kind {
     FUTEX_WAIT,
     FUTEX_WAKE,
     SEMA_WAIT,
-    SEMA_POST
+    SEMA_POST,
+    CLOCK, /* of a file of sys/: before the deadlines of the scenarios, or after them */
+    KEYED_WAIT,
+    KEYED_RELEASE
 };
+
+enum { CLOCK_EARLY = 1, CLOCK_LATE = 2000 }; /* ns */
 
 enum modification { EXCHANGE, ADD, SUBTRACT, AND, OR, XOR };
 
@@ -80,6 +85,7 @@ enum modification { EXCHANGE, ADD, SUBTRACT, AND, OR, XOR };
 struct operation {
     uint8_t kind, size, order, failure_order, modification;
     bool weak, timed;
+    bool kernel; /* done by a kernel, which is no part of a data race */
     uintptr_t address;
     uint64_t value, expected; /* value: also the count of a wake */
     uintptr_t place;          /* return address, for the report */
@@ -104,6 +110,7 @@ struct thread {
     struct view acquired; /* by relaxed loads: what an acquire fence would add */
     struct view released; /* at the last release fence: what a relaxed store tells */
     struct sema sema;
+    bool late; /* its clock was, and stays so */
 };
 
 /* Everything that a state consists of, but for the stacks and the scenario's own variables. */
@@ -168,7 +175,9 @@ enum move_kind {
     SPURIOUS,  /* a sleeper, or a semaphore's waiter, goes on: for no reason, */
     TIMEOUT,   /* at its deadline, */
     REFUSED,   /* or since the system will not let it wait */
-    WAKE       /* those whose bit is set in `index` */
+    WAKE,      /* those whose bit is set in `index` */
+    MEET,      /* a keyed wait and a release, one of them thread `index`, */
+    MEET_LATE  /* and the wait is told that its time is over, as XP does */
 };
 
 struct move {

@@ -60,7 +60,7 @@ int moves_of(int t, struct move *move)
     if (thread->state == ASLEEP) {
         if (o->timed)
             MOVE(TIMEOUT, 0);
-        if (world.spurious)
+        if (world.spurious && o->kind == FUTEX_WAIT)
             MOVE(SPURIOUS, 0);
         return n;
     }
@@ -126,6 +126,25 @@ int moves_of(int t, struct move *move)
         MOVE(DO, 0);
         break;
     }
+    case CLOCK:
+        if (!thread->late)
+            MOVE(DO, 0);
+        MOVE(TIMEOUT, 0);
+        break;
+    case KEYED_WAIT:
+    case KEYED_RELEASE:
+        for (int other = 0; other < threads; other++) {
+            const struct operation *its = &world.thread[other].operation;
+            if (world.thread[other].state != ASLEEP || its->address != o->address ||
+                its->kind == o->kind)
+                continue;
+            MOVE(MEET, other);
+            if (o->timed || its->timed)
+                MOVE(MEET_LATE, other);
+        }
+        if (n == 0)
+            MOVE(SLEEP, 0);
+        break;
     default:
         MOVE(DO, 0);
     }
@@ -181,6 +200,38 @@ static void post(int t, uintptr_t address)
     tell("posts the semaphore of thread %d", owner);
 }
 
+/* A wait and a release of one key end each other. As with a futex, the one that is let go sees each
+ * word no older than the other knew it; nothing else is ordered. */
+static int keyed(struct move move)
+{
+    struct thread *thread = &world.thread[move.thread];
+    struct operation *o = &thread->operation;
+    tell("keyed %s", o->kind == KEYED_WAIT ? "wait" : "release");
+    if (move.kind == SLEEP) {
+        tell(", sleeps");
+        thread->state = ASLEEP;
+        return 0;
+    }
+    thread->state = RUNNABLE;
+    if (move.kind == TIMEOUT) {
+        tell(": its deadline comes");
+        o->result = VALET_TIMEDOUT;
+        return 1 << move.thread;
+    }
+    struct thread *other = &world.thread[move.index];
+    struct operation *wait = o->kind == KEYED_WAIT ? o : &other->operation;
+    tell(" meets thread %d%s", move.index, move.kind == MEET_LATE ? ", which is told late" : "");
+    other->state = RUNNABLE;
+    for (int x = 0; x < ATOMICS; x++) {
+        uint8_t *mine = &thread->current.at[x], *its = &other->current.at[x];
+        *mine = *its = *mine > *its ? *mine : *its;
+    }
+    o->result = other->operation.result = VALET_OK;
+    if (move.kind == MEET_LATE)
+        wait->result = VALET_TIMEDOUT;
+    return 1 << move.thread | 1 << move.index;
+}
+
 /* Do what the move says. The result is the set of threads that can go on. */
 int perform(struct move move)
 {
@@ -191,7 +242,8 @@ int perform(struct move move)
         (o->kind == FUTEX_WAIT && thread->state != ASLEEP)) {
         x = word_number(o->address, o->size);
         history_of(x);
-        atomic_access(t, o->address, o->size);
+        if (!o->kernel)
+            atomic_access(t, o->address, o->size);
     }
     int newest = x < 0 ? 0 : world.history[x].count - 1;
     switch (o->kind) {
@@ -285,6 +337,15 @@ int perform(struct move move)
         break;
     case SEMA_POST:
         post(t, o->address);
+        break;
+    case CLOCK:
+        thread->late = move.kind == TIMEOUT;
+        o->result = thread->late ? CLOCK_LATE : CLOCK_EARLY;
+        tell("asks the clock: %s", thread->late ? "late" : "early");
+        break;
+    case KEYED_WAIT:
+    case KEYED_RELEASE:
+        goes_on = keyed(move);
         break;
     }
     return goes_on;
