@@ -9,8 +9,16 @@
  *   futex   the kernel compares a 32-bit word and queues the thread in one step
  *   sema    the kernel can only wake one thread that is known
  *
- * Results are those of enum valet_status. Deadlines are absolute, ns of valet_sys_now();
- * VALET_FOREVER means none. The core never passes a deadline of 0 except from valet_futex_wait.
+ * Results are those of enum valet_status. A wait may also answer a negative status of your own,
+ * -16 or less: the sleep is withdrawn and the caller of the library gets that status, unless what
+ * it waited for has come by then. So a runtime interrupts one thread. The objects stay good.
+ *
+ * Deadlines are absolute, ns of valet_sys_now(); VALET_FOREVER means none. Any other number may
+ * come, up to UINT64_MAX - 1, and may have passed. The core never passes 0 except from
+ * valet_futex_wait. Who turns a deadline into ticks rounds up: a timeout is never early.
+ *
+ * Each of these functions returns: no exception and no jump leaves it, or the object would name a
+ * thread that waits no more.
  */
 #ifndef VALET_SYS_H
 #define VALET_SYS_H
@@ -88,10 +96,11 @@ VALET_SYS_CALL void valet_sys_futex_wake(uint32_t *word, uint32_t count);
  * returned but for a failed init; one that failed to initialise is not used.
  */
 struct valet_sema {
-    uint64_t os[16]; /* the system's; each checks that its own struct fits, in size and alignment */
+    uint64_t os[16]; /* the system's: 128 bytes, aligned as a uint64_t is; check that yours fits */
 };
 
-/* returns VALET_OK, or VALET_ERR_SYSTEM: no room for a semaphore */
+/* returns VALET_OK; VALET_ERR_SYSTEM, no room for a semaphore; VALET_ERR_UNSUPPORTED, this thread
+ * may not block */
 VALET_SYS_CALL int valet_sys_sema_init(struct valet_sema *s);
 
 /*
@@ -112,6 +121,8 @@ VALET_SYS_CALL int valet_sys_sema_wait(struct valet_sema *s, uint64_t deadline);
  * the owner can see the post, its frame is gone.
  *
  * order     release: pairs with the wait that consumes it
+ * context   valet_unpark is one exchange and at most one post, so it may be called from where this
+ *           may: from an interrupt, if yours may. valet_store_and_wake is one post for each thread
  */
 VALET_SYS_CALL void valet_sys_sema_post(struct valet_sema *s);
 

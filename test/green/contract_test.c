@@ -204,7 +204,10 @@ static const struct operation {
 #define OPERATIONS     4 /* those that end a sleep */
 #define ALL_OPERATIONS 5
 
-static const int refusals[] = {VALET_ERR_SYSTEM, VALET_ERR_UNSUPPORTED, VALET_TIMEDOUT};
+enum { OF_THE_EMBEDDER = -20 };
+static const int refusals[] = {VALET_ERR_SYSTEM, VALET_ERR_UNSUPPORTED, VALET_TIMEDOUT,
+                               OF_THE_EMBEDDER};
+#define REFUSALS (int)(sizeof refusals / sizeof *refusals)
 
 static void sleep_and_expect_ok(void *operation)
 {
@@ -223,7 +226,7 @@ static void check_usable(const struct operation *o)
 static void test_a_refusal_is_reported_at_once_and_the_sleep_withdrawn(void)
 {
     for (int i = 0; i < OPERATIONS; i++) {
-        for (int k = 0; k < 3; k++) {
+        for (int k = 0; k < REFUSALS; k++) {
             for (int timed = 0; timed < 2; timed++) {
                 begin();
                 refusal = refusals[k];
@@ -256,7 +259,7 @@ static void test_what_has_come_by_the_time_of_a_refusal_wins(void)
         under_test = &operations[i];
         if (FUTEX && under_test->sleep == sleep_futex)
             continue; /* there the system's answer is the user's */
-        for (int k = 0; k < 3; k++) {
+        for (int k = 0; k < REFUSALS; k++) {
             begin();
             refusal = refusals[k];
             control.on_wait = wake_then_refuse;
