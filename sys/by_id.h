@@ -19,7 +19,7 @@
 struct os_sema {
     atomic_bool posted;
     uint64_t owner; /* its id, for the poster */
-};
+} __attribute__((may_alias));
 
 _Static_assert(sizeof(struct os_sema) <= sizeof(struct valet_sema), "the semaphore is too small");
 _Static_assert(_Alignof(struct os_sema) <= _Alignof(struct valet_sema), "... or not aligned");

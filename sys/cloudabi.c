@@ -77,7 +77,7 @@ _Static_assert(sizeof(struct event) == 32 && offsetof(struct event, error) == 8 
 
 struct os_sema {
     cloudabi_lock_t lock;
-};
+} __attribute__((may_alias));
 
 _Static_assert(sizeof(struct os_sema) <= sizeof(struct valet_sema), "the semaphore is too small");
 _Static_assert(_Alignof(struct os_sema) <= _Alignof(struct valet_sema), "... or not aligned");

@@ -51,7 +51,7 @@ uint8_t RtlDllShutdownInProgress(void);
 struct os_sema {
     _Atomic uint32_t state;
     uint32_t second_key; /* only its address counts */
-};
+} __attribute__((may_alias));
 
 _Static_assert(sizeof(struct os_sema) <= sizeof(struct valet_sema), "the semaphore is too small");
 _Static_assert(_Alignof(struct os_sema) <= _Alignof(struct valet_sema), "... or not aligned");

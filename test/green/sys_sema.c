@@ -13,7 +13,7 @@
 struct os_sema {
     struct green *owner;
     bool posted;
-};
+} __attribute__((may_alias)); /* it lies over the words of struct valet_sema */
 
 _Static_assert(sizeof(struct os_sema) <= sizeof(struct valet_sema), "the semaphore is too small");
 _Static_assert(_Alignof(struct os_sema) <= _Alignof(struct valet_sema), "... or not aligned");
