@@ -4,6 +4,8 @@
 
     lines            it has at most 220, and those of no table 132 characters
     systems          its table has each row of sys/meson.build, of that kind and those CPUs, and each choice of -Dos=
+    shown            a row claims what there is a rig for, and all of it: suites, Wine, a model, SIGILL
+    departures       the rows that wake more than they are asked to are those whose file does; so in sys/README.md
     times            the minutes that it says all.sh takes are those of test/lib/steps, on two cores: no less, and
                      less than twice as many
     figures PRINTED  its table of figures has what test/figures/figures.sh printed, and all of it
@@ -52,6 +54,42 @@ def systems():
             faults.append(f"{name}: {said.get(name)} in the page, {there.get(name)} in sys/meson.build")
 
 
+def shown():
+    steps = read("test/lib/steps")
+    rigs = {
+        "**real**": set(re.findall(r"-Dos=(\w+)", steps)) | {"linux", "wasm"},
+        "Wine": set(re.search(r"^systems='(.*)'$", read("test/windows/windows.sh"), re.M)[1].split()),
+        "model": {re.sub(r"_(futex|sema)$", "", name if file == "-" else file[:-2])
+                  for name, file in re.findall(r"^(\w+) +(-|\w+\.c) ", read("test/model/table"), re.M)},
+        "parallel": set(re.findall(r"^(\w+) +(?:futex|sema) +\w+ +x86_64", read("test/sigill/sigill.sh"), re.M)),
+    }
+    for name, *_, said in ([row[0].strip("`"), *row] for row in rows("`-Dos=`")):
+        for word, of in rigs.items():
+            if (name in of) != bool(re.search(r"(^|[:;,] )" + re.escape(word) + r"\b|^" + re.escape(word), said)):
+                faults.append(f"{name}: {word}: {'a rig, and no claim' if name in of else 'a claim, and no rig'}")
+
+
+def departures():
+    """What the count of a wake becomes, by the function that gives it to the system"""
+    becomes = {"as asked": set(), "one or all": set(), "all": set()}
+    for name in (n for n, (kind, file, _) in ROWS.items() if kind == "futex" and file):
+        body = re.search(r"^void valet_sys_futex_wake\(.*?^}", read(f"sys/{name}.c"), re.M | re.S)[0]
+        body = re.sub(r"/\*.*?\*/", "", body, flags=re.S)
+        uses = set(re.findall(r"\(void\)count|count == 1|valet_futex_count\(count\)|, count\)", body))
+        how = {"(void)count": "all", "count == 1": "one or all"}.get(*uses, "as asked") if len(uses) == 1 else None
+        if how is None:
+            sys.exit(f"sys/{name}.c: the count of a wake: {uses}")
+        becomes[how].add(name)
+    for where, page_text in (("README.md", text), ("sys/README.md", read("sys/README.md"))):
+        sentence = re.search(r"^- `valet_futex_wake` .*?\.$", page_text, re.M | re.S)
+        if not sentence:
+            faults.append(f"{where}: no sentence of valet_futex_wake")
+            continue
+        said = set(re.findall(r"`(\w+)`", sentence[0])) - {"valet_futex_wake"}
+        for name in sorted(said ^ (becomes["one or all"] | becomes["all"])):
+            faults.append(f"{where}: {name} {'does not wake more than asked' if name in said else 'is not named'}")
+
+
 def times():
     steps = [line.split("|")[1].split() for line in read("test/lib/steps").splitlines()
              if line.count("|") == 5 and not line.startswith("#")]
@@ -98,6 +136,6 @@ def benchmark():
         faults.append("another table")
 
 
-{"lines": lines, "systems": systems, "times": times, "figures": figures, "benchmark": benchmark}[what]()
+{check.__name__: check for check in (lines, systems, shown, departures, times, figures, benchmark)}[what]()
 print("\n".join(faults))
 sys.exit(bool(faults))

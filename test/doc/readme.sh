@@ -127,6 +127,8 @@ states() { # WHAT [FILE]
 }
 try 'at most 220 lines, of 132 characters' states lines
 try 'the table of systems is that of sys/meson.build' states systems
+try 'what is shown of each system has its rig' states shown
+try 'who wakes more than asked' states departures
 try 'the times of all.sh are those of its steps' states times
 case $(gcc -dumpversion)-$(clang -dumpversion) in
 12-14.*)
@@ -205,6 +207,13 @@ misstated 'another kind' \
     'sgx: futex, x86_64 in the page, sema, x86_64 in sys' 's/^\(. .sgx.*\) sema /\1 futex /' systems
 misstated 'a CPU more' 'dragonfly: futex, x86_64 aarch64 in the page, futex, x86_64 in sys' \
     's/^\(. .dragonfly.*\) x86_64 /\1 x86_64, aarch64 /' systems
+misstated 'a claim without a rig' 'illumos: parallel: a claim, and no rig' \
+    's/^\(. .illumos.* model\) |/\1, parallel |/' shown
+misstated 'a rig without a claim' 'sgx: model: a rig, and no claim' 's/^\(. .sgx.*\) model, /\1 /' shown
+misstated 'a row that wakes all' 'README.md: redox is not named' \
+    's/^\(  is not 1, on .bare.\) and .redox. /\1 /' departures
+misstated 'a row that wakes as asked' 'README.md: linux does not' \
+    "/^- .valet_futex_wake. wakes all/s/darwin/linux/" departures
 misstated 'a time too short' 'all.sh deep: 9 minutes' '/^. .sh test.all.sh deep/s/[0-9]* minutes/9 minutes/' times
 misstated 'a time that was cut since' 'all.sh deep: 60 minutes' \
     '/^. .sh test.all.sh deep/s/[0-9]* minutes/60 minutes/' times
