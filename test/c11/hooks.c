@@ -243,6 +243,7 @@ int32_t NtWaitForKeyedEvent(void *event, const void *key, uint8_t alertable,
 int32_t NtReleaseKeyedEvent(void *event, const void *key, uint8_t alertable,
                             const int64_t *timeout);
 int32_t NtQueryPerformanceCounter(int64_t *ticks, int64_t *frequency);
+uint8_t RtlDllShutdownInProgress(void);
 
 static int32_t meet(enum operation_kind kind, const void *key, const int64_t *timeout)
 {
@@ -262,6 +263,11 @@ int32_t NtReleaseKeyedEvent(void *event, const void *key, uint8_t alertable, con
 {
     (void)event, (void)alertable;
     return meet(KEYED_RELEASE, key, timeout);
+}
+
+uint8_t RtlDllShutdownInProgress(void)
+{
+    return false;
 }
 
 int32_t NtQueryPerformanceCounter(int64_t *ticks, int64_t *frequency)
