@@ -8,6 +8,7 @@
  * kernel what others do first and what it answers. After the input's end the kernel is honest, and
  * then the call must soon be over.
  */
+#include <errno.h>
 #include <sanitizer/asan_interface.h>
 #include <string.h>
 
@@ -28,7 +29,6 @@ enum call {
 #define GUARD   0xa5a5a5a5a5a5a5a5
 #define PARKED  UINT32_MAX /* the futex kind's words, as the tables in core/ have them */
 #define WAITERS ((uint32_t)1 << VALET_STATE_BITS)
-#define EFAULT  14
 
 static struct input in;
 static struct {
@@ -440,7 +440,7 @@ static void busy(void)
     MUST(world.wakes + world.posts == 1);
 }
 
-void target_run(struct input *input)
+static void call(struct input *input)
 {
     in = *input;
     world = (typeof(world)){.call = take(&in, 1) % CALLS};
@@ -481,4 +481,12 @@ void target_run(struct input *input)
     if (world.call == PARK_FOR && time != 0 && time != VALET_FOREVER)
         world.timeout = time;
     sleeper(time);
+}
+
+/* errno is the user's, whatever the system's calls do with it. */
+void target_run(struct input *input)
+{
+    errno = error_number = 77;
+    call(input);
+    MUST(errno == 77 && error_number == 77);
 }

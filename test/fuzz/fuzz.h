@@ -115,6 +115,7 @@ struct kernel {
 };
 extern const struct kernel *kernel; /* the one that is asked now */
 extern int64_t kernel_frequency;    /* Windows' ticks a second */
+extern int error_number;            /* errno, where it is a function of the system's libc */
 extern bool kernel_locked;          /* libc's mutex is: whoever posts would wait for it */
 
 /* What an answer to a wait means, or must be taken to mean. */

@@ -99,6 +99,9 @@ plant 'a waiter that does not unlink' answers posix core/waiters_sema.c \
     'seen & STATE, memory_order_acquire,' 'seen, memory_order_acquire,'
 plant 'a condition variable that cannot be' answers posix sys/posix.c \
     'if (init_condition(&sema->condition) == 0) {' 'init_condition(&sema->condition); {'
+plant 'errno is left behind' answers openbsd_libc sys/openbsd_libc.c '*__errno() = kept;' '(void)kept;'
+plant 'errno is left behind' answers darwin_os_sync sys/darwin_os_sync.c \
+    '*__error() = kept; /* errno' '(void)kept; /* errno'
 plant 'an event that was not written' answers cloudabi sys/cloudabi.c '!= 1 || out.error != 0' '!= 1'
 plant 'a status that is a success by its sign' answers windows sys/windows.c \
     'r == STATUS_SUCCESS' 'r >= STATUS_SUCCESS'
