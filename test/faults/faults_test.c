@@ -28,6 +28,7 @@
 #include <unistd.h>
 
 #include "load.h"
+#include "machine.h"
 #include "test.h"
 
 #define LATER 3600 * S
@@ -168,14 +169,6 @@ static void in_a_child(void (*run)(int), int argument)
     if (status == 77)
         test_exit(77); /* it has said why */
     CHECK_EQ(status, 0);
-}
-
-static _Noreturn void skip(const char *why)
-{
-    char line[256];
-    snprintf(line, sizeof line, "SKIPPED: %s: %s\n", why, strerror(errno));
-    test_write(line);
-    _exit(77);
 }
 
 /* The child's part of a test in which the parent acts: a sleeper, woken when the parent says so. */
@@ -798,15 +791,6 @@ static void test_deadlines_at_the_end_of_the_clock(void)
 
 /* ---- one CPU, and priorities the wrong way round --------------------------------------------- */
 
-static void on_one_cpu(void)
-{
-    cpu_set_t cpus;
-    CPU_ZERO(&cpus);
-    CPU_SET(sched_getcpu(), &cpus);
-    if (sched_setaffinity(0, sizeof cpus, &cpus) != 0)
-        skip("sched_setaffinity");
-}
-
 static void one_cpu(int unused)
 {
     (void)unused;
@@ -823,13 +807,6 @@ static void one_cpu(int unused)
 static void test_one_cpu_hands_over(void)
 {
     in_a_child(one_cpu, 0);
-}
-
-static void be_fifo(int priority)
-{
-    struct sched_param p = {.sched_priority = priority};
-    if (sched_setscheduler(0, SCHED_FIFO, &p) != 0)
-        skip("SCHED_FIFO");
 }
 
 #define FIFO_ROUNDS 1000

@@ -25,6 +25,7 @@
 #include <unistd.h>
 
 #include "load.h"
+#include "machine.h"
 #include "test.h"
 
 enum { PARK, WAIT, FUTEX, OPERATIONS };
@@ -33,13 +34,6 @@ static struct valet_parker parker[64];
 static struct valet_waiters waiters;
 static uint32_t word;
 static atomic_bool stop;
-
-static _Noreturn void skip(const char *why)
-{
-    printf("%s: %s\n", why, strerror(errno));
-    fflush(stdout);
-    _exit(77);
-}
 
 static uint32_t load_word(void)
 {
@@ -77,22 +71,6 @@ static pthread_t start(void *(*run)(void *), void *argument)
     CHECK_EQ(pthread_create(&thread, &attributes, run, argument), 0);
     pthread_attr_destroy(&attributes);
     return thread;
-}
-
-static void on_one_cpu(void)
-{
-    cpu_set_t cpus;
-    CPU_ZERO(&cpus);
-    CPU_SET(sched_getcpu(), &cpus);
-    if (sched_setaffinity(0, sizeof cpus, &cpus) != 0)
-        skip("sched_setaffinity");
-}
-
-static void be_fifo(int priority)
-{
-    struct sched_param p = {.sched_priority = priority};
-    if (syscall(SYS_sched_setscheduler, 0, SCHED_FIFO, &p) != 0) /* musl has none */
-        skip("SCHED_FIFO");
 }
 
 static unsigned seconds(void)
