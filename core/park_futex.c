@@ -167,5 +167,5 @@ void valet_unpark(struct valet_parker *p)
     VALET_ASSERT(IS_STATE(old));
     if (VALET_LIKELY(old != PARKED))
         return;
-    valet_sys_futex_wake((uint32_t *)word, 1);
+    valet_sys_futex_wake((uint32_t *)word, VALET_WAKE_PARKED);
 }

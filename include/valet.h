@@ -9,7 +9,9 @@
  * Times are nanoseconds of valet_now(), unsigned; sums saturate at VALET_FOREVER. A timeout is
  * never early by that clock. Every wait has a form with a deadline; one with a timeout (_for) is
  * there where it saves a call of the clock. Objects hold no pointer to themselves: they may be
- * moved while no thread uses them, and need no destruction.
+ * moved while no thread uses them, and need no destruction. Nobody else waits on an object's
+ * address: a wait of other means that was begun on what the memory was before, and not cancelled
+ * (io_uring's, Atomics.waitAsync), may take the wake that was for one thread.
  *
  * "Futex kind" and "sema kind" are the two kinds of system under the library; the README's table
  * says which one each system is. They differ for the user only where a comment below says so.

@@ -63,6 +63,6 @@ try "$other: the quick tests" said 'sh test/all.sh quick' '^[1-9][0-9]* passed, 
 printf '%s\n' "$output" | tail -n 1 | sed 's/^/        /'
 # The same, and the same look at it, where something is wrong
 try 'planted: an unpark that wakes nobody' python3 test/lib/plant.py "$tree/core/park_futex.c" \
-    'valet_sys_futex_wake((uint32_t *)word, 1);' '(void)word;'
+    'valet_sys_futex_wake((uint32_t *)word, VALET_WAKE_PARKED);' '(void)word;'
 try_not '... and the demo hangs' said 'timeout 30 sh test/demo.sh x86_64' '^x86_64 .*same as wc$'
 counted debian

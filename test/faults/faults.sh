@@ -222,7 +222,7 @@ plant 'any return of the wait is a wake-up' linux core/park_futex.c \
     'while (0); if (r == VALET_OK) { atomic_exchange(word, EMPTY); return r; }' \
     'the word at the end' 'park, interrupted'
 plant 'unpark reads the word after its exchange' linux core/park_futex.c \
-    'valet_sys_futex_wake((uint32_t *)word, 1);' \
+    'valet_sys_futex_wake((uint32_t *)word, VALET_WAKE_PARKED);' \
     'if (atomic_load(word) == NOTIFIED) valet_sys_futex_wake((uint32_t *)word, 1);' \
     'memory was touched' park
 plant 'a waiter sleeps on what it sees, not on what it expects' linux core/waiters_futex.c \

@@ -113,6 +113,14 @@ const checks = {
                 assert.equal(Atomics.notify(words, A / 4), 5 - woken);
             }
         },
+        'a stranger queued before the parked thread': () => {
+            set(B, 77);
+            assert.ok(Atomics.waitAsync(words, B / 4, 77).async);
+            set(B, -1); // the memory is a parker now, and a thread is parked
+            assert.ok(Atomics.waitAsync(words, B / 4, -1).async);
+            valet.valet_unpark(B);
+            assert.equal(Atomics.notify(words, B / 4), 0);
+        },
         'where no thread may block': withoutBlocking,
     },
     unshared: {

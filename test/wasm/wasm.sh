@@ -183,10 +183,12 @@ plant() {
     mkdir -p "$1" && cp sys/wasm.c "$1" && python3 test/lib/plant.py "$1/wasm.c" "$2" "$3"
 }
 number=0
-# objects DIRECTORY: the library with the planted file
+# objects DIRECTORY [COMPILER ARGUMENT...]: the library with the planted file
 objects() {
-    for file in $core "$1/wasm.c"; do
-        threaded -Wno-unused-parameter -c "$file" -o "$1/$(basename "$file" .c).o" || return
+    to=$1
+    shift
+    for file in $core "$to/wasm.c"; do
+        threaded -Wno-unused-parameter "$@" -c "$file" -o "$to/$(basename "$file" .c).o" || return
     done
 }
 # caught NAME MODULE CHECK OLD NEW: contract.mjs's CHECK, which the library has passed, must fail
@@ -237,6 +239,17 @@ caught 'a wake is for one too many' shared 'a count wakes so many' '(int *)word,
 caught 'the wake is for another word' shared 'a count wakes so many' '(int *)word, count)' '(int *)word + 1, count)'
 caught 'nobody asks whether it may block' unshared 'where no thread may block' \
     'if (!valet_wasm_may_block())' 'if (0)'
+
+# and in core/: unpark wakes one
+wakes_one() {
+    mkdir -p "$dir/one/core" && cp core/word.h "$dir/one/core" && plant "$dir/one" wait32 wait32 &&
+        python3 test/lib/plant.py "$dir/one/core/word.h" 'VALET_WAKE_PARKED VALET_SYS_ALL' 'VALET_WAKE_PARKED 1' &&
+        objects "$dir/one" -iquote "$dir/one" && library "$dir/one/shared.wasm" "$dir/one"/*.o --shared-memory || return
+    timeout 5 node test/wasm/contract.mjs "$dir/one/shared.wasm" 'a stranger queued before the parked thread' \
+        >"$dir/one/said.txt"
+    [ $? -eq 1 ] && grep -q '^FAILED ' "$dir/one/said.txt"
+}
+try 'planted: an unpark of one: taken by a stranger' wakes_one
 
 # and in the suite, by its threads
 early() {
