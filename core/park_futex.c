@@ -52,11 +52,21 @@ __attribute__((noinline, cold)) static int park_slow(valet_word32 *word, uint64_
         if (seen == NOTIFIED)
             return VALET_OK;
 
-        int r;
-        do {
+        int r, tries = VALET_TRIES;
+        for (;;) {
             r = valet_sys_futex_wait((uint32_t *)word, PARKED, deadline);
             /* relaxed: the exchange below is what acquires */
-        } while (valet_look_again(r) && atomic_load_explicit(word, memory_order_relaxed) == PARKED);
+            if (atomic_load_explicit(word, memory_order_relaxed) != PARKED)
+                break;
+            if (valet_look_again(r))
+                tries = VALET_TRIES;
+            else if (r == VALET_ERR_SYSTEM)
+                tries--;
+            else
+                break;
+            if (tries == 0)
+                break;
+        }
 
         /* Withdraw and look in one step: a token that came with the deadline, or with a refusal of
          * the kernel, is taken. acquire: TAKE, pairs with UNPARK */

@@ -81,7 +81,7 @@ __attribute__((noinline, cold)) static int wait_until(valet_word32 *word, unsign
 {
     if (expected > STATE)
         return VALET_ERR_INVALID;
-    int r = deadline == 0 ? VALET_TIMEDOUT : VALET_OK;
+    int r = deadline == 0 ? VALET_TIMEDOUT : VALET_OK, tries = VALET_TRIES;
     for (;;) {
         /* acquire: SEEN, pairs with SET */
         uint32_t seen = atomic_load_explicit(word, memory_order_acquire);
@@ -104,6 +104,10 @@ __attribute__((noinline, cold)) static int wait_until(valet_word32 *word, unsign
                                                    memory_order_relaxed, memory_order_relaxed))
             continue;
         r = valet_sys_futex_wait((uint32_t *)word, expected | WAITERS, deadline);
+        if (r != VALET_ERR_SYSTEM)
+            tries = VALET_TRIES;
+        else if (--tries != 0)
+            r = VALET_OK; /* look, and ask again */
     }
 }
 

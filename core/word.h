@@ -54,6 +54,17 @@ static inline bool valet_look_again(int r)
     return r == VALET_OK || r == VALET_CHANGED;
 }
 
+/*
+ * Futex kind: how often in a row a system has to refuse a wait before that is believed, where the
+ * word is the library's own. A kernel may fail to read a word that we have used just now, since its
+ * page is protected for a moment (a collector's write barrier) or is not there where the kernel
+ * cannot wait for it, or it lacks memory. Our look at the word, before it is asked again, runs the
+ * handler that undoes the one, and fetches the other.
+ */
+#ifndef VALET_TRIES
+#define VALET_TRIES 4
+#endif
+
 /* Whether a park polls before it sleeps (core/spin.h): set by -Dspin= (auto: on for Linux); 0 where
  * it is not defined. */
 #ifndef VALET_SPIN

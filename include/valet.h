@@ -98,7 +98,8 @@ struct valet_parker {
  *           VALET_ERR_BUSY, another thread is parked on p, and is not disturbed. This helps to
  *           find a mistake and is no promise: of two threads either may be told, or sleep on
  *           VALET_ERR_UNSUPPORTED, this thread may not block here
- *           VALET_ERR_SYSTEM, the kernel cannot block here (a sandbox); the park is withdrawn
+ *           VALET_ERR_SYSTEM, the kernel cannot block here (a sandbox), also when asked again; the
+ *           park is withdrawn
  * order     what was written before every valet_unpark(p) so far is visible after VALET_OK, also
  *           of those that were merged into one token
  * context   threads only; p may be freed as soon as this has returned and no further unpark begins
@@ -260,8 +261,8 @@ VALET_API void valet_store_and_delegate(struct valet_waiters *w, unsigned state)
  *           VALET_TIMEDOUT, the deadline came
  *           VALET_ERR_INVALID, word is null or not aligned
  *           VALET_ERR_UNSUPPORTED as valet_park_until
- *           VALET_ERR_SYSTEM, as valet_park; on futex kinds with a kernel also: word is not
- *           mapped, where the kernel tells (the README names the one that does not)
+ *           VALET_ERR_SYSTEM, as valet_park, at the first refusal; on futex kinds also: word is not
+ *           mapped, where a kernel reads it (sys/README.md: the others)
  * order     none: load the word with acquire yourself
  * context   threads only
  */

@@ -65,7 +65,9 @@ VALET_SYS_CALL uint64_t valet_sys_now(void);
  *           VALET_CHANGED, *word differed, where the system tells; else VALET_OK
  *           VALET_TIMEDOUT, only when valet_sys_now() >= deadline; a sleep cut short is VALET_OK
  *           VALET_ERR_UNSUPPORTED, no clock for this deadline, or this thread may not block
- *           VALET_ERR_SYSTEM, the call cannot work here: the core gives up instead of spinning
+ *           VALET_ERR_SYSTEM, the call cannot work here, or *word cannot be read at this moment.
+ *           Where the word is its own, the core looks at it and asks again, and believes the
+ *           fourth refusal in a row; valet_futex_wait believes the first
  * expected  what *word has to be
  * deadline  when to give up
  * word      other threads change it with atomic operations: where the system itself reads it, it

@@ -50,25 +50,27 @@ int valet_sys_futex_wait(uint32_t *word, uint32_t expected, uint64_t deadline)
         if (status != VALET_OK)
             return status;
     }
-    int kept = *__error();
-    int r =
-        deadline == VALET_FOREVER
-            ? os_sync_wait_on_address(word, expected, sizeof *word, OS_SYNC_WAIT_ON_ADDRESS_NONE)
-            : os_sync_wait_on_address_with_timeout(word, expected, sizeof *word,
-                                                   OS_SYNC_WAIT_ON_ADDRESS_NONE,
-                                                   OS_CLOCK_MACH_ABSOLUTE_TIME, left);
-    int e = r < 0 ? *__error() : 0;
+    int kept = *__error(), e, tries = 4;
+    do {
+        int r = deadline == VALET_FOREVER
+                    ? os_sync_wait_on_address(word, expected, sizeof *word,
+                                              OS_SYNC_WAIT_ON_ADDRESS_NONE)
+                    : os_sync_wait_on_address_with_timeout(word, expected, sizeof *word,
+                                                           OS_SYNC_WAIT_ON_ADDRESS_NONE,
+                                                           OS_CLOCK_MACH_ABSOLUTE_TIME, left);
+        e = r < 0 ? *__error() : 0;
+        /* EFAULT: the page is not there at this moment, or the word is not mapped: this interface
+         * cannot tell the two apart. ENOMEM: the kernel has no room for a waiter at this moment.
+         * Apple's header says of both to try again. */
+    } while ((e == EFAULT || e == ENOMEM) && --tries != 0);
     *__error() = kept; /* errno is the user's: parking does not change it */
-    /* 0: woken, perhaps for nothing, or the word differed. EINTR: a signal handler ran. EFAULT: the
-     * page is not there at this moment, and whoever looks at the word again fetches it. A word that
-     * is not mapped gets the same answer: this interface cannot tell the two apart. ENOMEM: the
-     * kernel has no room for a waiter at this moment; Apple's header says to try again. */
-    if (e == 0 || e == EINTR || e == EFAULT || e == ENOMEM)
+    /* 0: woken, perhaps for nothing, or the word differed. EINTR: a signal handler ran. */
+    if (e == 0 || e == EINTR)
         return VALET_OK;
     if (e == ETIMEDOUT && deadline != VALET_FOREVER) /* the sleep, as it was cut, is over */
         return valet_deadline_over(clock_ns(), deadline);
-    /* EINVAL: somebody waits on the word by other means. Anything else is not for these arguments.
-     */
+    /* EFAULT, ENOMEM: time and again. EINVAL: somebody waits on the word by other means. Anything
+     * else is not for these arguments. */
     return VALET_ERR_SYSTEM;
 }
 

@@ -15,10 +15,11 @@ static inline uint32_t valet_futex_look(const uint32_t *word)
     return atomic_load_explicit((valet_futex_word *)word, memory_order_relaxed);
 }
 
-/* For kernels that take a signed int, of which a negative one is not "all". */
+/* For kernels that take a signed int, of which a negative one is not "all": VALET_SYS_ALL becomes
+ * the largest. */
 static inline int valet_futex_count(uint32_t count)
 {
-    return count < INT32_MAX ? (int)count : INT32_MAX;
+    return (int)(count & INT32_MAX);
 }
 
 #endif

@@ -55,9 +55,9 @@ int valet_sys_futex_wait(uint32_t *word, uint32_t expected, uint64_t deadline)
         return VALET_CHANGED;
     if (r == -ETIMEDOUT && until != NULL) /* the deadline has come, by the clock of valet_sys_now */
         return VALET_TIMEDOUT;
-    /* EFAULT: the word is not mapped. EINVAL: it is not aligned (no other argument can be wrong).
-     * ENOSYS, EPERM, EACCES, anything else: no such call here, or a sandbox forbids it. None of
-     * them goes away by asking again. */
+    /* EFAULT: the word is not mapped, or its page is protected at this moment. EINVAL: it is not
+     * aligned (no other argument can be wrong). ENOSYS, EPERM, EACCES, anything else: no such call
+     * here, or a sandbox forbids it. */
     return VALET_ERR_SYSTEM;
 }
 

@@ -17,8 +17,8 @@ rm -rf "$dir"
 guest() {
     # shellcheck disable=SC2086 # a list of words
     gcc -std=c11 -g -O1 -fsanitize=thread -ffreestanding -fno-inline -fno-omit-frame-pointer \
-        -fno-optimize-sibling-calls -fno-pie -fno-stack-protector -DVALET_FUTEX_LOOKS=0 -w "-I$1" "-I$1/include" \
-        $spin $trap -c "$2" -o "$3" &&
+        -fno-optimize-sibling-calls -fno-pie -fno-stack-protector -DVALET_FUTEX_LOOKS=0 -DVALET_TRIES=2 -w "-I$1" \
+        "-I$1/include" $spin $trap -c "$2" -o "$3" &&
         objcopy --set-section-flags .bss=alloc,load,contents --rename-section .bss=guest \
             --rename-section .data=guest "$3"
 }

@@ -367,6 +367,8 @@ static void start(void)
     world.spurious = (uint8_t)scenario->spurious;
     world.weak_failures = (uint8_t)scenario->weak_failures;
     world.refusals = scenario->flags & SANDBOX ? 1 : 0;
+    if (scenario->flags & TWICE && VALET_C11_KIND == 1)
+        world.refusals = 2;
     for (int t = 0; t < threads; t++)
         start_thread(t);
     for (int t = 0; t < threads; t++)

@@ -199,6 +199,9 @@ static void expect(long answer, void (*first)(void))
 
 /* ---- tests ----------------------------------------------------------------------------------- */
 
+#define TRIES 4 /* a wait on the library's own word is refused so often in a row before it fails \
+                 */
+
 /* A refused park is withdrawn: neither BUSY nor a lost token afterwards. */
 static void check_all_refused(void)
 {
@@ -257,7 +260,7 @@ static void odd_answers(int unused)
     for (unsigned i = 0; i < sizeof answers / sizeof *answers; i++) {
         expect(answers[i], NULL);
         check_all_refused();
-        CHECK_EQ(script.waits, 9 + 6 + 1 + 2); /* one call for each wait that was refused */
+        CHECK_EQ(script.waits, TRIES * (9 + 6 + 1) + 2);
         /* and one for each wake of somebody on record: the waiters left their mark */
         CHECK_EQ(script.wakes, 2 + 1);
     }
@@ -266,6 +269,41 @@ static void odd_answers(int unused)
 static void test_odd_answers_are_errors_and_no_loop(void)
 {
     in_a_child(odd_answers, 0);
+}
+
+/* What a kernel refuses now and then is no end: a page that is protected for a moment, say. */
+static unsigned refusals;
+
+static void refuse_so_often(void)
+{
+    script.answer = --refusals % TRIES != 0 ? -EFAULT : -EINTR;
+    if (refusals == 0)
+        script.answer = -ETIMEDOUT;
+    else
+        script.waits = 0; /* so that this is called again */
+}
+
+static void now_and_then(int unused)
+{
+    (void)unused;
+    const uint64_t later = valet_now() + 3600 * S;
+    play_kernel();
+    for (int i = 0; i < 2; i++) {
+        refusals = 20 * TRIES;
+        expect(0, refuse_so_often);
+        CHECK_EQ(i ? valet_park_until(&o->parker, later)
+                   : valet_compare_and_wait_until(&o->waiters, 0, later),
+                 VALET_TIMEDOUT);
+        CHECK_EQ(refusals, 0);
+    }
+    expect(-EFAULT, NULL); /* the user's word may be gone */
+    CHECK_EQ(valet_futex_wait(&o->word, 0, later), VALET_ERR_SYSTEM);
+    CHECK_EQ(script.waits, 1);
+}
+
+static void test_a_refusal_now_and_then_is_no_end(void)
+{
+    in_a_child(now_and_then, 0);
 }
 
 static void leave_token(void)
@@ -422,6 +460,7 @@ static void test_without_a_clock_timeouts_are_unsupported(void)
 
 TEST_PROGRAM(TEST(test_a_kernel_that_refuses_is_an_error_at_once),
              TEST(test_odd_answers_are_errors_and_no_loop),
+             TEST(test_a_refusal_now_and_then_is_no_end),
              TEST(test_a_late_token_or_change_beats_any_answer),
              TEST(test_being_woken_for_nothing_is_looked_at_again),
              TEST(test_what_needs_no_kernel_asks_none),

@@ -581,6 +581,66 @@ static uint64_t median_of(int operation)
     return taken[ROUNDS / 2];
 }
 
+#if VALET_TEST_FUTEX_KIND
+
+/* ---- a page that is protected for a moment, as by a collector's write barrier ---------------- */
+
+static struct {
+    struct valet_parker parker;
+    struct valet_waiters waiters;
+    uint32_t word;
+} * guarded;
+static unsigned protections;
+static volatile unsigned faults;
+
+int __real_valet_sys_futex_wait(uint32_t *w, uint32_t expected, uint64_t deadline);
+int __wrap_valet_sys_futex_wait(uint32_t *w, uint32_t expected, uint64_t deadline);
+
+/* Between the library's last step and the kernel's look. */
+int __wrap_valet_sys_futex_wait(uint32_t *w, uint32_t expected, uint64_t deadline)
+{
+    if (protections != 0) {
+        protections--;
+        CHECK_EQ(mprotect(guarded, TEST_PAGE, PROT_NONE), 0);
+    }
+    return __real_valet_sys_futex_wait(w, expected, deadline);
+}
+
+static void on_fault(int number, siginfo_t *info, void *context)
+{
+    (void)number;
+    (void)context;
+    uintptr_t offset = (uintptr_t)info->si_addr - (uintptr_t)guarded;
+    if (offset >= TEST_PAGE || mprotect(guarded, TEST_PAGE, PROT_READ | PROT_WRITE) != 0)
+        _exit(1);
+    faults++;
+}
+
+/* The kernel cannot read the word, but the handler for our own look undoes it. */
+static void test_a_page_that_is_protected_for_a_moment(void)
+{
+    struct sigaction action = {.sa_flags = SA_SIGINFO, .sa_sigaction = on_fault};
+    guarded = test_map();
+    CHECK_EQ(sigaction(SIGSEGV, &action, NULL), 0);
+    for (unsigned times = 1; times <= 4; times++)
+        for (int operation = PARK; operation < FUTEX; operation++) {
+            uint64_t deadline = valet_now() + 2 * MS;
+            faults = 0;
+            protections = times;
+            int r = operation == PARK
+                        ? valet_park_until(&guarded->parker, deadline)
+                        : valet_compare_and_wait_until(&guarded->waiters, 0, deadline);
+            CHECK_EQ(r, times < 4 ? VALET_TIMEDOUT : VALET_ERR_SYSTEM); /* it has an end */
+            CHECK_EQ(faults, times);
+        }
+    faults = 0;
+    protections = 1;
+    CHECK_EQ(valet_futex_wait(&guarded->word, 0, VALET_FOREVER), VALET_ERR_SYSTEM);
+    CHECK_EQ(faults, 0); /* the user's word is the kernel's to read */
+}
+
+#endif
+
 /* On one CPU, and the waker keeps it: its slice must not be what the woken thread waits for. */
 static void test_a_waker_that_computes_on(void)
 {
@@ -604,6 +664,9 @@ static void test_a_waker_that_computes_on(void)
 TEST_PROGRAM(TEST(test_a_waker_of_higher_priority_goes_on),
 #ifdef VALET_TEST_STEP
              TEST(test_a_stopped_thread_holds_up_no_waker), TEST(test_a_handler_may_wake),
+#endif
+#if VALET_TEST_FUTEX_KIND
+             TEST(test_a_page_that_is_protected_for_a_moment),
 #endif
              TEST(test_a_child_waits_by_itself), TEST(test_a_child_calls_at_once),
              TEST(test_no_wait_is_a_cancellation_point), TEST(test_a_refusal_now_and_then),

@@ -51,12 +51,13 @@ static struct {
     bool token, differed;
     unsigned state;
     /* what the kernel did */
-    unsigned waits, wakes, others, clocks, after_the_end, retries;
-    bool no_clock;              /* it said so */
-    bool blind;                 /* ... and that was its last word on the time */
-    bool refused;               /* its last word was a refusal */
-    enum meaning meant;         /* its last answer to a wait */
-    struct valet_sema *pending; /* a post that is due */
+    unsigned waits, wakes, others, clocks, after_the_end;
+    unsigned refusals, row_refusals; /* in a row, as the core sees them; in one call of the row */
+    bool no_clock;                   /* it said so */
+    bool blind;                      /* ... and that was its last word on the time */
+    bool refused;                    /* its last word was a refusal */
+    enum meaning meant;              /* its last answer to a wait */
+    struct valet_sema *pending;      /* a post that is due */
     unsigned posts;
     bool sleeping, met;
     const void *waking; /* what a waker may not touch any more once it has called the kernel */
@@ -89,10 +90,25 @@ static bool final(void)
     return world.refused && !decided() && world.posts == 0;
 }
 
-/* ... or the system is one that is asked again a few times, and it was less often than that. */
+/* The core believes the fourth refusal in a row where the word is its own. */
+static unsigned believed(void)
+{
+    return kernel->library->sema || world.call == FUTEX_WAIT ? 1 : 4;
+}
+
+/* ... or the core, or the row itself, asks again a few times, and it was less often than that. */
 static bool retried(void)
 {
-    return world.retries != 0 && world.retries < 4;
+    return world.row_refusals != 0 || (world.refusals != 0 && world.refusals < believed());
+}
+
+static void refuse(bool row_asks_again)
+{
+    world.refused = true;
+    if (row_asks_again && ++world.row_refusals < 4)
+        return;
+    world.row_refusals = 0;
+    world.refusals++;
 }
 
 static bool timed(void)
@@ -245,7 +261,7 @@ static int32_t any_answer(void)
     case 7:
         return kernel->again[how - 4];
     case 8:
-        return kernel->retried;
+        return kernel->retried[0];
     case 9:
         return (int32_t)(take(&in, 4) & INT32_MAX);
     default:
@@ -292,8 +308,11 @@ int32_t target_wait(const struct asked *asked)
         answer = -EFAULT;
     world.met = false;
     world.meant = kernel_means(answer, until);
-    world.refused = world.meant == REFUSED;
-    world.retries = answer != kernel->retried || answer == 0 ? 0 : world.retries + 1;
+    if (world.meant == REFUSED)
+        refuse(answer == kernel->retried[0] || answer == kernel->retried[1]);
+    else if (!(world.meant == CHANGED && kernel->probes) &&                /* which is to be seen */
+             !(answer == kernel->timed_out && answer == kernel->again[0])) /* kept by the row */
+        world.refusals = world.row_refusals = 0;
     if (world.meant == TIMEDOUT && kernel->proves)
         advance(asked->ns);
     return answer;
@@ -322,12 +341,20 @@ int32_t target_other(enum other what)
     }
     others();
     uint64_t how = take(&in, 1);
-    if (what == OTHER_RELAX || how < 0xc0)
+    if (what == OTHER_RELAX || how < 0xc0) {
+        if (what == OTHER_PROBE && kernel->probes)
+            world.refusals = 0;
         return 0;
-    if (how < 0xe0 && what == OTHER_PROBE) /* an answer that says nothing about the word */
+    }
+    if (how < 0xe0 && what == OTHER_PROBE) { /* an answer that says nothing about the word */
+        if (kernel->probes)
+            world.refusals = 0;
         return how < 0xd0 ? -EFAULT - 1 : (int32_t)how;
-    world.refused = true;
-    world.retries = 0;
+    }
+    if (what != OTHER_PROBE)
+        world.refusals = 0;
+    world.row_refusals = 0;
+    refuse(false);
     return -EFAULT;
 }
 
@@ -380,7 +407,7 @@ static void check_result(int r)
         MUST(timed() && world.now >= world.deadline && (!final() || retried()));
         break;
     case VALET_ERR_SYSTEM:
-        MUST(world.refused);
+        MUST(world.refused && (believed() == 1 || !retried()));
         break;
     case VALET_ERR_UNSUPPORTED:
         MUST(timed() && world.no_clock);

@@ -98,19 +98,20 @@ enum meaning { WOKEN, CHANGED, TIMEDOUT, REFUSED };
 struct kernel {
     const char *name;
     const struct system *library;
-    uint64_t last;     /* the latest time that its clock can tell */
-    uint64_t longest;  /* a sleep beyond this many ns may be cut there; 0: none is */
-    uint64_t latest;   /* a deadline beyond this may be cut there, or be none; 0: none is */
-    uint32_t grain;    /* ns; a sleep may be rounded up to a multiple of this */
-    bool proves;       /* its "timed out" means that the deadline which it was given has come */
-    int32_t timed_out; /* its answers to a wait, as a negative errno where it has those */
-    int32_t changed;   /* 0: not told */
-    int32_t again[4];  /* besides 0: look again */
-    int32_t retried;   /* may be asked again, a few times */
-    int32_t woken;     /* 0 but for one */
-    bool meets;        /* a wake-up waits for its waiter, and its own answer ends both */
-    bool silent;       /* it does not answer */
-    bool ticks;        /* its clock counts ticks of kernel_frequency */
+    uint64_t last;      /* the latest time that its clock can tell */
+    uint64_t longest;   /* a sleep beyond this many ns may be cut there; 0: none is */
+    uint64_t latest;    /* a deadline beyond this may be cut there, or be none; 0: none is */
+    uint32_t grain;     /* ns; a sleep may be rounded up to a multiple of this */
+    bool proves;        /* its "timed out" means that the deadline which it was given has come */
+    int32_t timed_out;  /* its answers to a wait, as a negative errno where it has those */
+    int32_t changed;    /* 0: not told */
+    int32_t again[4];   /* besides 0: look again */
+    int32_t retried[2]; /* the row itself asks again, four times in all */
+    bool probes;        /* the row asks whether the word is there after a "changed" */
+    int32_t woken;      /* 0 but for one */
+    bool meets;         /* a wake-up waits for its waiter, and its own answer ends both */
+    bool silent;        /* it does not answer */
+    bool ticks;         /* its clock counts ticks of kernel_frequency */
     enum { REFUSES, A_WAKE, AN_ERRNO } positive; /* what a positive answer is */
 };
 extern const struct kernel *kernel; /* the one that is asked now */

@@ -52,6 +52,13 @@ plant 'an unknown error for a wake-up' answers linux sys/linux.c \
     'return VALET_ERR_SYSTEM;' 'return VALET_OK;'
 plant 'EFAULT, asked again for ever' answers freebsd sys/freebsd.c 'r == -EINTR' 'r == -EINTR || r == -14'
 plant 'EFAULT, asked again without a limit' answers darwin sys/darwin.c 'tries > 0 &&' ''
+plant 'EFAULT and ENOMEM, asked again without a limit' answers darwin_os_sync sys/darwin_os_sync.c \
+    '--tries != 0' 'tries != 0'
+plant 'one refusal, believed by a parker' answers linux core/park_futex.c \
+    'int r, tries = VALET_TRIES;' 'int r, tries = 1;'
+plant 'one refusal, believed by a waiter' answers linux core/waiters_futex.c \
+    'VALET_OK, tries = VALET_TRIES;' 'VALET_OK, tries = 1;'
+plant 'refusals without an end' answers linux core/waiters_futex.c 'else if (--tries != 0)' 'else if (tries != 0)'
 plant 'ETIMEDOUT without a timeout' answers linux sys/linux.c 'r == -ETIMEDOUT && until != NULL' \
     'r == -ETIMEDOUT'
 plant 'a time from 2^63 ns on' answers linux sys/linux.c 'deadline <= INT64_MAX' 'deadline != VALET_FOREVER'

@@ -13,7 +13,6 @@
  *   -l        print the schedule of a violation, of the first two
  *   -c        system calls that one wait or wake may take (default 1)
  *   -m        the most states of a scenario (default 2,000,000): more is a failure
- *   -x        not this scenario
  *   -s        only scenarios whose name begins so
  */
 #include <stdio.h>
@@ -42,7 +41,7 @@ int main(int argc, char **argv)
     static struct kernel k;
     bool pairs = false, deep = false, quick = false, no_clock = false, no_kernel = false,
          first = false, print = false, parker = false;
-    const char *kind = "", *row = "", *prefix = "", *except = "";
+    const char *kind = "", *row = "", *prefix = "";
     size_t most = 2000000;
     int failed = 0, passed = 0;
     if (argc == 3 && strcmp(argv[1], "--symbols") == 0) {
@@ -51,7 +50,7 @@ int main(int argc, char **argv)
         return 0;
     }
     k.calls_factor = 1;
-    for (int o; (o = getopt(argc, argv, "qnufdlopc:m:s:x:k:M:r:")) != -1;)
+    for (int o; (o = getopt(argc, argv, "qnufdlopc:m:s:k:M:r:")) != -1;)
         switch (o) {
         case 'q':
             quick = true;
@@ -86,9 +85,6 @@ int main(int argc, char **argv)
         case 's':
             prefix = optarg;
             break;
-        case 'x':
-            except = optarg;
-            break;
         case 'k':
             kind = optarg;
             break;
@@ -111,9 +107,9 @@ int main(int argc, char **argv)
         for (int every = 0; every < 2; every++) {
             const struct scenario *s = &scenarios[i];
             struct verdict v = {.print = print && failed < 2};
-            if (strncmp(s->name, prefix, strlen(prefix)) != 0 || strcmp(s->name, except) == 0 ||
-                (parker && !(s->flags & PARKER)) || s->flags & other ||
-                (no_clock && s->flags & TIMED) || (pairs && k.sema_kind && s->flags & LARGE) ||
+            if (strncmp(s->name, prefix, strlen(prefix)) != 0 || (parker && !(s->flags & PARKER)) ||
+                s->flags & other || (no_clock && s->flags & TIMED) ||
+                (pairs && k.sema_kind && s->flags & LARGE) ||
                 (s->flags & WIDE && (pairs || (strcmp(k.model->name, "linux") != 0 &&
                                                strcmp(k.model->name, "external_futex") != 0))) ||
                 (s->flags & FAR && strcmp(k.model->name, "linux") != 0 &&

@@ -80,7 +80,6 @@ row() {
     for o in "$@"; do
         case $o in
         factor=*) check="$check -c ${o#factor=}" ;;
-        except=*) check="$check -x ${o#except=}" ;;
         deep) check="$check -d" ;;
         parker) check="$check -o" ;;
         no-clock) check="$check -n" ;;

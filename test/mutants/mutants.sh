@@ -201,8 +201,8 @@ mutant() {
 # ---- parker, futex kind
 
 mutant 'any return of the wait is a wake-up' linux core/park_futex.c \
-    'while (valet_look_again(r) && atomic_load_explicit(word, memory_order_relaxed) == PARKED);' \
-    'while (0); if (r == VALET_OK) { atomic_exchange(word, EMPTY); return r; }'
+    'if (atomic_load_explicit(word, memory_order_relaxed) != PARKED)' \
+    'if (r == VALET_OK) { atomic_exchange(word, EMPTY); return r; } if (atomic_load(word) != PARKED)'
 mutant 'a stolen token is taken for ours' linux core/park_futex.c \
     'if (!valet_look_again(r)) return r;' 'return valet_look_again(r) ? VALET_OK : r;'
 mutant 'a refused park is not withdrawn' linux core/park_futex.c \
@@ -318,7 +318,7 @@ mutant 'EINTR is a timeout' linux sys/linux.c \
 mutant 'a deadline is cut to milliseconds' linux sys/kernel_timespec.h \
     '(int64_t)(ns % 1000000000u)' '(int64_t)(ns % 1000000000u / 1000000 * 1000000)'
 mutant 'a count beyond int goes to the kernel' linux sys/futex_word.h \
-    'count < INT32_MAX ? (int)count : INT32_MAX' '(int)count'
+    '(int)(count & INT32_MAX)' '(int)count'
 mutant 'wake and wait name different queues' linux sys/linux.c \
     'FUTEX_WAKE | FUTEX_PRIVATE_FLAG' 'FUTEX_WAKE'
 mutant 'the clock is another' linux sys/linux.c '#define CLOCK_MONOTONIC 1' '#define CLOCK_MONOTONIC 0'
