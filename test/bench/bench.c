@@ -9,8 +9,11 @@
  *   handoff CPU CPU REPLY PAIRS MS [HOW]  see handoff()
  *   recover slow|onecpu               see recover()
  *   wakeall N BLOCKS                  see wakeall()
- *   late NS COUNT                     how much later than NS a park returns, each time
- *   late-nanosleep NS COUNT           the same of nanosleep
+ *   busy CPU CPU COUNT                see busy()
+ *   barrier N ROUNDS                  see barrier()
+ *   crew N ROUNDS                     see crew()
+ *   crowd N [WAKER]                   see crowd()
+ *   late NS COUNT                     see late()
  *   expire MS                         us of CPU time of a park that times out at once
  *   stack                             bytes that a blocking park takes
  *   pool WORKERS BYTES FILE           the demo: pool.c
@@ -26,6 +29,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -56,6 +60,12 @@ static void sleep_ns(uint64_t ns)
 {
     struct timespec t = {(time_t)(ns / 1000000000u), (long)(ns % 1000000000u)};
     nanosleep(&t, NULL);
+}
+
+static void sleep_until(uint64_t ns)
+{
+    struct timespec t = {(time_t)(ns / 1000000000u), (long)(ns % 1000000000u)};
+    clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &t, NULL);
 }
 
 static void pin(int cpu)
@@ -455,22 +465,276 @@ static void wakeall(unsigned n, unsigned blocks)
            median(cpu, blocks));
 }
 
+/* ---- a waker that computes on ---------------------------------------------------------------- */
+
+/*
+ * The first CPU's thread wakes the second's, which has slept for 2 ms, and computes on until that
+ * one runs. COUNT times. Prints the median of the us from before the wake to the woken thread's
+ * first look at the clock:
+ *
+ *   park   by a parker
+ *   wait   by waiters
+ */
+#define BUSY_NS 20000000u /* if it does not run so soon: give the CPU away */
+
+static struct {
+    struct peer_parker parker;
+    bool park;
+    unsigned count;
+    int cpu;
+    _Atomic unsigned rounds;
+    uint64_t woken;
+} busy_of;
+
+static void *woken(void *unused)
+{
+    pin(busy_of.cpu);
+    peer_init(&busy_of.parker);
+    for (unsigned i = 0; i <= busy_of.count; i++) {
+        atomic_store(&busy_of.rounds, 2 * i + 1); /* it is about to wait */
+        if (busy_of.park)
+            peer_park(&busy_of.parker);
+        else
+            peer_wait(i % 32);
+        busy_of.woken = bench_now();
+        atomic_store(&busy_of.rounds, 2 * i + 2);
+    }
+    return unused;
+}
+
+static void busy(int cpu, int other, unsigned count, bool park)
+{
+    double *us = calloc(count, sizeof *us);
+    if (us == NULL)
+        bench_fail("no memory");
+    busy_of.count = count; /* and one for warming up */
+    busy_of.cpu = other;
+    busy_of.park = park;
+    atomic_store(&busy_of.rounds, 0);
+    peer_prepare(1);
+    pin(cpu);
+    pthread_t thread = bench_start(woken, NULL);
+    for (unsigned i = 0; i <= count; i++) {
+        do
+            sleep_ns(2000000);
+        while (atomic_load(&busy_of.rounds) < 2 * i + 1);
+        uint64_t begin = bench_now();
+        if (park)
+            peer_unpark(&busy_of.parker);
+        else
+            peer_set((i + 1) % 32);
+        while (atomic_load(&busy_of.rounds) < 2 * i + 2)
+            if (bench_now() - begin > BUSY_NS)
+                sleep_ns(100000);
+        if (i > 0)
+            us[i - 1] = (double)(busy_of.woken - begin) / 1e3;
+    }
+    pthread_join(thread, NULL);
+    printf("%s %.3f\n", park ? "park" : "wait", median(us, count));
+    free(us);
+}
+
+/* ---- barrier --------------------------------------------------------------------------------- */
+
+/*
+ * N threads meet, ROUNDS times. Of a peer without states it is its own barrier. Prints us, of a
+ * round.
+ */
+#define BARRIER_WARM 100u
+
+static struct {
+    unsigned threads, rounds;
+    _Atomic unsigned arrived, begun;
+    double us;
+} barrier_of;
+
+static void meet(unsigned round)
+{
+    if (!peer.sets) {
+        peer_wait(0);
+    } else if (atomic_fetch_add(&barrier_of.arrived, 1) == barrier_of.threads - 1) {
+        atomic_store(&barrier_of.arrived, 0);
+        peer_set((round + 1) % 32);
+    } else {
+        peer_wait(round % 32);
+    }
+}
+
+static void *meeting(void *first)
+{
+    uint64_t begin = 0;
+    for (unsigned round = 0; round < barrier_of.rounds + BARRIER_WARM; round++) {
+        if (round == BARRIER_WARM)
+            begin = bench_now();
+        atomic_fetch_add(&barrier_of.begun, 1);
+        meet(round);
+        if (atomic_load(&barrier_of.begun) < (round + 1) * barrier_of.threads)
+            bench_fail("past the barrier before all had come");
+    }
+    if (first != NULL)
+        barrier_of.us = (double)(bench_now() - begin) / barrier_of.rounds / 1e3;
+    return NULL;
+}
+
+static void barrier(unsigned n, unsigned rounds)
+{
+    pthread_t *threads = calloc(n, sizeof *threads);
+    if (threads == NULL)
+        bench_fail("no memory");
+    barrier_of.threads = n;
+    barrier_of.rounds = rounds;
+    peer_prepare(n - 1);
+    for (unsigned i = 0; i < n; i++)
+        threads[i] = bench_start(meeting, i == 0 ? &barrier_of : NULL);
+    for (unsigned i = 0; i < n; i++)
+        pthread_join(threads[i], NULL);
+    printf("us %.3f\n", barrier_of.us);
+}
+
+/* ---- a caller that spins --------------------------------------------------------------------- */
+
+/*
+ * A pool's parallel call: the caller wakes N workers and looks until all of them have come. ROUNDS
+ * calls, one after the other. Prints us, of a call.
+ */
+static struct {
+    unsigned rounds;
+    _Atomic unsigned come;
+} crew_of;
+
+static void *crew_member(void *unused)
+{
+    for (unsigned round = 0; round < crew_of.rounds; round++) {
+        peer_wait(round % 32);
+        atomic_fetch_add(&crew_of.come, 1);
+    }
+    return unused;
+}
+
+static void crew(unsigned n, unsigned rounds)
+{
+    pthread_t *threads = calloc(n, sizeof *threads);
+    if (threads == NULL)
+        bench_fail("no memory");
+    const unsigned warm = rounds / 10 + 1;
+    crew_of.rounds = rounds + warm;
+    peer_prepare(n);
+    for (unsigned i = 0; i < n; i++)
+        threads[i] = bench_start(crew_member, NULL);
+    uint64_t begin = 0;
+    for (unsigned round = 0; round < crew_of.rounds; round++) {
+        if (round == warm)
+            begin = bench_now();
+        peer_set((round + 1) % 32);
+        while (atomic_load(&crew_of.come) != (round + 1) * n)
+            __asm__ volatile("pause");
+    }
+    printf("us %.3f\n", (double)(bench_now() - begin) / rounds / 1e3);
+    for (unsigned i = 0; i < n; i++)
+        pthread_join(threads[i], NULL);
+}
+
+/* ---- a crowd with one deadline --------------------------------------------------------------- */
+
+/*
+ * N threads wait until one deadline. Prints:
+ *
+ *   cpu    ms of CPU time of all of them, from the deadline until the last has returned
+ *   last   ms after the deadline when that was
+ *
+ * With a WAKER, one sets the state that is there, every 100 us from when the first of them is back.
+ * It has a real-time priority, where it may: so it waits for nothing but what the peer makes it
+ * wait for. Then prints instead:
+ *
+ *   call   ms that its longest call took
+ */
+static struct {
+    uint64_t deadline, returned, cpu;
+    _Atomic unsigned asleep, left;
+    sem_t begin, gone;
+} crowd_of;
+
+static void *crowd_member(void *unused)
+{
+    while (sem_wait(&crowd_of.begin) != 0)
+        ;
+    atomic_fetch_add(&crowd_of.asleep, 1);
+    if (peer_wait_until(0, crowd_of.deadline))
+        bench_fail("woken by a state that did not change");
+    uint64_t now = bench_now();
+    if (now < crowd_of.deadline)
+        bench_fail("%u ns too early", (unsigned)(crowd_of.deadline - now));
+    if (atomic_fetch_sub(&crowd_of.left, 1) == 1) {
+        crowd_of.returned = now;
+        crowd_of.cpu = clock_ns(CLOCK_PROCESS_CPUTIME_ID);
+        atomic_fetch_sub(&crowd_of.left, 1);
+    }
+    while (sem_wait(&crowd_of.gone) != 0) /* how a thread ends is not measured */
+        ;
+    return unused;
+}
+
+static void crowd(unsigned n, bool waker)
+{
+    pthread_t *threads = calloc(n, sizeof *threads);
+    if (threads == NULL)
+        bench_fail("no memory");
+    sem_init(&crowd_of.begin, 0, 0);
+    sem_init(&crowd_of.gone, 0, 0);
+    peer_prepare(n);
+    atomic_store(&crowd_of.left, n);
+    for (unsigned i = 0; i < n; i++)
+        threads[i] = bench_start(crowd_member, NULL);
+    crowd_of.deadline = bench_now() + 300000000u + n * UINT64_C(60000);
+    for (unsigned i = 0; i < n; i++)
+        sem_post(&crowd_of.begin);
+    sleep_until(crowd_of.deadline - 100000000);
+    uint64_t cpu = clock_ns(CLOCK_PROCESS_CPUTIME_ID), call = 0;
+    if (atomic_load(&crowd_of.asleep) != n || bench_now() > crowd_of.deadline - 10000000)
+        bench_fail("too slow to let %u threads sleep", n);
+    struct sched_param priority = {.sched_priority = 1};
+    if (waker) /* musl's own function refuses */
+        syscall(SYS_sched_setscheduler, 0, SCHED_FIFO, &priority);
+    sleep_until(crowd_of.deadline);
+    while (atomic_load(&crowd_of.left) == n)
+        sleep_ns(50000);
+    while (atomic_load(&crowd_of.left) != UINT32_MAX) {
+        uint64_t begin = bench_now();
+        if (waker)
+            peer_set(0);
+        uint64_t took = bench_now() - begin;
+        call = took > call ? took : call;
+        sleep_ns(waker ? 100000 : 2000000);
+    }
+    for (unsigned i = 0; i < n; i++)
+        sem_post(&crowd_of.gone);
+    for (unsigned i = 0; i < n; i++)
+        pthread_join(threads[i], NULL);
+    if (waker)
+        printf("call %.3f\n", (double)call / 1e6);
+    else
+        printf("cpu %.3f\nlast %.3f\n", (double)(crowd_of.cpu - cpu) / 1e6,
+               (double)(crowd_of.returned - crowd_of.deadline) / 1e6);
+}
+
 /* ---- deadlines ------------------------------------------------------------------------------- */
 
-static void late(uint64_t ns, unsigned count, bool by_nanosleep)
+/* Prints us that a timed park returns too late: the median, and what nine of ten do not exceed. */
+static void late(uint64_t ns, unsigned count)
 {
     static struct peer_parker parker;
+    double *us = calloc(count, sizeof *us);
+    if (us == NULL)
+        bench_fail("no memory");
     peer_init(&parker);
-    printf("late");
     for (unsigned i = 0; i < count; i++) {
         uint64_t begin = bench_now();
-        if (by_nanosleep)
-            sleep_ns(ns);
-        else if (peer_park_for(&parker, ns))
+        if (peer_park_for(&parker, ns))
             bench_fail("a token that nobody left");
-        printf(" %.3f", ((double)(bench_now() - begin) - (double)ns) / 1e3);
+        us[i] = ((double)(bench_now() - begin) - (double)ns) / 1e3;
     }
-    printf("\n");
+    double middle = median(us, count); /* it sorts */
+    printf("late %.3f\nmost %.3f\n", middle, us[count * 9 / 10]);
 }
 
 static void expire(uint64_t ns)
@@ -537,8 +801,8 @@ int main(int argc, char **argv)
     for (int i = 0; i < 6 && i + 2 < argc; i++)
         number[i] = strtol(argv[i + 2], NULL, 10);
     if (strcmp(test, "info") == 0) {
-        printf("parker %u\nwaiters %u\ntimed %u\nsets %u\nblocks %u\n", peer.parker_size,
-               peer.waiters_size, peer.timed, peer.sets, peer.blocks);
+        printf("parker %u\nwaiters %u\ntimed %u\nsets %u\nblocks %u\nuntil %u\n", peer.parker_size,
+               peer.waiters_size, peer.timed, peer.sets, peer.blocks, peer_wait_until != NULL);
     } else if (strcmp(test, "fast") == 0 && argc == 3) {
         fast((uint64_t)number[0] * 1000000u);
     } else if (strcmp(test, "loops") == 0 && argc == 3) {
@@ -554,10 +818,19 @@ int main(int argc, char **argv)
         recover(strcmp(argv[2], "slow") == 0);
     } else if (strcmp(test, "wakeall") == 0 && argc == 4) {
         wakeall((unsigned)number[0], (unsigned)number[1]);
+    } else if (strcmp(test, "busy") == 0 && argc == 5) {
+        if (peer.waiters_size != 0 && peer.sets)
+            busy((int)number[0], (int)number[1], (unsigned)number[2], false);
+        if (peer.parker_size != 0)
+            busy((int)number[0], (int)number[1], (unsigned)number[2], true);
+    } else if (strcmp(test, "barrier") == 0 && argc == 4) {
+        barrier((unsigned)number[0], (unsigned)number[1]);
+    } else if (strcmp(test, "crew") == 0 && argc == 4) {
+        crew((unsigned)number[0], (unsigned)number[1]);
+    } else if (strcmp(test, "crowd") == 0 && argc >= 3) {
+        crowd((unsigned)number[0], number[1] != 0);
     } else if (strcmp(test, "late") == 0 && argc == 4) {
-        late((uint64_t)number[0], (unsigned)number[1], false);
-    } else if (strcmp(test, "late-nanosleep") == 0 && argc == 4) {
-        late((uint64_t)number[0], (unsigned)number[1], true);
+        late((uint64_t)number[0], (unsigned)number[1]);
     } else if (strcmp(test, "expire") == 0 && argc == 3) {
         expire((uint64_t)number[0] * 1000000u);
     } else if (strcmp(test, "stack") == 0) {

@@ -5,6 +5,7 @@
  *   struct parker, parker_init, _park, _unpark        HAS_PARKER
  *   parker_park_for                                   HAS_TIMED
  *   struct waiters, waiters_prepare, _wait, _set      HAS_WAITERS: 1, or 2: set needs waiters
+ *   waiters_wait_until                                HAS_UNTIL, defined or not
  *
  * the macros as 0 or 1, and BLOCKS: whether a thread that parks sleeps at last.
  */
@@ -84,6 +85,13 @@ void peer_set(unsigned state)
     waiters_set(state);
 #endif
 }
+
+#ifdef HAS_UNTIL
+bool peer_wait_until(unsigned expected, uint64_t deadline)
+{
+    return waiters_wait_until(expected, deadline);
+}
+#endif
 
 #define LOOP(body)                         \
     for (uint64_t i = 0; i < n; i++) {     \

@@ -3,6 +3,8 @@
  * The floors, written by hand in assembly as far as it matters, without libc. One of
  *
  *   RAW     a pair over futex(2) that knows whether somebody sleeps: what is compared with
+ *   EACH    RAW, but each waiter sleeps on a word of its own, as where the kernel can only wake one
+ *           thread that is known: the floor of a wake-all there. A table in the place of a list
  *   ATOMIC  the atomic instruction that no correct parker can do without, and nothing else
  *   SPIN    a token that is waited for by looking at it: the fastest hand-off of two threads that
  *           both run
@@ -15,6 +17,9 @@
 
 #define BLOCKS RAW
 
+#ifndef EACH
+#define EACH 0
+#endif
 #if !RAW + !ATOMIC + !SPIN != 2
 #error "choose one of RAW, ATOMIC, SPIN"
 #endif
@@ -124,7 +129,50 @@ static inline void parker_unpark(struct parker *p)
         futex(&p->word, WAKE_PRIVATE, 1, 0);
 }
 
-#define SLEEPERS 32u
+#if EACH
+#define MOST 4096u
+static struct {
+    struct parker parker;
+} __attribute__((aligned(64))) waiter[MOST];
+static uint32_t waiter_count;
+static __thread struct parker *mine;
+
+/* Whoever is counted before the state is set gets a token; who comes later sees the state. */
+static inline void waiters_wait(unsigned expected)
+{
+    if (mine == 0)
+        mine = &waiter[add(&waiter_count, 1)].parker;
+    while (load(&waiters.word) == expected)
+        parker_park(mine);
+}
+
+static inline void waiters_set(unsigned state)
+{
+    swap(&waiters.word, state);
+    for (uint32_t i = load(&waiter_count); i-- != 0;)
+        if (&waiter[i].parker != mine)
+            parker_unpark(&waiter[i].parker);
+}
+#else
+#define HAS_UNTIL 1
+#define SLEEPERS  32u
+
+/* False: ETIMEDOUT, and the state has not changed */
+static inline bool waiters_wait_until(unsigned expected, uint64_t deadline)
+{
+    struct timespec t = {(time_t)(deadline / 1000000000u), (long)(deadline % 1000000000u)};
+    for (long result = 0;;) {
+        uint32_t seen = load(&waiters.word);
+        if ((seen & 31) != expected)
+            return true;
+        if (result == -110)
+            return false;
+        if (seen == expected)
+            seen = replace(&waiters.word, expected, expected | SLEEPERS);
+        if ((seen & 31) == expected)
+            result = futex(&waiters.word, WAIT_BITSET_PRIVATE, expected | SLEEPERS, &t);
+    }
+}
 
 static inline void waiters_wait(unsigned expected)
 {
@@ -144,6 +192,7 @@ static inline void waiters_set(unsigned state)
     if (swap(&waiters.word, state) & SLEEPERS)
         futex(&waiters.word, WAKE_PRIVATE, INT32_MAX, 0);
 }
+#endif
 #endif
 
 #if ATOMIC

@@ -74,6 +74,7 @@ static inline void waiters_set(unsigned state)
 }
 #else
 #define HAS_WAITERS 1
+#define HAS_UNTIL   1
 
 struct parker {
     pthread_mutex_t mutex;
@@ -87,13 +88,18 @@ struct waiters {
 };
 static struct waiters waiters = {PTHREAD_MUTEX_INITIALIZER, PTHREAD_COND_INITIALIZER, 0};
 
-static inline void parker_init(struct parker *p)
+static inline void monotonic_init(pthread_cond_t *cond)
 {
     pthread_condattr_t monotonic;
     pthread_condattr_init(&monotonic);
     pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+    pthread_cond_init(cond, &monotonic);
+}
+
+static inline void parker_init(struct parker *p)
+{
     pthread_mutex_init(&p->mutex, 0);
-    pthread_cond_init(&p->cond, &monotonic);
+    monotonic_init(&p->cond);
     p->token = false;
 }
 
@@ -130,6 +136,7 @@ static inline void parker_unpark(struct parker *p)
 static inline void waiters_prepare(unsigned count)
 {
     (void)count;
+    monotonic_init(&waiters.cond);
 }
 
 static inline void waiters_wait(unsigned expected)
@@ -138,6 +145,18 @@ static inline void waiters_wait(unsigned expected)
     while (waiters.state == expected)
         pthread_cond_wait(&waiters.cond, &waiters.mutex);
     pthread_mutex_unlock(&waiters.mutex);
+}
+
+static inline bool waiters_wait_until(unsigned expected, uint64_t deadline)
+{
+    struct timespec t = {(time_t)(deadline / 1000000000u), (long)(deadline % 1000000000u)};
+    int r = 0;
+    pthread_mutex_lock(&waiters.mutex);
+    while (waiters.state == expected && r == 0)
+        r = pthread_cond_timedwait(&waiters.cond, &waiters.mutex, &t);
+    bool differs = waiters.state != expected;
+    pthread_mutex_unlock(&waiters.mutex);
+    return differs;
 }
 
 static inline void waiters_set(unsigned state)

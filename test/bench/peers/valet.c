@@ -5,6 +5,7 @@
  *   ONE_UNIT   the single file, compiled into the program that uses it
  *   LIBC_CLOCK a deadline is reckoned by the C library's clock, which asks no kernel
  *   DELEGATE   no parker, and the waker leaves the waking to the first that it wakes
+ *   FUTEX      no parker, and the waiters wait on a word of their own, by valet_futex_wait
  */
 #include "peer.h"
 #include <assert.h>
@@ -18,16 +19,42 @@
 #endif
 
 #define HAS_WAITERS 1
+#define HAS_UNTIL   1
 #define BLOCKS      1
 
+#ifdef FUTEX
+struct waiters {
+    uint32_t word;
+};
+static struct waiters waiters;
+
+static inline bool waiters_wait_until(unsigned expected, uint64_t deadline)
+{
+    int r = VALET_OK;
+    while (__atomic_load_n(&waiters.word, __ATOMIC_ACQUIRE) == expected && r != VALET_TIMEDOUT)
+        r = valet_futex_wait(&waiters.word, expected, deadline);
+    return r != VALET_TIMEDOUT;
+}
+
+static inline void waiters_wait(unsigned expected)
+{
+    (void)waiters_wait_until(expected, VALET_FOREVER);
+}
+
+static inline void waiters_set(unsigned state)
+{
+    __atomic_store_n(&waiters.word, state, __ATOMIC_RELEASE);
+    valet_futex_wake(&waiters.word, UINT32_MAX);
+}
+#else
 struct waiters {
     struct valet_waiters valet;
 };
 static struct waiters waiters = {VALET_WAITERS_INIT(0)};
 
-static inline void waiters_prepare(unsigned count)
+static inline bool waiters_wait_until(unsigned expected, uint64_t deadline)
 {
-    (void)count;
+    return valet_compare_and_wait_until(&waiters.valet, expected, deadline) != VALET_TIMEDOUT;
 }
 
 static inline void waiters_wait(unsigned expected)
@@ -43,8 +70,14 @@ static inline void waiters_set(unsigned state)
     valet_store_and_wake(&waiters.valet, state);
 #endif
 }
+#endif
 
-#ifdef DELEGATE
+static inline void waiters_prepare(unsigned count)
+{
+    (void)count;
+}
+
+#if defined DELEGATE || defined FUTEX
 #define HAS_PARKER 0
 #define HAS_TIMED  0
 #else
