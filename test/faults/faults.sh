@@ -66,7 +66,7 @@ done
 each_test() {
     for name in $(grep -o 'TEST(test_[a-z_]*)' "$3" | tr -d '()' | sed 's/^TEST//'); do
         nm "$2" | grep -q " $name\$" || continue
-        timeout 120 "$2" "$name" >"$dir/log" 2>&1
+        timeout 300 "$2" "$name" >"$dir/log" 2>&1
         case $? in
         0) good "$1, $name$(sed -n 's/^   /: /p' "$dir/log" | tr -d '\n')" ;;
         77)

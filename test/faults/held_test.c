@@ -147,6 +147,8 @@ static void test_a_waker_of_higher_priority_goes_on(void)
 {
     for (int operation = PARK; operation < OPERATIONS; operation++) {
         priorities(operation, 50);
+        if (seconds() > 2) /* at length */
+            priorities(operation, 8);
         priorities(operation, 2);
     }
 }
