@@ -1,11 +1,13 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT OR Apache-2.0
-# Usage: bench.sh [quick|show|--check]. Measure valet beside what a user would pick instead, and beside two
-# floors written by hand. Prints its tables, and leaves below build/bench what is named at the head of
-# bench/run.py: the tables, two pictures, and what test/bench keeps of them.
+# Usage: bench.sh [all|quick|posix|show|--check] [WORD...]. Measure valet beside what a user would pick instead, and
+# beside floors written by hand. Prints its tables, and leaves below build/bench what is named at the head of
+# bench/run.py: the tables, two pictures, and what test/bench keeps of them. With a WORD only the measurements
+# whose name has one, nine rounds each: see MEASUREMENTS there.
 #
-#   (none)    all peers, nine rounds; ten minutes on a machine that does nothing else
-#   quick     only the floors, valet and glibc, three rounds; two minutes: to see that it works
+#   (none)    all peers, nine rounds; 20 minutes on a machine that does nothing else
+#   posix     what has a bound in time, of -Dos=posix beside the futex kind, glibc and musl; 4 minutes
+#   quick     only the floors, valet, glibc and musl, three rounds; 4 minutes: to see that it works
 #   show      print the last run again
 #   --check   the figures that the library is held to and that depend on no time, each with its bound
 #
@@ -16,14 +18,15 @@ cd "$(dirname "$0")/.."
 mode=${1:-all}
 case $mode in
 all) sets='base peers' ;;
-quick) sets=base ;;
+quick | posix) sets=base ;;
 show) exec python3 test/bench/run.py build/bench show ;;
 --check) sh test/lib/setup.sh && exec sh test/figures/figures.sh ;;
 *)
-    echo "usage: bench.sh [quick|show|--check]" >&2
+    echo "usage: bench.sh [all|quick|posix|show|--check] [WORD...]" >&2
     exit 2
     ;;
 esac
+[ $# -eq 0 ] || shift
 
 packages=
 [ "$mode" != all ] || packages="cargo libabsl-dev libc++-dev libc++abi-dev
@@ -105,18 +108,27 @@ rust() {
     link "$1" glibc gcc "$dir/$1.a"
 }
 
-for each in valet:auto valet-sleep:disabled; do
-    quietly meson setup "$dir/${each%:*}" -Dtests=false -Doptimization=2 "-Dspin=${each#*:}"
-    quietly ninja -C "$dir/${each%:*}"
-done
+# library NAME OPTION...
+library() {
+    name=$1
+    shift
+    quietly meson setup "$dir/$name" -Dtests=false -Doptimization=2 "$@"
+    quietly ninja -C "$dir/$name"
+}
+library valet
+library valet-sleep -Dspin=disabled
+library valet-posix -Dos=posix
+CC=musl-gcc library valet-posix-musl -Dos=posix
 quietly meson compile -C "$dir/valet" amalgamation
-lib=$dir/valet/libvalet.a
+lib=$dir/valet/libvalet.a posix=$dir/valet-posix/libvalet.a
 
 for set in $sets; do
     case $set in
     base)
         harness glibc gcc
+        harness musl musl-gcc
         peer raw glibc 'gcc -std=gnu11' floor.c -DRAW=1 -DATOMIC=0 -DSPIN=0
+        peer raw-each glibc 'gcc -std=gnu11' floor.c -DRAW=1 -DEACH=1 -DATOMIC=0 -DSPIN=0
         peer atomic glibc 'gcc -std=gnu11' floor.c -DRAW=0 -DATOMIC=1 -DSPIN=0
         peer spin glibc 'gcc -std=gnu11' floor.c -DRAW=0 -DATOMIC=0 -DSPIN=1
         peer valet glibc 'gcc -std=gnu11' valet.c -Iinclude -- "$lib"
@@ -124,13 +136,16 @@ for set in $sets; do
         peer valet-clock glibc 'gcc -std=gnu11' valet.c -Iinclude -DLIBC_CLOCK -- "$lib"
         peer valet-unit glibc 'gcc -std=gnu11' valet.c "-I$dir/valet/core" -DONE_UNIT
         peer valet-delegate glibc 'gcc -std=gnu11' valet.c -Iinclude -DDELEGATE -- "$lib"
+        peer valet-futex glibc 'gcc -std=gnu11' valet.c -Iinclude -DFUTEX -- "$lib"
+        peer valet-posix glibc 'gcc -std=gnu11' valet.c -Iinclude -- "$posix"
+        peer valet-posix-futex glibc 'gcc -std=gnu11' valet.c -Iinclude -DFUTEX -- "$posix"
+        peer valet-posix-musl musl 'musl-gcc -std=gnu11' valet.c -Iinclude -- "$dir/valet-posix-musl/libvalet.a"
         peer glibc-sem glibc 'gcc -std=gnu11' posix.c -DSEM
         peer glibc-cond glibc 'gcc -std=gnu11' posix.c
-        ;;
-    peers)
-        harness musl musl-gcc
         peer musl-sem musl 'musl-gcc -std=gnu11' posix.c -DSEM
         peer musl-cond musl 'musl-gcc -std=gnu11' posix.c
+        ;;
+    peers)
         peer libstdc++-sem glibc 'g++ -std=c++20' cpp.cpp
         peer libstdc++-atomic glibc 'g++ -std=c++20' cpp.cpp -DATOMIC
         peer libc++-sem glibc 'clang++ -stdlib=libc++ -std=c++20' cpp.cpp -- -lc++abi
@@ -143,4 +158,4 @@ for set in $sets; do
         ;;
     esac
 done
-exec python3 $bench/run.py "$dir" "$mode"
+exec python3 $bench/run.py "$dir" "$mode" "$@"

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: MIT OR Apache-2.0
-"""Usage: run.py DIR all|quick|show. Runs the programs that bench.sh has built, prints the tables, and leaves
+"""Usage: run.py DIR all|quick|posix|show [WORD...]. Runs what bench.sh has built, prints the tables, and leaves
 
     DIR/results.json   every number of every round; `show` prints these again
     DIR/table.txt      the tables, as printed; table.md: in Markdown
-    DIR/shown/         what test/bench keeps of a run, to be copied there: shown.json, and what
-                       bench/shown.py makes of it: two pictures, and the table of its page
+    DIR/shown/         what test/bench keeps of a run of all, to be copied there: shown.json, and what
+                       bench/shown.py makes of it: two pictures, and the tables of its page
 
 Each measurement is made once a round by every program, in an order that is drawn anew, so that what
 the machine does meanwhile falls on all of them. A cell is the median of the rounds and, after an x,
@@ -20,35 +20,14 @@ import subprocess
 import sys
 from pathlib import Path
 
-directory, mode = sys.argv[1:]
+from rows import ROWS
+
+directory, mode, *words = sys.argv[1:]
 ROUNDS = 3 if mode == "quick" else 9
-LABELS = {
-    "atomic": "floor: the atomic instruction",
-    "spin": "floor: spinning",
-    "raw": "floor: a futex pair by hand",
-    "valet": "**valet**",
-    "valet-sleep": "**valet**, -Dspin=disabled",
-    "valet-clock": "**valet**, deadlines by libc's clock",
-    "valet-unit": "**valet**, in the user's own unit",
-    "valet-delegate": "**valet**, store_and_delegate",
-    "glibc-sem": "glibc sem_t; barrier",
-    "glibc-cond": "glibc mutex, condition variable",
-    "musl-sem": "musl sem_t; barrier",
-    "musl-cond": "musl mutex, condition variable",
-    "libstdc++-sem": "libstdc++ binary_semaphore",
-    "libstdc++-atomic": "libstdc++ atomic wait",
-    "libc++-sem": "libc++ binary_semaphore",
-    "libc++-atomic": "libc++ atomic wait",
-    "nsync": "nsync mu, cv",
-    "absl": "absl Mutex; Notification",
-    "rust-std": "Rust thread::park; Mutex, Condvar",
-    "parking_lot": "parking_lot Mutex, Condvar",
-    "nanosleep": "nanosleep",
-}
 DECIMALS = 3  # significant digits
 
 text = os.path.join(directory, "text")  # for the pool
-programs = [p for p in LABELS if os.path.exists(os.path.join(directory, "programs", p))]
+programs = [p for p in ROWS if os.path.exists(os.path.join(directory, "programs", p))]
 failures = {}  # program: why
 
 
@@ -57,7 +36,7 @@ class Failed(Exception):
 
 
 def run(program, *arguments, before=(), limit=120):
-    """The lines that a program printed, as a dictionary of lists of numbers."""
+    """The numbers that a program printed, by their names; all that it printed."""
     command = [*before, os.path.join(directory, "programs", program), *map(str, arguments)]
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=limit)
@@ -65,14 +44,7 @@ def run(program, *arguments, before=(), limit=120):
         raise Failed(f"out of time: {' '.join(command)}") from None
     if done.returncode != 0:
         raise Failed(f"failed: {' '.join(command)}\n{done.stdout}{done.stderr}")
-    lines = {}
-    for line in done.stdout.splitlines():
-        words = line.split()
-        if len(words) > 1 and re.fullmatch(r"[a-z]+", words[0]):
-            lines[words[0]] = [float(w) for w in words[1:]]
-    lines["output"] = done.stdout
-    lines["errors"] = done.stderr
-    return lines
+    return {name: float(value) for name, value in re.findall(r"^([a-z]+) ([-.0-9]+)$", done.stdout, re.M)}, done.stdout
 
 
 def drop(p, reason):
@@ -84,64 +56,83 @@ def drop(p, reason):
     programs.remove(p)
 
 
-info = {p: {k: v[0] for k, v in run(p, "info").items() if k not in ("output", "errors")} for p in programs}
+info = {p: run(p, "info")[0] for p in programs}
 
 
-def parks(p):
-    return info[p]["parker"] > 0 and p not in ("atomic", "valet-unit", "valet-clock")
+def can(*abilities):
+    """Those that have them all, by their own account."""
+    return lambda p: all(info[p][ability] for ability in abilities)
 
 
-def blocks(p):
-    return parks(p) and info[p]["blocks"]
+def only(*names):
+    return lambda p: p in names
 
 
-def wakes(p):
-    return info[p]["waiters"] > 0 and p not in ("atomic", "valet-unit", "valet-sleep", "valet-clock")
-
-
-def times(p):
-    return info[p]["timed"] and p not in ("atomic", "valet-unit")
-
-
-def polls(p):
-    """Those whose poll is judged, and what it is judged by."""
-    return p in ("raw", "valet", "valet-sleep")
-
-
-# name: arguments, and who takes part
+# name: heading, arguments, who can take part
 HANDOFFS = {
-    "2cpu": ((0, 1, 0, 1, 50), parks),
-    "1cpu": ((0, 0, 0, 1, 50), blocks),
-    "2us": ((0, 1, 2000, 1, 50), parks),
-    "10us": ((0, 1, 10000, 1, 50), parks),
-    "100us": ((0, 1, 100000, 1, 50), parks),
-    "1ms": ((0, 1, 1000000, 1, 60), parks),
-    "asleep100us": ((0, 1, -100000, 1, 50), parks),
-    "asleep1ms": ((0, 1, -1000000, 1, 60), parks),
-    "2pairs": ((0, 1, 0, 2, 50), blocks),
-    "8pairs": ((0, 1, 0, 8, 50), blocks),
-    "8pairs2us": ((0, 1, 2000, 8, 50), blocks),
-    "timed": ((0, 0, 0, 1, 50, 1), times),
-    "fresh": ((0, 1, 100000, 1, 50, 2), polls),
+    "2cpu": ("two CPUs", (0, 1, 0, 1, 50), can("parker")),
+    "1cpu": ("one CPU", (0, 0, 0, 1, 50), can("parker", "blocks")),
+    "2us": ("reply computes 2 us", (0, 1, 2000, 1, 50), can("parker")),
+    "10us": ("10 us", (0, 1, 10000, 1, 50), can("parker")),
+    "100us": ("100 us", (0, 1, 100000, 1, 50), can("parker")),
+    "1ms": ("1 ms", (0, 1, 1000000, 1, 60), can("parker")),
+    "asleep100us": ("reply sleeps 100 us", (0, 1, -100000, 1, 50), can("parker")),
+    "asleep1ms": ("1 ms", (0, 1, -1000000, 1, 60), can("parker")),
+    "2pairs": ("2 pairs on 2 CPUs", (0, 1, 0, 2, 50), can("parker", "blocks")),
+    "8pairs": ("8 pairs", (0, 1, 0, 8, 50), can("parker", "blocks")),
+    "8pairs2us": ("8 pairs, 2 us", (0, 1, 2000, 8, 50), can("parker", "blocks")),
 }
 COUNTS = [1, 2, 4, 8, 64, 512] + [4096] * (mode != "quick")
-LATE = {"50us": (50000, 60), "1ms": (1000000, 20), "20ms": (20000000, 3)}
+LATE = {"50us": (50000, 60), "1ms": (1000000, 20)}
 POOL_SIZE = 32 << 20
+CREWS = {2: 2000, 8: 1000, 64: 200}  # workers: calls
+CROWDS = [4000, 10000]
+SELDOM = 3  # a crowd is long to gather: only in each third round
+
+# name: arguments, who can take part
+MEASUREMENTS = {
+    "fast": (("fast", 15), can()),
+    **{"handoff " + name: (("handoff", *arguments), who) for name, (_, arguments, who) in HANDOFFS.items()},
+    "handoff timed": (("handoff", 0, 0, 0, 1, 50, 1), can("timed")),
+    "handoff fresh": (("handoff", 0, 1, 100000, 1, 50, 2), only("raw", "valet", "valet-sleep", "valet-posix")),
+    **{f"wakeall {n}": (("wakeall", n, {64: 9, 512: 7, 4096: 3}.get(n, 15)), can("waiters")) for n in COUNTS},
+    "busy 1cpu": (("busy", 0, 0, 31), can()),
+    "busy 2cpu": (("busy", 0, 1, 31), can()),
+    "barrier 8": (("barrier", 8, 2000), lambda p: info[p]["sets"] or p in ("glibc-sem", "musl-sem")),
+    **{f"crew {n}": (("crew", n, calls), can("sets")) for n, calls in CREWS.items()},
+    **{f"crowd {n}": (("crowd", n), can("until")) for n in CROWDS},
+    **{f"crowd {n}, waker": (("crowd", n, 1), can("until")) for n in CROWDS},
+    **{"late " + name: (("late", ns, count), can("timed")) for name, (ns, count) in LATE.items()},
+    "expire": (("expire", 10), can("timed")),
+    "recover slow": (("recover", "slow"), only("valet")),
+    "recover onecpu": (("recover", "onecpu"), only("valet")),
+    "pool": (("pool", 4, 4096, text), can("parker", "blocks")),
+}
+
+# program, measurement, metric, the program that it is compared with (None: no ratio), at most
+BOUNDS = [
+    ("valet-posix", "handoff 1cpu", "us", "raw", 1.3),
+    ("valet-posix", "handoff 2cpu", "us", "raw", 1.05),
+    ("valet-posix-musl", "handoff 1cpu", "us", "raw", 2.8),
+    *(("valet-posix", f"wakeall {n}", "total", "raw", most) for n, most in ((8, 1.15), (64, 1.45), (512, 1.45))),
+    ("valet-posix", "busy 1cpu", "park", "valet", 1.5),
+    ("valet-posix", "busy 1cpu", "wait", "valet", 1.5),
+    ("valet-posix-futex", "busy 1cpu", "wait", "valet-futex", 1.5),
+    ("valet-posix", "barrier 8", "us", "valet", 1.5),
+    *(("valet-posix", f"crew {n}", "us", "glibc-cond", most) for n, most in ((2, 1.1), (8, 2.5), (64, 1.8))),
+    *((p, name, metric, None, most) for p in ("valet-posix", "valet-posix-futex")
+      for name, metric, most in (("crowd 4000", "cpu", 100), ("crowd 10000", "cpu", 400),
+                                 ("crowd 4000, waker", "call", 1), ("crowd 10000, waker", "call", 1))),
+]
+if mode == "posix":
+    words += {"busy", *(measurement for _, measurement, *_ in BOUNDS)}
 
 
-def measurements():
-    """(name, arguments, the programs that take part)"""
-    yield "fast", ("fast", 15), lambda p: p not in ("spin", "valet-clock")
-    for name, (arguments, who) in HANDOFFS.items():
-        yield "handoff " + name, ("handoff", *arguments), who
-    for n in COUNTS:
-        yield f"wakeall {n}", ("wakeall", n, {64: 9, 512: 7, 4096: 3}.get(n, 15)), wakes
-    for name, (ns, count) in LATE.items():
-        yield "late " + name, ("late", ns, count), times
-    yield "expire", ("expire", 10), times
-    for how in ("slow", "onecpu"):
-        yield "recover " + how, ("recover", how), lambda p: p == "valet"
-    yield "pool", ("pool", 4, 4096, text), blocks
+def takes_part(p, name):
+    """The name is of a measurement, or of what is found out once: size, instructions, calls ..."""
+    begins = ROWS[p].only
+    return ((not words or any(word in name for word in words)) and (not begins or name.startswith(begins))
+            and (name not in MEASUREMENTS or MEASUREMENTS[name][1](p)))
 
 
 def make_text():
@@ -159,24 +150,22 @@ def measure(results):
     """results[measurement][program][metric] is a list of one value a round."""
     expected = make_text()
     for number in range(ROUNDS):
-        for name, arguments, who in measurements():
-            parts = [p for p in programs if who(p)]
+        for name, (arguments, _) in MEASUREMENTS.items():
+            if name.startswith("crowd") and number % SELDOM != 0:
+                continue
+            parts = [p for p in programs if takes_part(p, name)]
             random.shuffle(parts)
             for p in parts:
                 try:
-                    lines = run(p, *arguments)
-                    if name == "pool" and lines["output"].split()[:3] != expected:
-                        raise Failed(f"{p} counted {lines['output']}, wc {expected}")
+                    numbers, output = run(p, *arguments)
+                    if name == "pool" and output.split()[:3] != expected:
+                        raise Failed(f"{p} counted {output}, wc {expected}")
                 except Failed as reason:
                     drop(p, reason)
                     continue
                 store = results.setdefault(name, {}).setdefault(p, {})
-                for metric, values in lines.items():
-                    if metric not in ("output", "errors"):
-                        store.setdefault(metric, []).append(values if metric == "late" else values[0])
-            if name.startswith("late"):
-                store = results[name].setdefault("nanosleep", {})
-                store.setdefault("late", []).append(run("raw", "late-nanosleep", *arguments[1:])["late"])
+                for metric, value in numbers.items():
+                    store.setdefault(metric, []).append(value)
         print(f"round {number + 1} of {ROUNDS}, load {os.getloadavg()[0]:.2f}", file=sys.stderr, flush=True)
     for measured in results.values():
         for p in failures:
@@ -196,14 +185,14 @@ def instructions(results, p):
     """Of each loop of 1000, by callgrind: everything inside peer_loop, less the loop itself."""
     n = 1000
     out = os.path.join(directory, "callgrind")
-    if p in ("spin", "valet-clock"):
+    if not takes_part(p, "instructions"):
         return
     for old in os.listdir(directory):
         if old.startswith("callgrind"):
             os.remove(os.path.join(directory, old))
     before = ("valgrind", "--tool=callgrind", "--collect-atstart=no", "--toggle-collect=peer_loop",
               "--dump-after=peer_loop", "--callgrind-out-file=" + out)
-    names = re.findall(r"^([a-z]+)$", run(p, "loops", n, before=before)["output"], re.M)
+    names = re.findall(r"^([a-z]+)$", run(p, "loops", n, before=before)[1], re.M)
     totals = []
     for i in range(len(names)):
         with open(f"{out}.{i + 1}") as f:
@@ -225,10 +214,10 @@ def calls(results, p):
         return int(total.group(1)) if total else 0
 
     for name, cpu in (("2cpu", 1), ("1cpu", 0)):
-        if parks(p) and (cpu == 1 or blocks(p)):
+        if info[p]["parker"] and (cpu == 1 or info[p]["blocks"]) and takes_part(p, "calls " + name):
             few, many = (count("handoff", 0, cpu, 0, 1, -n) for n in (2048, 3072))
             results.setdefault("calls " + name, {})[p] = {"calls": [(many - few) / 1024]}
-    if wakes(p):
+    if info[p]["waiters"] and takes_part(p, "calls 64"):
         few, many = (count("wakeall", 64, n) for n in (4, 14))
         results.setdefault("calls 64", {})[p] = {"calls": [(many - few) / 10]}
 
@@ -240,18 +229,17 @@ def sections(path):
 
 def sizes(results, p):
     """Bytes of code and data that a static program has more, and of an object and of the stack."""
-    if info[p]["parker"] == 0 or p == "valet-clock":
+    if info[p]["parker"] == 0 or not takes_part(p, "size"):
         return
     store = results.setdefault("size", {}).setdefault(p, {})
     path = os.path.join(directory, "static", p)
     if os.path.exists(path):
-        base = os.path.join(directory, "static", "nothing-" + ("musl" if p.startswith("musl") else "glibc"))
+        base = os.path.join(directory, "static", "nothing-" + ("musl" if "musl" in p else "glibc"))
         for name, more, less in zip(("code", "data", "bss"), sections(path), sections(base)):
             store[name] = [more - less]
-    if parks(p):
-        store["object"] = [info[p]["parker"]]
-    if blocks(p):
-        store["stack"] = run(p, "stack")["stack"]
+    store["object"] = [info[p]["parker"]]
+    if info[p]["blocks"]:
+        store["stack"] = [run(p, "stack")[0]["stack"]]
 
 
 # ---- the table ----
@@ -269,59 +257,64 @@ def median(results, name, p, metric):
     return statistics.median(values) if values else None
 
 
-def ratio(results, name, p, metric, floor="raw"):
-    """Median of the ratios to the floor, round by round."""
-    values = results.get(name, {}).get(p, {}).get(metric)
-    floors = results.get(name, {}).get(floor, {}).get(metric)
-    if not values or not floors:
-        return None
-    return statistics.median(v / f for v, f in zip(values, floors) if f > 0)
+def ratios(results, name, p, metric, floor):
+    """To the floor, round by round; to none: the values themselves."""
+    values = results.get(name, {}).get(p, {}).get(metric, [])
+    floors = results.get(name, {}).get(floor, {}).get(metric, []) if floor else [1] * len(values)
+    return [v / f for v, f in zip(values, floors) if f > 0]
 
 
 def cell(results, name, p, metric, floors):
     value = median(results, name, p, metric)
     if value is None:
         return ""
-    ratios = [ratio(results, name, p, metric, floor) for floor in floors]
-    return " ".join([show(value)] + [f"x{r:.2f}" for r in ratios if r is not None])
+    said = [show(value)]
+    for floor in floors:
+        of_floor = ratios(results, name, p, metric, floor)
+        said += [f"x{statistics.median(of_floor):.2f}"] * bool(of_floor)
+    for bound in BOUNDS:
+        if bound[:3] == (p, name, metric):
+            said += [f"({figure} <= {most}: {verdict})" for _, figure, _, most, verdict in judged(results, bound)]
+    return " ".join(said)
 
 
-RAW, RAW_ATOMIC, RAW_SPIN, NONE = ("raw",), ("raw", "atomic"), ("raw", "spin"), ()
+def judged(results, bound):
+    """What, the figure, its lowest and highest in a round, the bound, PASS or FAIL; or nothing"""
+    p, name, metric, floor, most = bound
+    figures = ratios(results, name, p, metric, floor)
+    if not figures:
+        return
+    figure = statistics.median(figures)
+    how = (lambda f: f"x{f:.2f}") if floor else show
+    yield (f"{ROWS[p].label}: {name}, {metric}" + (f", to {ROWS[floor].label}" if floor else ""),
+           how(figure), f"{how(min(figures))} to {how(max(figures))}", str(most), "PASS" if figure <= most else "FAIL")
+
+
+def bounds(results):
+    return [["bound", "figure", "over the rounds", "at most", ""],
+            *(list(row) for bound in BOUNDS for row in judged(results, bound))]
+
+
+RAW, RAW_ATOMIC, RAW_SPIN, RAW_EACH, NONE = ("raw",), ("raw", "atomic"), ("raw", "spin"), ("raw", "raw-each"), ()
 
 
 def table(results, title, columns):
-    """columns: (heading, measurement, metric, floors) ..."""
+    """columns: (heading, measurement, metric, floors) ..., those that were measured"""
+    columns = [c for c in columns if c[1] in results]
+    if not columns:
+        return []
     lines = ["", "### " + title, "", "| | " + " | ".join(c[0] for c in columns) + " |",
              "|---" * (len(columns) + 1) + "|"]
-    for p in LABELS:
+    for p in ROWS:
         cells = [cell(results, name, p, metric, floors) for _, name, metric, floors in columns]
         if any(cells):
-            lines.append(f"| {LABELS[p]} | " + " | ".join(cells) + " |")
-    return lines
-
-
-def percentiles(results):
-    lines = ["", "### Lateness of a timed park, us: median, 90 %, 99 % of all rounds", "",
-             "| | " + " | ".join(LATE) + " |", "|---" * (len(LATE) + 1) + "|"]
-    for p in LABELS:
-        cells = []
-        for name in LATE:
-            values = sorted(sum(results.get("late " + name, {}).get(p, {}).get("late", []), []))
-            cells.append(", ".join(show(values[min(len(values) - 1, int(len(values) * q))]) for q in (0.5, 0.9, 0.99))
-                         if values else "")
-        if any(cells):
-            lines.append(f"| {LABELS[p]} | " + " | ".join(cells) + " |")
+            lines.append(f"| {ROWS[p].label} | " + " | ".join(cells) + " |")
     return lines
 
 
 def machine():
     cpu = re.search(r"^model name\s*: (.*)$", Path("/proc/cpuinfo").read_text(encoding="utf-8"), re.M)
     return f"{os.uname().sysname} {os.uname().release}, {os.cpu_count()} x {cpu.group(1) if cpu else '?'}"
-
-
-HANDOFF_COLUMNS = [("two CPUs", "2cpu"), ("one CPU", "1cpu"), ("reply computes 2 us", "2us"), ("10 us", "10us"),
-                   ("100 us", "100us"), ("1 ms", "1ms"), ("reply sleeps 100 us", "asleep100us"), ("1 ms", "asleep1ms"),
-                   ("2 pairs on 2 CPUs", "2pairs"), ("8 pairs", "8pairs"), ("8 pairs, 2 us", "8pairs2us")]
 
 
 def tables(results):
@@ -333,16 +326,27 @@ def tables(results):
                    [(h + ", ns", "fast", m, RAW_ATOMIC) for h, m in loops] +
                    [(h + ", instructions", "instructions", m, NONE) for h, m in loops])
     lines += table(results, "Hand-off and back: us of a round (second x: to spinning)",
-                   [(h, "handoff " + n, "us", RAW_SPIN if n == "2cpu" else RAW) for h, n in HANDOFF_COLUMNS])
+                   [(h, "handoff " + n, "us", RAW_SPIN if n == "2cpu" else RAW) for n, (h, *_) in HANDOFFS.items()])
     lines += table(results, "... us of CPU time of a round, both threads; system calls of a round",
-                   [(h, "handoff " + n, "cpu", RAW) for h, n in HANDOFF_COLUMNS] +
+                   [(h, "handoff " + n, "cpu", RAW) for n, (h, *_) in HANDOFFS.items()] +
                    [("calls, two CPUs", "calls 2cpu", "calls", NONE), ("calls, one CPU", "calls 1cpu", "calls", NONE)])
     for title, metric in (("until the last waiter has returned", "total"),
                           ("in the waker's call", "wall"), ("of the waker's CPU time", "cpu")):
-        columns = [(str(n), f"wakeall {n}", metric, RAW) for n in COUNTS]
+        columns = [(str(n), f"wakeall {n}", metric, RAW_EACH if metric == "total" else RAW) for n in COUNTS]
         if metric == "total":
             columns.append(("calls for 64", "calls 64", "calls", NONE))
         lines += table(results, "Wake-all: us " + title, columns)
+    lines += table(results, "A waker that computes on: us from its wake until the other thread runs",
+                   [(f"{h}, {kind}", "busy " + n, metric, RAW) for n, h in (("1cpu", "one CPU"), ("2cpu", "two CPUs"))
+                    for kind, metric in (("a parker", "park"), ("waiters", "wait"))])
+    lines += table(results, "Many at once: us of a barrier of 8; us of a pool's call, whose caller spins until its "
+                   "workers have come (second x: to glibc's condition variable)",
+                   [("barrier of 8", "barrier 8", "us", RAW)] +
+                   [(f"{n} workers", f"crew {n}", "us", ("raw", "glibc-cond")) for n in CREWS])
+    lines += table(results, "A crowd with one deadline: ms of CPU time until the last is back, ms after the deadline; "
+                   "ms of the longest call of a waker beside them",
+                   [(f"{n}, {what}", f"crowd {n}" + ", waker" * (what == "call"), what, RAW)
+                    for n in CROWDS for what in ("cpu", "last", "call")])
     lines += table(results, "What a poll costs: parkers used once, replies of 100 us: us of a round, of its CPU time, "
                    "of the parking thread's; rounds until hand-off is fast after 1500 such replies, and after "
                    "20,000 rounds on one CPU",
@@ -350,14 +354,18 @@ def tables(results):
                     ("one thread's", "handoff fresh", "asker", RAW),
                     ("after slow replies", "recover slow", "rounds", NONE),
                     ("after one CPU", "recover onecpu", "rounds", NONE)])
-    lines += percentiles(results)
+    lines += table(results, "How late a timed park returns, us: the median, and what nine of ten do not exceed",
+                   [(f"{n}, {what}", "late " + n, what, NONE) for n in LATE for what in ("late", "most")])
     lines += table(results, "Deadlines: hand-off and back on one CPU, and us of CPU time to time out at once",
-                   [("without", "handoff 1cpu", "us", RAW), ("with a deadline", "handoff timed", "us", RAW),
+                   [("with a deadline", "handoff timed", "us", RAW),
                     ("expiry", "expire", "expire", RAW)])
     lines += table(results, "The demo's queue, four workers, 4 KiB a turn: ms for 32 MiB", [("ms", "pool", "ms", RAW)])
     lines += table(results, "Size: bytes that a static program has more than an empty one in C, of one parker, "
                    "and of the stack while it blocks",
                    [(h, "size", h, NONE) for h in ("code", "data", "bss", "object", "stack")])
+    heading, *rows = bounds(results)
+    if rows:
+        lines += ["", "### Bounds", ""] + ["| " + " | ".join(row) + " |" for row in (heading, ["---"] * 5, *rows)]
     return lines
 
 
@@ -366,10 +374,9 @@ SHOWN = [
     ("hand-off and back, us: two CPUs", "handoff 2cpu", "us", RAW), ("one CPU", "handoff 1cpu", "us", RAW),
     ("replies of 10 us", "handoff 10us", "us", RAW),
     ("wake 512: us until the last has returned", "wakeall 512", "total", RAW),
-    ("CPU us of the waker", "wakeall 512", "cpu", NONE),
+    ("CPU us of the waker", "wakeall 512", "cpu", NONE), ("barrier of 8", "barrier 8", "us", RAW),
+    ("woken by one that computes on, one CPU", "busy 1cpu", "park", RAW),
     ("code, bytes", "size", "code", NONE), ("stack", "size", "stack", NONE)]
-WAKEALL = ("raw", "valet", "valet-delegate", "glibc-cond", "libstdc++-atomic", "nsync", "absl", "rust-std",
-           "parking_lot")
 
 
 def shown(results):
@@ -377,13 +384,15 @@ def shown(results):
     def number(name, p, metric):
         value = median(results, name, p, metric)
         return None if value is None else json.loads(show(value))
-    rows = [[LABELS[p], *(cell(results, name, p, metric, floors) for _, name, metric, floors in SHOWN)] for p in LABELS]
-    handoff = {p: {n: number("handoff " + n, p, "us") for n in ("2cpu", "1cpu")} for p in LABELS}
+    rows = [[ROWS[p].label, *(cell(results, name, p, metric, floors) for _, name, metric, floors in SHOWN)]
+            for p in ROWS]
+    handoff = {p: {n: number("handoff " + n, p, "us") for n in ("2cpu", "1cpu")} for p in ROWS}
     handoff = {p: {n: v for n, v in values.items() if v is not None} for p, values in handoff.items()}
     wakeall = {p: {metric: [number(f"wakeall {n}", p, metric) for n in COUNTS] for metric in ("total", "cpu")}
-               for p in WAKEALL if median(results, "wakeall 1", p, "total") is not None}
-    return {"machine": results["machine"], "rounds": ROUNDS, "columns": [heading for heading, *_ in SHOWN],
-            "table": [row for row in rows if any(row[1:])],
+               for p in ROWS if ROWS[p].line and median(results, "wakeall 1", p, "total") is not None}
+    return {"machine": results["machine"], "rounds": ROUNDS,
+            "table": [["", *(heading for heading, *_ in SHOWN)], *(row for row in rows if any(row[1:]))],
+            "bounds": bounds(results),
             "handoff": {p: values for p, values in handoff.items() if "2cpu" in values},
             "counts": COUNTS, "wakeall": wakeall}
 
@@ -395,7 +404,7 @@ def one_a_line(data):
         if isinstance(value, dict):
             inside = [f"{json.dumps(k)}: {json.dumps(v)}" for k, v in value.items()]
         else:
-            inside = [json.dumps(v) for v in value] if key == "table" else []
+            inside = [json.dumps(v) for v in value] if key in ("table", "bounds") else []
         left, right = "{}" if isinstance(value, dict) else "[]"
         text = left + "\n  " + ",\n  ".join(inside) + "\n " + right if inside else json.dumps(value)
         lines.append(f" {json.dumps(key)}: {text}")
@@ -428,7 +437,7 @@ path = os.path.join(directory, "results.json")
 if mode == "show":
     with open(path) as f:
         results = json.load(f)
-    ROUNDS = len(results["fast"]["raw"]["unpark"])
+    ROUNDS = results["rounds"]
     COUNTS = [n for n in COUNTS if f"wakeall {n}" in results]
 else:
     results = {}
@@ -436,18 +445,20 @@ else:
     for part in (sizes, instructions, calls):
         each(part, results)
     measure(results)
-    results["machine"], results["load"] = machine(), f"{before:.1f} before, {os.getloadavg()[0]:.1f} after"
+    results["rounds"], results["machine"] = ROUNDS, machine()
+    results["load"] = f"{before:.1f} before, {os.getloadavg()[0]:.1f} after"
     with open(path, "w") as f:
         json.dump(results, f)
 lines = tables(results)
 write("table.md", lines)
 write("table.txt", aligned(lines))
 print("\n".join(aligned(lines)), flush=True)
-os.makedirs(os.path.join(directory, "shown"), exist_ok=True)
-write("shown/shown.json", [one_a_line(shown(results))])
-subprocess.run([sys.executable, os.path.join(os.path.dirname(__file__), "shown.py"),
-                os.path.join(directory, "shown/shown.json"), os.path.join(directory, "shown")], check=True)
-print(f"\nWhat test/bench keeps of a run is in {os.path.relpath(directory)}/shown; "
-      "test/bench/README.md says what to do with it.")
+if "pool" in results and "fast" in results:  # all of it
+    os.makedirs(os.path.join(directory, "shown"), exist_ok=True)
+    write("shown/shown.json", [one_a_line(shown(results))])
+    subprocess.run([sys.executable, os.path.join(os.path.dirname(__file__), "shown.py"),
+                    os.path.join(directory, "shown/shown.json"), os.path.join(directory, "shown")], check=True)
+    print(f"\nWhat test/bench keeps of a run is in {os.path.relpath(directory)}/shown; "
+          "test/bench/README.md says what to do with it.")
 if failures:
     sys.exit("bench: failed, and left out: " + ", ".join(sorted(failures)))

@@ -3,7 +3,7 @@
 
     DIR/handoff.svg    a hand-off and back, on two CPUs and on one: a bar a program
     DIR/wakeall.svg    one thread wakes many: a line a program
-    DIR/table.md       the table of test/bench/README.md
+    DIR/table.md       the tables of test/bench/README.md
 
 valet is blue and thick; the futex pair by hand, to which everything is compared, is a dashed line.
 """
@@ -13,32 +13,9 @@ import os
 import sys
 from xml.sax.saxutils import escape
 
+from rows import ROWS
+
 BLUE, DEEP, PALE, INK, GREY, BAR, RULE = "#0b57d0", "#4a80d6", "#7ba7ea", "#1f2328", "#59636e", "#c8ced6", "#e4e7eb"
-# What it is in a picture of hand-offs, and in one of wake-alls
-NAMES = {
-    "spin": ("floor: spinning", None),
-    "raw": ("floor: a futex pair by hand", "futex pair by hand"),
-    "valet": ("valet", "valet"),
-    "valet-sleep": ("valet, -Dspin=disabled", None),
-    "valet-delegate": (None, "valet, delegate"),
-    "glibc-sem": ("glibc sem_t", "glibc barrier"),
-    "glibc-cond": ("glibc condition variable", "glibc condvar"),
-    "musl-sem": ("musl sem_t", "musl barrier"),
-    "musl-cond": ("musl condition variable", "musl condvar"),
-    "libstdc++-sem": ("libstdc++ binary_semaphore", None),
-    "libstdc++-atomic": ("libstdc++ atomic wait", "libstdc++ atomic"),
-    "libc++-sem": ("libc++ binary_semaphore", None),
-    "libc++-atomic": ("libc++ atomic wait", "libc++ atomic"),
-    "nsync": ("nsync cv", "nsync cv"),
-    "absl": ("Abseil Mutex", "Abseil Notification"),
-    "rust-std": ("Rust thread::park", "Rust Condvar"),
-    "parking_lot": ("parking_lot Condvar", "parking_lot Condvar"),
-}
-LINES = {  # how the others are told apart, beside their names
-    "glibc-sem": "#8c564b", "glibc-cond": "#8c564b", "musl-sem": "#6b7280", "musl-cond": "#6b7280",
-    "libstdc++-atomic": "#2f9e63", "libc++-atomic": "#2f9e63", "nsync": "#c2780c", "absl": "#c0392b",
-    "rust-std": "#8e44ad", "parking_lot": "#0f8b8d",
-}
 
 
 class Picture:
@@ -85,7 +62,7 @@ def number(v):
 # ---- Hand-off: bars, the programs from the fastest on two CPUs down; the same rows for both panels ----
 
 def handoff(shown, path):
-    rows = sorted(((v, p) for p, v in shown["handoff"].items() if NAMES[p][0]), key=lambda row: row[0]["2cpu"])
+    rows = sorted(((v, p) for p, v in shown["handoff"].items() if ROWS[p].bar), key=lambda row: row[0]["2cpu"])
     top, step, left = 92, 25, 218
     panels = [("2cpu", left, 320, "on two CPUs"), ("1cpu", 616, 300, "on one CPU")]
     bottom = top + step * len(rows)
@@ -100,7 +77,7 @@ def handoff(shown, path):
         for n, (values, p) in enumerate(rows):
             y = top + step * n
             if x == left:
-                picture.text(left - 10, y + 13, NAMES[p][0], 13, BLUE if is_valet(p) else INK, "end", p == "valet")
+                picture.text(left - 10, y + 13, ROWS[p].bar, 13, BLUE if is_valet(p) else INK, "end", p == "valet")
             if cpus not in values:
                 picture.text(x + 6, y + 13, "(not run)", 12, GREY, halo=True)
                 continue
@@ -155,18 +132,18 @@ def panel(picture, x, title, note, counts, lines, ticks):
     ends = [place(counts[-1], values[-1])[1] for _, values in lines]
     for (p, values), end, at in zip(lines, ends, spread(ends, 16, top - 4, bottom)):
         points = [place(n, v) for n, v in zip(counts, values)]
-        colour = BLUE if p == "valet" else PALE if is_valet(p) else INK if p == "raw" else LINES[p]
+        colour = BLUE if p == "valet" else PALE if is_valet(p) else ROWS[p].colour
         picture.line(points, colour, 4.5 if is_valet(p) else 1.4, "5,4" if p == "raw" else "")
         if is_valet(p):
             for point in points:
                 picture.dot(*point, 4.5, colour)
         picture.line([(x + width + 4, end), (x + width + 16, at), (x + width + 20, at)], colour, 0.8)
-        picture.text(x + width + 24, at + 4, NAMES[p][1], 12.5, DEEP if colour == PALE else colour, bold=is_valet(p))
+        picture.text(x + width + 24, at + 4, ROWS[p].line, 12.5, DEEP if colour == PALE else colour, bold=is_valet(p))
 
 
 def wakeall(shown, path):
     # valet last, so that it is on top
-    names = sorted((p for p in shown["wakeall"] if NAMES[p][1]), key=lambda p: (p == "valet", is_valet(p), p == "raw"))
+    names = sorted((p for p in shown["wakeall"] if ROWS[p].line), key=lambda p: (p == "valet", is_valet(p), p == "raw"))
     counts = shown["counts"]
     total, cpu = ([(p, shown["wakeall"][p][metric]) for p in names] for metric in ("total", "cpu"))
     each = [(p, [v / n for v, n in zip(values, counts)]) for p, values in total]
@@ -186,10 +163,12 @@ def wakeall(shown, path):
     picture.save(path)
 
 
-def table(shown, path):
-    rows = [["", *shown["columns"]], ["---"] * (len(shown["columns"]) + 1), *shown["table"]]
+def tables(shown, path):
+    """The rows, and the bounds"""
     with open(path, "w", encoding="utf-8") as f:
-        f.writelines("| " + " | ".join(row) + " |\n" for row in rows)
+        for n, (heading, *rows) in enumerate(shown[name] for name in ("table", "bounds") if name in shown):
+            f.write("\n" * (n > 0))
+            f.writelines("| " + " | ".join(row) + " |\n" for row in (heading, ["---"] * len(heading), *rows))
 
 
 if __name__ == "__main__":
@@ -197,4 +176,4 @@ if __name__ == "__main__":
         data = json.load(file)
     handoff(data, os.path.join(sys.argv[2], "handoff.svg"))
     wakeall(data, os.path.join(sys.argv[2], "wakeall.svg"))
-    table(data, os.path.join(sys.argv[2], "table.md"))
+    tables(data, os.path.join(sys.argv[2], "table.md"))
