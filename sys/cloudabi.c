@@ -38,7 +38,7 @@
 #define CLOUDABI_LOCK_WRLOCKED              0x40000000u
 #define CLOUDABI_LOCK_KERNEL_MANAGED        0x80000000u
 
-typedef _Atomic uint32_t cloudabi_lock_t;
+typedef _Atomic uint32_t __attribute__((may_alias)) cloudabi_lock_t;
 
 struct subscription {
     uint64_t userdata;

@@ -63,6 +63,18 @@ END
 # shellcheck disable=SC2046 # a list of words
 try 'no line is too long' short_lines $(files | grep -E '\.(sh|py|md)$')
 
+# aliases FILE...: a system's own view of a struct valet_sema is one that may alias it
+aliases() {
+    awk '/^struct os_sema \{/ { inside = 1 }
+        inside && /^}/ {
+            if ($0 !~ /^} __attribute__\(\(may_alias\)\);/) { print FILENAME ": " $0; bad = 1 }
+            inside = 0
+            n++
+        }
+        END { exit bad || !n }' "$@"
+}
+try 'each view of a semaphore may alias it' aliases sys/*.[ch] test/green/sys_sema.c
+
 # check FILE...: cppcheck. constParameterPointer (not in 2.10) asks for other types than valet.h and valet_sys.h
 # have. Newer ones look at some branches only, unless told to look at all.
 case $(cppcheck --help) in
@@ -107,6 +119,8 @@ longer() {
     [ "$(short_lines "$1")" = "$1:3: 133 characters, not 132" ]
 }
 try 'planted: a long line in a page, and a row, which may be' longer build/planted/long.md
+printf 'struct os_sema {\n    int posted;\n};\n' >build/planted/alias.c
+try_not 'planted: a view that may not' aliases build/planted/alias.c
 printf 'int f( int x ){return x;}\n' >build/planted/format.c
 try_not 'planted: a badly formatted line' "$format" --dry-run --Werror --style=file:.clang-format build/planted/format.c
 cat >build/planted/tidy.c <<'END'
