@@ -166,9 +166,9 @@ VALET_API void valet_unpark(struct valet_parker *p);
 struct valet_waiters {
     uintptr_t word; /* the library's; the state is in its low bits; aligned, as a parker's */
 };
-#define VALET_WAITERS_INIT(state) \
-    {                             \
-        (state) & VALET_STATE_MAX \
+#define VALET_WAITERS_INIT(state)            \
+    {                                        \
+        (uintptr_t)(state) & VALET_STATE_MAX \
     }
 
 /*
