@@ -52,6 +52,12 @@ static valet_word32 *word_of(const struct valet_waiters *w)
     return (valet_word32 *)&w->word;
 }
 
+void valet_waiters_init(struct valet_waiters *w, unsigned state)
+{
+    VALET_ASSERT(state <= STATE);
+    w->word = state & STATE;
+}
+
 unsigned valet_waiters_state(const struct valet_waiters *w)
 {
     /* acquire: SEEN, pairs with SET */

@@ -80,6 +80,12 @@ static struct node *newest(uintptr_t word)
     return (struct node *)(word & ~NODE_BITS);
 }
 
+void valet_waiters_init(struct valet_waiters *w, unsigned state)
+{
+    VALET_ASSERT(state <= STATE);
+    w->word = state & STATE;
+}
+
 unsigned valet_waiters_state(const struct valet_waiters *w)
 {
     /* acquire: SEEN, pairs with SET */

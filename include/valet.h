@@ -172,6 +172,15 @@ struct valet_waiters {
     }
 
 /*
+ * The same at run time: set the state, with nobody who waits.
+ *
+ * state     as of valet_store_and_wake
+ * order     none
+ * context   anywhere, while no other thread uses w
+ */
+VALET_API void valet_waiters_init(struct valet_waiters *w, unsigned state);
+
+/*
  * The state now.
  *
  * returns   0 to VALET_STATE_MAX

@@ -63,6 +63,9 @@ static void test_state_is_what_was_stored(void)
         }
         struct valet_waiters moved = w;
         CHECK_EQ(valet_waiters_state(&moved), VALET_STATE_MAX);
+        struct valet_waiters begun = {UINTPTR_MAX}, first = VALET_WAITERS_INIT(s);
+        valet_waiters_init(&begun, s);
+        CHECK_EQ(begun.word, first.word);
     }
 }
 
