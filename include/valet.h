@@ -259,6 +259,8 @@ VALET_API void valet_store_and_delegate(struct valet_waiters *w, unsigned state)
 
 /* ---- Futex: wait on any 32-bit word ---------------------------------------------------------- */
 
+#define VALET_FUTEX_ALL UINT32_MAX
+
 /*
  * Block while *word is expected, until a wake or the deadline. The comparison and going to sleep
  * are one step with respect to valet_futex_wake. Words are private to the process.
@@ -285,8 +287,8 @@ VALET_API int valet_futex_wait(uint32_t *word, uint32_t expected, uint64_t deadl
  * more; and the child of a fork finds the table empty on the posix row only.
  *
  * word      may be dead by now: the address is a key, the word is not read
- * count     how many; 0: nobody; above INT32_MAX: all. More may wake: a few systems wake all (their
- *           rows say so), and any wait may return for no reason
+ * count     how many; 0: nobody; VALET_FUTEX_ALL, as any above INT32_MAX: all. More may wake: a few
+ *           systems wake all (their rows say so), and any wait may return for no reason
  * order     none: change the word with release yourself
  * context   as valet_unpark
  */

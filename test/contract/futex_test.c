@@ -152,7 +152,7 @@ static void test_an_unmapped_word_is_an_error_and_no_fault(void)
     CHECK_EQ(valet_futex_wait(page, 0, VALET_FOREVER), VALET_ERR_SYSTEM);
     CHECK_EQ(valet_futex_wait(page, 0, valet_now() + S), VALET_ERR_SYSTEM);
     valet_futex_wake(page, 1);
-    valet_futex_wake(page, UINT32_MAX);
+    valet_futex_wake(page, VALET_FUTEX_ALL);
 #else
     test_write("   promised where a kernel compares the word; not by this system\n");
 #endif
@@ -191,7 +191,7 @@ static void fill_dorm(uint64_t nap)
 static void empty_dorm(void)
 {
     atomic_store(&dorm.word, 1);
-    wake(&dorm.word, UINT32_MAX);
+    wake(&dorm.word, VALET_FUTEX_ALL);
     for (unsigned i = 0; i < dorm.n; i++) {
         test_join(dorm.t[i]);
         CHECK(dorm.s[i].result == VALET_OK || dorm.s[i].result == VALET_CHANGED);
@@ -309,7 +309,7 @@ static void test_words_do_not_disturb_each_other(void)
     for (unsigned i = 0; i < n; i++) {
         unsigned this = n - 1 - i;
         atomic_store(&words[this], 1);
-        wake(&words[this], UINT32_MAX);
+        wake(&words[this], VALET_FUTEX_ALL);
         test_join(t[this]);
         CHECK(s[this].result == VALET_OK || s[this].result == VALET_CHANGED);
         for (unsigned j = 0; j < this; j++)
@@ -322,7 +322,7 @@ static void test_a_wake_is_not_kept(void)
 {
     futex word = 0;
     wake(&word, 1);
-    wake(&word, UINT32_MAX);
+    wake(&word, VALET_FUTEX_ALL);
     if (valet_now() != 0 && EXACT)
         CHECK_EQ(wait_on(&word, 0, valet_now() + 2 * MS), VALET_TIMEDOUT);
 }
