@@ -11,7 +11,9 @@
  * there where it saves a call of the clock. Objects hold no pointer to themselves: they may be
  * moved while no thread uses them, and need no destruction. Nobody else waits on an object's
  * address: a wait of other means that was begun on what the memory was before, and not cancelled
- * (io_uring's, Atomics.waitAsync), may take the wake that was for one thread.
+ * (io_uring's, Atomics.waitAsync), may take the wake that was for one thread. No handler may jump
+ * out of a call, and no thread may be ended inside one: what it has left in the word would be found
+ * by the others.
  *
  * "Futex kind" and "sema kind" are the two kinds of system under the library; the README's table
  * says which one each system is. They differ for the user only where a comment below says so.
@@ -80,7 +82,12 @@ enum valet_status {
  *     }
  */
 
-/* A token, held or not, and room for one parked thread. All-zero is a parker without a token. */
+/*
+ * A token, held or not, and room for one parked thread. All-zero is a parker without a token. Where
+ * a park polls its word before it sleeps (Linux, by itself), how long is what this parker's own
+ * sleeps have earned: a new one does not poll, so one for each thread is faster than one for each
+ * wait.
+ */
 struct valet_parker {
     uintptr_t word; /* the library's; aligned as its type is, so not in a packed struct */
 };
@@ -248,7 +255,7 @@ VALET_API void valet_store_and_wake(struct valet_waiters *w, unsigned state);
  * valet_store_and_wake.
  *
  * w, state  as valet_store_and_wake. A thread inside valet_compare_and_wait may wake others before
- *           it returns, so no handler may jump out of it
+ *           it returns
  * order     as valet_store_and_wake
  * context   as valet_unpark
  * cost      one atomic operation when nobody has waited since the last one; else one system call
