@@ -60,7 +60,11 @@ enum valet_status {
     VALET_ERR_SYSTEM = -4 /* the kernel refused or answered nonsense; nothing was consumed */
 };
 
+#ifdef __BINDGEN__ /* bindgen loses a macro of this size: give it -D__BINDGEN__ */
+static const uint64_t VALET_FOREVER = 18446744073709551615u;
+#else
 #define VALET_FOREVER UINT64_MAX /* as a deadline or a timeout: none */
+#endif
 
 /* ---- Parker: one thread parks, others wake it ------------------------------------------------ */
 
