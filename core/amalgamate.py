@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT OR Apache-2.0
-"""Write the library as one file, valet.c, and valet.h beside it.
+"""Write the library as one file, valet.c, and valet.h and valet_config.h beside it.
 
 Each file of core/ and sys/ is a translation unit with short names of its own. In one file, and in the
 user's file that includes it, they would meet: so what a unit keeps for itself gets the unit's prefix
@@ -264,6 +264,12 @@ def amalgamate(tree, options):
 """
 
 
+def config(tree, options):
+    """valet_config.h, as include/meson.build fills it in."""
+    values = {"os": options.os, "OS": options.os.upper(), "KIND": options.kind.upper()}
+    return re.sub(r"@(\w+)@", lambda match: values[match.group(1)], tree.read_whole("include/valet_config.h.in"))
+
+
 def write(path, text):
     with open(path, "w", encoding="utf-8", newline="\n") as file:
         file.write(text)
@@ -279,13 +285,14 @@ def main():
     parser.add_argument("spin", choices=["0", "1"], help="VALET_SPIN, where the user does not define it")
     parser.add_argument("version")
     parser.add_argument("output", help="valet.c")
-    parser.add_argument("header", help="valet.h")
+    parser.add_argument("header", help="valet.h; valet_config.h is written beside it")
     parser.add_argument("depfile")
     options = parser.parse_args()
 
     tree = Tree(options.root, options.cpus.split(","))
     write(options.output, amalgamate(tree, options))
     write(options.header, tree.read_whole("include/valet.h"))
+    write(os.path.join(os.path.dirname(options.header), "valet_config.h"), config(tree, options))
     write(options.depfile, f"{options.output}: " + " ".join(dict.fromkeys(tree.used)).replace("\\", "/") + "\n")
 
 

@@ -16,8 +16,8 @@ try 'meson install' env DESTDIR="$root" meson install -C "$build" --no-rebuild
 prefix=$root$(meson introspect --buildoptions "$build" | python3 -c '
 import json, sys
 print(next(o["value"] for o in json.load(sys.stdin) if o["name"] == "prefix"))')
-for file in include/valet.h include/valet_sys.h share/man/man3/valet_park.3 share/man/man3/valet_waiters.3 \
-    share/man/man3/valet_futex.3 share/man/man7/valet.7 share/man/man7/valet_sys.7; do
+for file in include/valet.h include/valet_sys.h include/valet_config.h share/man/man3/valet_park.3 \
+    share/man/man3/valet_waiters.3 share/man/man3/valet_futex.3 share/man/man7/valet.7 share/man/man7/valet_sys.7; do
     try "installed: $file" test -f "$prefix/$file"
 done
 pc=$(find "$prefix" -name valet.pc)
@@ -49,6 +49,13 @@ told() {
     [ "$(pkg-config --variable=os valet)-$(pkg-config --variable=kind valet)" = linux-futex ]
 }
 try 'pkg-config tells the system and the kind' told
+# configured DIRECTORY SYSTEM KIND: the header tells them to the preprocessor
+configured() {
+    printf '#include <valet_config.h>\n#if VALET_KIND == VALET_KIND_%s && VALET_SYSTEM_%s\nVALET_SYSTEM\n#endif\n' \
+        "$3" "$(echo "$2" | tr '[:lower:]' '[:upper:]')" | gcc -E -P -Wundef -Werror "-I$1" - | grep -qx "\"$2\""
+}
+try 'valet_config.h does so, too' configured "$prefix/include" linux FUTEX
+try_not 'planted: it is of the other kind' configured "$prefix/include" linux SEMA
 
 # CMake, from where it was installed and from where the whole tree was moved to
 cat >"$dir/outside/CMakeLists.txt" <<'END'
@@ -107,6 +114,7 @@ try '... of the posix row, which needs threads' by_subproject -Dvalet:os=posix
 posix() {
     meson setup "$dir/tree/build-posix" "$dir/tree" -Dos=posix -Dtests=false -Dlibdir=lib &&
         DESTDIR=$dir/posix meson install -C "$dir/tree/build-posix" &&
+        configured "$dir/posix/usr/local/include" posix SEMA &&
             by_cmake "$dir/posix/usr/local" posix-sema "$version"
 }
 try 'the posix row, by CMake' posix
@@ -121,7 +129,7 @@ mkdir -p "$dir/a/much/deeper/directory"
 cp -r "$dir/tree" "$dir/a/much/deeper/directory/valet"
 try 'built in its tree' twice one "$dir/tree" "$dir/tree/build"
 try 'built outside of a copy' twice two "$dir/a/much/deeper/directory/valet" "$dir/elsewhere"
-same() { diff -r "$dir/one" "$dir/two" && [ "$(find "$dir/one" -type f | wc -l)" -ge 11 ]; }
+same() { diff -r "$dir/one" "$dir/two" && [ "$(find "$dir/one" -type f | wc -l)" -ge 12 ]; }
 try 'the installed files are the same, byte by byte' same
 debug() {
     readelf --debug-dump=info "$dir/one${library#"$root"}/libvalet.a" | grep -q 'DW_AT_name .*park_futex.c'

@@ -27,6 +27,8 @@ try 'meson compile amalgamation' meson compile -C "$build" amalgamation
 try 'valet.h lies beside it' cmp include/valet.h "$build/core/valet.h"
 fresh() {
     SPIN=1 write linux futex linux.c x86_64,aarch64,riscv64,wasm32 . &&
+        cmp "$dir/linux/valet_config.h" "$build/core/valet_config.h" &&
+        cmp "$dir/linux/valet_config.h" "$build/include/valet_config.h" &&
         tail -n +5 "$dir/linux/valet.c" >"$dir/1" && tail -n +5 "$build/core/valet.c" >"$dir/2" && cmp "$dir/1" "$dir/2"
 }
 try 'it is what the script writes' fresh
