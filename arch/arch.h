@@ -13,6 +13,10 @@
 #ifndef VALET_ARCH_H
 #define VALET_ARCH_H
 
+#if defined __ILP32__ && (defined __x86_64__ || defined __aarch64__)
+#error "valet: system calls here take pointers of 64 bits; this is x32 or ILP32"
+#endif
+
 #if defined __x86_64__
 #include "arch/x86_64.h" // IWYU pragma: export
 #elif defined __aarch64__

@@ -57,7 +57,7 @@ class Tree:
             fail(f"CPUs are {', '.join(name for _, _, name in rows)}")
         chain = "".join(f"#{'el' if n else ''}if {condition}\n{include}\n"
                         for n, (condition, include) in enumerate(kept))
-        start, end = text.index("#if defined"), text.index("#else\n#error")
+        start, end = re.search(r"^#if .*\n#include", text, re.M).start(), text.index("#else\n#error")
         return text[:start] + chain + text[end:]
 
     def expand(self, path, front=None):
