@@ -56,16 +56,23 @@ explorer() {
     gcc -no-pie "$out"/*.o -o "$out/explore"
 }
 
-# scenarios of a file of the core begin with the same word
-prefix() {
-    basename "$1" | sed 's/_.*//; s/waiters/wait/'
-}
+# The copy of the sources in which one file at a time is changed, and put back afterwards.
+mkdir -p "$dir/tree/test"
+cp -r arch core include sys "$dir/tree/"
+cp -r test/c11 test/demo "$dir/tree/test/"
 
-# tree: a copy of the sources, to be changed
-tree() {
-    rm -rf "$dir/tree" && mkdir -p "$dir/tree/test" && cp -r arch core include sys "$dir/tree/" &&
-        cp -r test/c11 test/demo "$dir/tree/test/"
-}
+# rest KIND OBJECT: all other objects of an explorer, linked to one, which stays
+rest() (
+    cd "$dir/$1" || exit
+    [ ! -e "rest/$2" ] || exit 0
+    mkdir -p rest
+    kept=$2
+    set --
+    for other in *.o; do
+        [ "$other" = "$kept" ] || set -- "$@" "$other"
+    done
+    ld -r -o "rest/$kept" "$@"
+)
 
 # changed VARIANT FILE: the explorer with FILE as it is in the copy
 changed() {
@@ -75,20 +82,21 @@ changed() {
     sys/by_id.h) source=$system ;;
     *) source=$2 ;;
     esac
-    rm -rf "$dir/changed" && mkdir -p "$dir/changed" && cp "$dir/$1"/*.o "$dir/changed/" &&
-        guest "$dir/tree" "$dir/tree/$source" "$dir/changed/$(basename "$source" .c).o" &&
-        gcc -no-pie "$dir"/changed/*.o -o "$dir/changed/explore"
+    object=${source##*/} object=${object%.c}.o
+    guest "$dir/tree" "$dir/tree/$source" "$dir/changed.o" && rest "$1" "$object" &&
+        gcc -no-pie "$dir/changed.o" "$dir/$1/rest/$object" -o "$dir/changed"
 }
 
 # must_find LABEL SCENARIO [WORDS]: it must find something in a scenario that begins so, and say WORDS. A
 # limit of the explorer that was met is not a find.
 must_find() {
-    output=$(timeout 300 "$dir/changed/explore" -q "$2" 2>&1)
+    output=$(timeout 300 "$dir/changed" -q "$2" 2>&1)
     status=$?
-    line=$(printf '%s\n' "$output" | grep '^FAILED')
-    found=$(printf '%s\n' "$line" |
-        sed 's/^FAILED *\([^ ]*\) *\([0-9]*\) states *\([0-9]*\) steps .* s  \(.*\)/\1: \4 (\2 states, \3 steps)/')
-    if [ $status -ne 1 ] || [ -z "$line" ]; then
+    found=$(printf '%s\n' "$output" | sed -n '/^FAILED/{
+        s/^FAILED *\([^ ]*\) *\([0-9]*\) states *\([0-9]*\) steps .* s  \(.*\)/\1: \4 (\2 states, \3 steps)/
+        p
+    }')
+    if [ $status -ne 1 ] || [ -z "$found" ]; then
         bad "$1  NOT FOUND (exit status $status)"
     else
         case $found in
@@ -116,16 +124,18 @@ done
 echo
 # Not those of word.h: it only mends a compiler.
 try 'every order is written out (orders.py)' sh -c \
-    "find core sys/by_id.h sys/cloudabi.c sys/windows_keyed.c -name '*.[ch]' ! -name word.h | sort | xargs python3 test/c11/orders.py >$dir/orders"
+    "find core sys/by_id.h sys/cloudabi.c sys/windows_keyed.c -name '*.[ch]' ! -name word.h | sort | xargs python3 test/c11/orders.py $dir/weaker >$dir/orders"
 try 'every order is written out (clang)' clang -std=c11 -fsyntax-only -ffreestanding \
     -Werror=atomic-implicit-seq-cst -I. -Iinclude core/*.c
-python3 test/c11/orders.py --seq-cst test/demo/wc.c >>"$dir/orders" || bad 'orders of the demo'
-some 5 <"$dir/orders" >"$dir/weaken"
-while read -r file line column order weaker; do
+python3 test/c11/orders.py --seq-cst "$dir/weaker" test/demo/wc.c >>"$dir/orders" || bad 'orders of the demo'
+some 5 <"$dir/orders" >"$dir/chosen"
+while read -r file line order weaker copy; do
+    scenario=${file#core/} scenario=${scenario%_*.c} # scenarios of a file of the core begin with its word
+    [ "$scenario" != waiters ] || scenario='wait'
     case $file in
-    core/park_futex.c) variant=spin scenario=park ;;
-    core/*_futex.c) variant=futex scenario=$(prefix "$file") ;;
-    core/*_sema.c) variant=sema scenario=$(prefix "$file") ;;
+    core/park_futex.c) variant=spin ;;
+    core/*_futex.c) variant=futex ;;
+    core/*_sema.c) variant=sema ;;
     sys/by_id.h) variant=by_id scenario=park ;;
     sys/windows_keyed.c) variant=keyed scenario=park ;;
     sys/cloudabi.c) variant=lock scenario=park ;;
@@ -136,8 +146,7 @@ while read -r file line column order weaker; do
         ;;
     esac
     label=$(printf '%-26s %-8s-> %-8s' "$file:$line" "$order" "$weaker")
-    tree || exit 1
-    python3 test/c11/orders.py --weaken "$file" "$line" "$column" "$weaker" >"$dir/tree/$file"
+    cp "$copy" "$dir/tree/$file"
     if cmp -s "$file" "$dir/tree/$file"; then
         bad "$label  cannot be weakened"
     elif changed "$variant" "$file"; then
@@ -145,7 +154,8 @@ while read -r file line column order weaker; do
     else
         bad "$label  does not compile"
     fi
-done <"$dir/weaken"
+    cp "$file" "$dir/tree/$file"
+done <"$dir/chosen"
 
 # Planted bugs.
 echo
@@ -153,12 +163,12 @@ python3 test/lib/plant.py --list test/c11/bugs >"$dir/all" || bad 'the list of b
 some 5 <"$dir/all" >"$dir/bugs"
 while read -r name kind scenario _ says; do
     label=$(printf '%-46s' "$name")
-    tree || exit 1
     file=$(sed -n "/^bug $name\$/,/^in /s/^in //p" test/c11/bugs)
     if python3 test/lib/plant.py --bug test/c11/bugs "$name" "$dir/tree" && changed "$kind" "$file"; then
         must_find "$label" "$scenario" "$says"
     else
         bad "$label  cannot be planted"
     fi
+    cp "$file" "$dir/tree/$file"
 done <"$dir/bugs"
 counted c11

@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT OR Apache-2.0
-"""orders.py FILE...: one line for each way to weaken one memory order or fence of the files:
-    file line column order weaker
-orders.py --seq-cst FILE...: the same for those that are seq_cst.
-orders.py --weaken FILE LINE COLUMN WEAKER: the file with that one made so, to standard output.
+"""orders.py DIRECTORY FILE...: one line for each way to weaken one memory order or fence of the files:
+    file line order weaker copy
+where copy, in the directory, is the file with that one made so.
+orders.py --seq-cst DIRECTORY FILE...: the same for those that are seq_cst.
 
 Fails where an order is not written out, since that one could not be weakened."""
 import re
@@ -48,25 +48,22 @@ def ways(text):
                     re.sub(r"^atomic_(\w+)_explicit$", r"\1", name))
                 if allowed and weaker not in allowed + ["relaxed"]:
                     continue
-            line = text.count("\n", 0, m.start()) + 1
-            column = m.start(1) - text.rfind("\n", 0, m.start()) - 1
-            yield line, column, m[1], weaker
+            yield m.start(1), m[1], weaker
 
 
-if sys.argv[1] == "--weaken":
-    lines = Path(sys.argv[2]).read_text(encoding="utf-8").split("\n")
-    number, column = int(sys.argv[3]) - 1, int(sys.argv[4])
-    lines[number] = (lines[number][:column]
-                     + re.sub(r"^\w+", sys.argv[5], lines[number][column:]))
-    print("\n".join(lines), end="")
-else:
-    only = sys.argv[1] == "--seq-cst"
-    for path in sys.argv[1 + only:]:
-        text = code(Path(path).read_text(encoding="utf-8"))
-        implicit = IMPLICIT.search(text)
-        if implicit and not only:
-            line = text.count("\n", 0, implicit.start()) + 1
-            sys.exit(f"{path}:{line}: an order that is not written out: {implicit[0]}")
-        for line, column, order, weaker in ways(text):
-            if order == "seq_cst" or not only:
-                print(path, line, column, order, weaker)
+only = sys.argv[1] == "--seq-cst"
+directory, *paths = sys.argv[1 + only:]
+Path(directory).mkdir(parents=True, exist_ok=True)
+for path in paths:
+    original = Path(path).read_text(encoding="utf-8")
+    text = code(original)
+    implicit = IMPLICIT.search(text)
+    if implicit and not only:
+        line = text.count("\n", 0, implicit.start()) + 1
+        sys.exit(f"{path}:{line}: an order that is not written out: {implicit[0]}")
+    for at, order, weaker in ways(text):
+        if order != "seq_cst" and only:
+            continue
+        copy = f"{directory}/{path.replace('/', '-')}-{at}-{weaker}"
+        Path(copy).write_text(original[:at] + weaker + original[at + len(order):], encoding="utf-8")
+        print(path, text.count("\n", 0, at) + 1, order, weaker, copy)
