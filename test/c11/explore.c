@@ -192,14 +192,16 @@ extern unsigned char __start_guest[], __stop_guest[]; /* variables of scenarios 
 static unsigned char *guest_at_start;
 
 /* A state as bytes: written for the hash and to come back to it, read back for the second. */
-static unsigned char buffer[1 << 18];
+enum { BUFFER_SIZE = 1 << 18 };
+static unsigned char buffer[BUFFER_SIZE + 16];
+static uint64_t key[BUFFER_SIZE / 8 + 2];
 static size_t buffer_used;
 static bool reading_back;
 
-static void bytes(void *p, size_t size)
+static inline __attribute__((always_inline)) void bytes(void *p, size_t size)
 {
-    if (buffer_used + size > sizeof buffer) {
-        violation("a state of more than %zu bytes", sizeof buffer);
+    if (buffer_used + size > BUFFER_SIZE) {
+        violation("a state of more than %d bytes", BUFFER_SIZE);
         return;
     }
     if (reading_back)
@@ -209,10 +211,42 @@ static void bytes(void *p, size_t size)
     buffer_used += size;
 }
 
+enum { LINE = 32 };
+
+static bool is_line_of_start(size_t at)
+{
+    typedef uint64_t __attribute__((may_alias, aligned(1))) word;
+    const word *now = (void *)(__start_guest + at), *then = (void *)(guest_at_start + at);
+    return ((now[0] ^ then[0]) | (now[1] ^ then[1]) | (now[2] ^ then[2]) | (now[3] ^ then[3])) == 0;
+}
+
+/* The variables: only the lines that are not as they were at the start, each after its number. */
+static void guest_bytes(void)
+{
+    size_t size = (size_t)(__stop_guest - __start_guest), lines = size / LINE, line = 0;
+    if (reading_back)
+        memcpy(__start_guest, guest_at_start, size);
+    for (;; line++) {
+        while (!reading_back && line < lines && is_line_of_start(line * LINE))
+            line++;
+        bytes(&line, sizeof line);
+        if (line == lines)
+            break;
+        bytes(__start_guest + line * LINE, LINE);
+    }
+    bytes(__start_guest + lines * LINE, size % LINE);
+}
+
 static void all_bytes(void)
 {
     buffer_used = 0;
-    bytes(world.thread, (size_t)threads * sizeof world.thread[0]);
+    for (int t = 0; t < threads; t++) {
+        struct thread *thread = &world.thread[t];
+        bytes(thread, offsetof(struct thread, acquired));
+        if (with_fences)
+            bytes(&thread->acquired, sizeof thread->acquired + sizeof thread->released);
+        bytes(&thread->sema, sizeof thread->sema);
+    }
     bytes(world.granule, sizeof world.granule);
     bytes(&world.seq_cst, sizeof world.seq_cst);
     bytes(&world.spurious, 1);
@@ -231,25 +265,31 @@ static void all_bytes(void)
         if (used != NULL)
             bytes(used, (size_t)(top - used));
     }
-    bytes(__start_guest, (size_t)(__stop_guest - __start_guest));
+    guest_bytes();
 }
 
+static uint64_t mixed(uint64_t x)
+{
+    x = (x ^ (x >> 30)) * 0xbf58476d1ce4e5b9u;
+    x = (x ^ (x >> 27)) * 0x94d049bb133111ebu;
+    return x ^ (x >> 31);
+}
+
+/* NH, of UMAC (Black et al., 1999): the sum of the products of pairs of words, each with the key
+ * of its place. */
 static uint64_t hash_of_buffer(void)
 {
-    uint64_t lane[4] = {1, 2, 3, 4};
-    memset(buffer + buffer_used, 0, 32);
-    for (size_t i = 0; i < buffer_used; i += 32)
-        for (int l = 0; l < 4; l++) {
-            uint64_t word;
-            memcpy(&word, buffer + i + 8 * l, 8);
-            lane[l] = (lane[l] ^ word) * 0x9e3779b97f4a7c15u;
-            lane[l] ^= lane[l] >> 29;
-        }
-    uint64_t hash = buffer_used;
-    for (int l = 0; l < 4; l++) {
-        hash = (hash ^ lane[l]) * 0xbf58476d1ce4e5b9u;
-        hash ^= hash >> 32;
+    unsigned __int128 sum = buffer_used;
+    if (key[0] == 0)
+        for (size_t i = 0; i < sizeof key / sizeof key[0]; i++)
+            key[i] = mixed((i + 1) * 0x9e3779b97f4a7c15u);
+    memset(buffer + buffer_used, 0, 16);
+    for (size_t i = 0; i < buffer_used; i += 16) {
+        uint64_t word[2];
+        memcpy(word, buffer + i, 16);
+        sum += (unsigned __int128)(word[0] + key[i / 8]) * (word[1] + key[i / 8 + 1]);
     }
+    uint64_t hash = mixed((uint64_t)sum + mixed((uint64_t)(sum >> 64)));
     return hash ? hash : 1;
 }
 

@@ -156,10 +156,11 @@ int moves_of(int t, struct move *move)
 bool tracing;
 char told[300];
 
-static void tell(const char *format, ...)
+/* Names are looked up for a report only. */
+#define tell(...) (tracing ? tell_it(__VA_ARGS__) : (void)0)
+
+static void tell_it(const char *format, ...)
 {
-    if (!tracing)
-        return;
     size_t length = strlen(told);
     va_list arguments;
     va_start(arguments, format);
