@@ -50,11 +50,15 @@ else
     bad "the Rust crate needs: $unknown ($calls of valet)"
 fi
 
+# cxx COMPILER...: with the options of the test
+cxx() {
+    "$@" -std=c++20 -g -Wall -Wextra -Wpedantic -Wconversion -Wshadow -pthread -I"$root/include"
+}
+
 cpp() { # CLIENTS OUTPUT LIBRARY COMPILER...: compiles the test
     clients=$1 output=$2 library=$3
     shift 3
-    "$@" -std=c++20 -g -Wall -Wextra -Wpedantic -Wconversion -Wshadow -pthread -I"$root/include" \
-        "$clients/cpp/clients_test.cpp" "$library" -o "$output" >"$dir/log" 2>&1
+    cxx "$@" "$clients/cpp/clients_test.cpp" "$library" -o "$output" >"$dir/log" 2>&1
 }
 
 # run PROGRAM OUTPUT: it ends by itself, within 15 s of CPU time and however long that takes
@@ -99,7 +103,10 @@ else
     bad 'planted, and not noticed: the orders of the library hidden from ThreadSanitizer'
 fi
 
-# Planted faults
+# Planted faults; in C++ with the headers of the standard compiled once
+standard=$dir/standard.hpp
+cat test/clients/cpp/valet.hpp test/clients/cpp/clients_test.cpp | grep '^#include <.*>$' >"$standard"
+cxx g++ -O2 -x c++-header "$standard" -o "$standard.gch" >"$dir/log" 2>&1 || bad "the standard's headers: $(cat "$dir/log")"
 python3 test/lib/plant.py --list test/clients/bugs | some 4 >"$dir/bugs"
 while read -r name language _ says; do
     tree=$dir/planted
@@ -120,7 +127,7 @@ while read -r name language _ says; do
             run "$program" "$log" || { caught=yes && break; }
         done <"$dir/names"
     else
-        cpp "$tree" "$dir/planted.out" "$root/lib/libvalet.a" g++ -O2 || {
+        cpp "$tree" "$dir/planted.out" "$root/lib/libvalet.a" g++ -O2 -Werror=invalid-pch -include "$standard" || {
             bad "$name: does not compile"
             continue
         }
