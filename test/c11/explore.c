@@ -13,6 +13,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "../model/hash.h"
 #include "model.h"
 #include "scenarios.h"
 #include "valet_sys.h"
@@ -193,8 +194,7 @@ static unsigned char *guest_at_start;
 
 /* A state as bytes: written for the hash and to come back to it, read back for the second. */
 enum { BUFFER_SIZE = 1 << 18 };
-static unsigned char buffer[BUFFER_SIZE + 16];
-static uint64_t key[BUFFER_SIZE / 8 + 2];
+static unsigned char buffer[BUFFER_SIZE];
 static size_t buffer_used;
 static bool reading_back;
 
@@ -268,31 +268,6 @@ static void all_bytes(void)
     guest_bytes();
 }
 
-static uint64_t mixed(uint64_t x)
-{
-    x = (x ^ (x >> 30)) * 0xbf58476d1ce4e5b9u;
-    x = (x ^ (x >> 27)) * 0x94d049bb133111ebu;
-    return x ^ (x >> 31);
-}
-
-/* NH, of UMAC (Black et al., 1999): the sum of the products of pairs of words, each with the key
- * of its place. */
-static uint64_t hash_of_buffer(void)
-{
-    unsigned __int128 sum = buffer_used;
-    if (key[0] == 0)
-        for (size_t i = 0; i < sizeof key / sizeof key[0]; i++)
-            key[i] = mixed((i + 1) * 0x9e3779b97f4a7c15u);
-    memset(buffer + buffer_used, 0, 16);
-    for (size_t i = 0; i < buffer_used; i += 16) {
-        uint64_t word[2];
-        memcpy(word, buffer + i, 16);
-        sum += (unsigned __int128)(word[0] + key[i / 8]) * (word[1] + key[i / 8 + 1]);
-    }
-    uint64_t hash = mixed((uint64_t)sum + mixed((uint64_t)(sum >> 64)));
-    return hash ? hash : 1;
-}
-
 static struct entry {
     uint64_t hash; /* 0: free */
     int number;
@@ -334,7 +309,7 @@ static void new_table(size_t size)
 /* The number of the state in the buffer; *is_new: it has not been here before. */
 static int visit(int from, struct move move, bool *is_new)
 {
-    uint64_t hash = hash_of_buffer();
+    uint64_t hash = hash_of(buffer, buffer_used);
     if (table_size < 2 * (size_t)states + 2)
         new_table(2 * table_size);
     struct entry *entry = entry_of(hash);

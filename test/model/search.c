@@ -18,6 +18,7 @@
 #include <time.h>
 
 #include "checker.h"
+#include "hash.h"
 
 #define RUBBISH       0xdb
 #define LONGEST_RUN   2000 /* plain instructions between two visible operations */
@@ -285,33 +286,6 @@ static void read_state(struct kernel *k, const unsigned char *from)
     k->violation[0] = '\0';
 }
 
-static uint64_t mix(uint64_t h, uint64_t w)
-{
-    unsigned __int128 product = (unsigned __int128)(h ^ w) * 0x9e3779b97f4a7c15u;
-    h = (uint64_t)product ^ (uint64_t)(product >> 64) ^ w << 32;
-    return (h << 23 | h >> 41) + w;
-}
-
-/* In four lanes: each step waits for the one before it in its own lane only. */
-static uint64_t hash(const unsigned char *p, size_t n)
-{
-    uint64_t lanes[4] = {n, 1, 2, 3}, words[4];
-    for (; n >= sizeof words; p += sizeof words, n -= sizeof words) {
-        memcpy(words, p, sizeof words);
-        for (int i = 0; i < 4; i++)
-            lanes[i] = mix(lanes[i], words[i]);
-    }
-    memset(words, 0, sizeof words);
-    memcpy(words, p, n);
-    uint64_t h = 0;
-    for (int i = 0; i < 4; i++)
-        h = mix(h, mix(lanes[i], words[i]));
-    h ^= h >> 32;
-    h *= 0xd6e8feb86659fd93u;
-    h ^= h >> 29;
-    return h ? h : 1;
-}
-
 /* ---- the bytes of states --------------------------------------------------------------------- */
 
 /*
@@ -409,7 +383,7 @@ static uint32_t node_here(struct kernel *k, uint32_t parent, int thread, enum ac
 {
     unsigned char *bytes = room_for_state(most_of_state(k));
     size_t n = write_state(k, bytes);
-    uint64_t h = hash(bytes, n);
+    uint64_t h = hash_of(bytes, n);
     uint32_t *slot = slot_of(h);
     if (*slot != 0)
         return *slot - 1;
