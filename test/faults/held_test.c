@@ -76,7 +76,7 @@ static pthread_t start(void *(*run)(void *), void *argument)
 static unsigned seconds(void)
 {
     const char *text = getenv("HELD_SECONDS");
-    return text != NULL ? (unsigned)atoi(text) : 2;
+    return text != NULL ? (unsigned)atoi(text) : 1;
 }
 
 /* ---- priorities ------------------------------------------------------------------------------ */
@@ -128,8 +128,8 @@ static void priorities(int operation, int threads)
     unsigned wakes = 0, returns = 0;
     bool stalled = false;
     test_sleep(200 * MS); /* the threads are started */
-    for (unsigned s = 0; s < seconds() && !stalled; s++) {
-        test_sleep(1000 * MS);
+    for (unsigned looks = 0; looks < 3 * seconds() && !stalled; looks++) {
+        test_sleep(300 * MS);
         unsigned w = atomic_load(&progress->wakes), r = atomic_load(&progress->returns);
         stalled = w == wakes || r == returns;
         wakes = w, returns = r;
