@@ -17,7 +17,7 @@ set -u
 cd "$(dirname "$0")/../.." || exit 1
 . test/lib/count.sh
 dir=${SIGILL_BUILD:-build/sigill}
-rounds=100000
+rounds=40000
 deep || { rounds=10000 && export VALET_TEST_SHORT=1; }
 
 # system, kind, kernel in sigill/, CPUs, and where a stub is inlined: a harmless call by it. -: the
