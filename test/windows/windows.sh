@@ -249,7 +249,7 @@ try_not 'another library is seen' imports x86_64 /usr/lib/x86_64-linux-gnu/wine/
 few=
 deep || few=-few
 {
-    [ -n "$few" ] || echo passes gcc windows_keyed keyed test_200000_
+    [ -n "$few" ] || echo passes gcc windows_keyed keyed test_100000_
     for system in windows_keyed windows; do
         for name in stress windows waiters park futex time; do
             echo passes gcc $system $name $few
