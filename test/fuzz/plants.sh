@@ -51,7 +51,8 @@ plant 'ticks, whose product overflows' units windows sys/windows.h \
 plant 'an unknown error for a wake-up' answers linux sys/linux.c \
     'return VALET_ERR_SYSTEM;' 'return VALET_OK;'
 plant 'EFAULT, asked again for ever' answers freebsd sys/freebsd.c 'r == -EINTR' 'r == -EINTR || r == -14'
-plant 'EFAULT, asked again without a limit' answers darwin sys/darwin.c 'tries > 0 &&' ''
+plant 'EFAULT, asked again without a limit' answers darwin sys/darwin.c \
+    'tries > 0 && fetch_page(word); tries--' 'fetch_page(word); (void)tries'
 plant 'EFAULT and ENOMEM, asked again without a limit' answers darwin_os_sync sys/darwin_os_sync.c \
     '--tries != 0' 'tries != 0'
 plant 'one refusal, believed by a parker' answers linux core/park_futex.c \
