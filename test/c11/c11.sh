@@ -5,6 +5,8 @@
 #   quick   litmus tests, and the scenarios of both kinds
 #   else    also each memory order of the core weakened, which some scenario must find: the table of
 #           the orders; and planted bugs
+#
+# Scenarios of seconds (DEEP in scenarios.h) are run whole in a deep run only.
 set -u
 cd "$(dirname "$0")/../.." || exit 1
 . test/lib/count.sh
@@ -107,11 +109,13 @@ must_find() {
     fi
 }
 
+short=
+{ [ -z "${1:-}" ] && deep; } || short=-s
 for each in futex sema 'spin park' 'by_id park' 'keyed park' 'lock park'; do
     variant=${each% *}
     try "explorer, $variant" explorer "$variant"
     # shellcheck disable=SC2086 # options or nothing
-    output=$(timeout 600 "$dir/$variant/explore" ${1:+-s} ${each#"$variant"} 2>&1)
+    output=$(timeout 600 "$dir/$variant/explore" $short ${each#"$variant"} 2>&1)
     status=$?
     printf '%s\n' "$output"
     passed=$((passed + $(printf '%s\n' "$output" | grep -c '^ok ')))

@@ -12,7 +12,7 @@ enum {
     FENCES = 1,     /* there are fences */
     SANDBOX = 2,    /* the system refuses to wait, once */
     RENDEZVOUS = 4, /* a post blocks until the owner waits, as keyed events do */
-    DEEP = 8,       /* seconds: left out of the quick run */
+    DEEP = 8,       /* seconds: left out where the run is not deep */
     LITMUS = 16,
     LATE = 32,      /* the clock says that every deadline has come */
     TWICE = 64      /* of SANDBOX, futex kind: twice, which is as often as the core asks here */
