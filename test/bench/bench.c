@@ -642,9 +642,10 @@ static void crew(unsigned n, unsigned rounds)
  *   cpu    ms of CPU time of all of them, from the deadline until the last has returned
  *   last   ms after the deadline when that was
  *
- * With a WAKER, one sets the state that is there, every 100 us from when the first of them is back.
- * It has a real-time priority, where it may: so it waits for nothing but what the peer makes it
- * wait for. Then prints instead:
+ * With a WAKER, one sets the state that is there or, of a futex, wakes 256 other words in turn,
+ * every 100 us from when the first of them is back. It has a real-time priority, where it may: so
+ * it waits for nothing but what the peer, and timers' interrupts, make it wait for. Then prints
+ * instead:
  *
  *   call   ms that its longest call took
  */
@@ -699,11 +700,15 @@ static void crowd(unsigned n, bool waker)
     while (atomic_load(&crowd_of.left) == n)
         sleep_ns(50000);
     while (atomic_load(&crowd_of.left) != UINT32_MAX) {
-        uint64_t begin = bench_now();
-        if (waker)
-            peer_set(0);
-        uint64_t took = bench_now() - begin;
-        call = took > call ? took : call;
+        for (unsigned i = 0; waker && i < (peer_wake_other != NULL ? 256 : 1); i++) {
+            uint64_t begin = bench_now();
+            if (peer_wake_other != NULL)
+                peer_wake_other(i);
+            else
+                peer_set(0);
+            uint64_t took = bench_now() - begin;
+            call = took > call ? took : call;
+        }
         sleep_ns(waker ? 100000 : 2000000);
     }
     for (unsigned i = 0; i < n; i++)

@@ -47,6 +47,10 @@ void peer_set(unsigned state);
 /* False: the deadline has come, in ns of CLOCK_MONOTONIC. Few peers have it. */
 __attribute__((weak)) bool peer_wait_until(unsigned expected, uint64_t deadline);
 
+/* Wake nobody, on one of many other words, any of which may share something with the waiters'. Of
+ * the futex alone. */
+__attribute__((weak)) void peer_wake_other(unsigned number);
+
 /* n times, with all that is inline for a user of the library inline: unpark; unpark and park; wait
  * for a state that is there; set a state that nobody waits for. */
 void peer_loop(enum peer_loop what, struct peer_parker *p, uint64_t n);

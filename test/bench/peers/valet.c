@@ -41,6 +41,12 @@ static inline void waiters_wait(unsigned expected)
     (void)waiters_wait_until(expected, VALET_FOREVER);
 }
 
+void peer_wake_other(unsigned number)
+{
+    static uint32_t other[256]; /* enough to be in each queue of a table */
+    valet_futex_wake(&other[number % 256], 1);
+}
+
 static inline void waiters_set(unsigned state)
 {
     __atomic_store_n(&waiters.word, state, __ATOMIC_RELEASE);
