@@ -3,8 +3,8 @@
 
     DIR/results.json   every number of every round; `show` prints these again
     DIR/table.txt      the tables, as printed; table.md: in Markdown
-    DIR/shown/         what test/bench keeps of a run of all, to be copied there: shown.json, and what
-                       bench/shown.py makes of it: two pictures, and the tables of its page
+    DIR/shown/         what test/bench keeps, to be copied there: shown.json of a run of all, posix.json of what
+                       has a bound, and what bench/shown.py makes of them: two pictures, and tables for its page
 
 Each measurement is made once a round by every program, in an order that is drawn anew, so that what
 the machine does meanwhile falls on all of them. A cell is the median of the rounds and, after an x,
@@ -264,7 +264,7 @@ def ratios(results, name, p, metric, floor):
     return [v / f for v, f in zip(values, floors) if f > 0]
 
 
-def cell(results, name, p, metric, floors):
+def cell(results, name, p, metric, floors, with_bounds=True):
     value = median(results, name, p, metric)
     if value is None:
         return ""
@@ -273,7 +273,7 @@ def cell(results, name, p, metric, floors):
         of_floor = ratios(results, name, p, metric, floor)
         said += [f"x{statistics.median(of_floor):.2f}"] * bool(of_floor)
     for bound in BOUNDS:
-        if bound[:3] == (p, name, metric):
+        if with_bounds and bound[:3] == (p, name, metric):
             said += [f"({figure} <= {most}: {verdict})" for _, figure, _, most, verdict in judged(results, bound)]
     return " ".join(said)
 
@@ -369,31 +369,43 @@ def tables(results):
     return lines
 
 
+# What test/bench keeps: of a run of all, and of what has a bound
 SHOWN = [
     ("unpark and park, nobody waits: ns", "fast", "pair", NONE), ("instructions", "instructions", "pair", NONE),
     ("hand-off and back, us: two CPUs", "handoff 2cpu", "us", RAW), ("one CPU", "handoff 1cpu", "us", RAW),
     ("replies of 10 us", "handoff 10us", "us", RAW),
     ("wake 512: us until the last has returned", "wakeall 512", "total", RAW),
-    ("CPU us of the waker", "wakeall 512", "cpu", NONE), ("barrier of 8", "barrier 8", "us", RAW),
-    ("woken by one that computes on, one CPU", "busy 1cpu", "park", RAW),
+    ("CPU us of the waker", "wakeall 512", "cpu", NONE),
     ("code, bytes", "size", "code", NONE), ("stack", "size", "stack", NONE)]
+POSIX = [
+    ("hand-off and back, us: one CPU", "handoff 1cpu", "us", RAW), ("two CPUs", "handoff 2cpu", "us", RAW),
+    *((("wake 8: us until the last has returned" if n == 8 else f"wake {n}"), f"wakeall {n}", "total", RAW)
+      for n in (8, 64, 512)),
+    ("barrier of 8, us", "barrier 8", "us", RAW),
+    *((("a pool's call, us: 2 workers" if n == 2 else f"{n} workers"), f"crew {n}", "us", RAW) for n in CREWS),
+    ("woken by one that computes on, us: one CPU, a parker", "busy 1cpu", "park", RAW),
+    ("waiters", "busy 1cpu", "wait", RAW), ("two CPUs, a parker", "busy 2cpu", "park", RAW),
+    ("waiters", "busy 2cpu", "wait", RAW),
+    *((f"{n} timeouts, ms of CPU time", f"crowd {n}", "cpu", NONE) for n in CROWDS)]
 
 
-def shown(results):
-    """One table, and what is drawn: medians with three digits."""
+def kept(results, columns):
+    rows = [[ROWS[p].label, *(cell(results, name, p, metric, floors, False) for _, name, metric, floors in columns)]
+            for p in ROWS]
+    return {"machine": results["machine"], "rounds": ROUNDS,
+            "table": [["", *(heading for heading, *_ in columns)], *(row for row in rows if any(row[1:]))]}
+
+
+def drawn(results):
+    """What the pictures show: medians with three digits."""
     def number(name, p, metric):
         value = median(results, name, p, metric)
         return None if value is None else json.loads(show(value))
-    rows = [[ROWS[p].label, *(cell(results, name, p, metric, floors) for _, name, metric, floors in SHOWN)]
-            for p in ROWS]
     handoff = {p: {n: number("handoff " + n, p, "us") for n in ("2cpu", "1cpu")} for p in ROWS}
     handoff = {p: {n: v for n, v in values.items() if v is not None} for p, values in handoff.items()}
     wakeall = {p: {metric: [number(f"wakeall {n}", p, metric) for n in COUNTS] for metric in ("total", "cpu")}
                for p in ROWS if ROWS[p].line and median(results, "wakeall 1", p, "total") is not None}
-    return {"machine": results["machine"], "rounds": ROUNDS,
-            "table": [["", *(heading for heading, *_ in SHOWN)], *(row for row in rows if any(row[1:]))],
-            "bounds": bounds(results),
-            "handoff": {p: values for p, values in handoff.items() if "2cpu" in values},
+    return {"handoff": {p: values for p, values in handoff.items() if "2cpu" in values},
             "counts": COUNTS, "wakeall": wakeall}
 
 
@@ -453,12 +465,17 @@ lines = tables(results)
 write("table.md", lines)
 write("table.txt", aligned(lines))
 print("\n".join(aligned(lines)), flush=True)
-if "pool" in results and "fast" in results:  # all of it
-    os.makedirs(os.path.join(directory, "shown"), exist_ok=True)
-    write("shown/shown.json", [one_a_line(shown(results))])
+keep = {}
+if {"fast", "pool"} <= results.keys():  # all was measured
+    keep["shown"] = kept(results, SHOWN) | drawn(results)
+if {measurement for _, measurement, *_ in BOUNDS} <= results.keys():
+    keep["posix"] = kept(results, POSIX) | {"bounds": bounds(results)}
+os.makedirs(os.path.join(directory, "shown"), exist_ok=True)
+for name, data in keep.items():
+    write(f"shown/{name}.json", [one_a_line(data)])
     subprocess.run([sys.executable, os.path.join(os.path.dirname(__file__), "shown.py"),
-                    os.path.join(directory, "shown/shown.json"), os.path.join(directory, "shown")], check=True)
-    print(f"\nWhat test/bench keeps of a run is in {os.path.relpath(directory)}/shown; "
+                    os.path.join(directory, f"shown/{name}.json"), os.path.join(directory, "shown")], check=True)
+    print(f"\nWhat test/bench keeps of a run is in {os.path.relpath(directory)}/shown/{name}.*; "
           "test/bench/README.md says what to do with it.")
 if failures:
     sys.exit("bench: failed, and left out: " + ", ".join(sorted(failures)))

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: MIT OR Apache-2.0
-"""Usage: shown.py SHOWN DIR. Makes of SHOWN (shown.json), which bench/run.py leaves of a run, what the pages show:
+"""Usage: shown.py KEPT.json DIR. Makes of what bench/run.py leaves of a run what the pages show:
 
-    DIR/handoff.svg    a hand-off and back, on two CPUs and on one: a bar a program
+    DIR/KEPT.md        the tables of test/bench/README.md
+    DIR/handoff.svg    of shown.json: a hand-off and back, on two CPUs and on one: a bar a program
     DIR/wakeall.svg    one thread wakes many: a line a program
-    DIR/table.md       the tables of test/bench/README.md
 
 valet is blue and thick; the futex pair by hand, to which everything is compared, is a dashed line.
 """
@@ -174,6 +174,8 @@ def tables(shown, path):
 if __name__ == "__main__":
     with open(sys.argv[1], encoding="utf-8") as file:
         data = json.load(file)
-    handoff(data, os.path.join(sys.argv[2], "handoff.svg"))
-    wakeall(data, os.path.join(sys.argv[2], "wakeall.svg"))
-    tables(data, os.path.join(sys.argv[2], "table.md"))
+    name = os.path.splitext(os.path.basename(sys.argv[1]))[0]
+    tables(data, os.path.join(sys.argv[2], name + ".md"))
+    if "handoff" in data:
+        handoff(data, os.path.join(sys.argv[2], "handoff.svg"))
+        wakeall(data, os.path.join(sys.argv[2], "wakeall.svg"))

@@ -142,12 +142,14 @@ case $(gcc -dumpversion)-$(clang -dumpversion) in
     : >"$dir/figures"
     ;;
 esac
-try 'what the last run showed' python3 test/bench/shown.py test/bench/shown.json "$dir/shown"
+for kept in shown posix; do
+    try "what the last run showed: $kept.json" python3 test/bench/shown.py test/bench/$kept.json "$dir/shown"
+    page=test/bench/README.md
+    try "the tables of that run" states benchmark "$dir/shown/$kept.md"
+done
 for picture in handoff.svg wakeall.svg; do
     try "drawn from that run: $picture" cmp "$dir/shown/$picture" test/bench/$picture
 done
-page=test/bench/README.md
-try 'the table of that run' states benchmark "$dir/shown/table.md"
 
 for file in $(grep -o '](\([^)]*\))' README.md | tr -d '()]' | grep -v '^http' | sort -u); do
     case $file in
@@ -226,5 +228,5 @@ fi
 sed '0,/11[.]3/s//9.9/' test/bench/shown.json >"$dir/shown.json"
 python3 test/bench/shown.py "$dir/shown.json" "$dir/shown"
 page=test/bench/README.md
-try_not 'planted: another number in the table of the run' states benchmark "$dir/shown/table.md"
+try_not 'planted: another number in the table of the run' states benchmark "$dir/shown/shown.md"
 counted readme
