@@ -14,8 +14,8 @@ enum {
     RENDEZVOUS = 4, /* a post blocks until the owner waits, as keyed events do */
     DEEP = 8,       /* seconds: left out where the run is not deep */
     LITMUS = 16,
-    LATE = 32,      /* the clock says that every deadline has come */
-    TWICE = 64      /* of SANDBOX, futex kind: twice, which is as often as the core asks here */
+    LATE = 32, /* the clock says that every deadline has come */
+    TWICE = 64 /* of SANDBOX, futex kind: twice, which is as often as the core asks here */
 };
 
 /* name, threads, kinds, flags, wake-ups for no reason, weak compare-exchanges that fail so */
