@@ -223,6 +223,9 @@ static void check_usable(const struct operation *o)
     test_join(t);
 }
 
+/* Where the word is the library's own, it is looked at in between. */
+#define TRIES (FUTEX && operations[i].sleep != sleep_futex && refusal == VALET_ERR_SYSTEM ? 4 : 1)
+
 static void test_a_refusal_is_reported_at_once_and_the_sleep_withdrawn(void)
 {
     for (int i = 0; i < OPERATIONS; i++) {
@@ -232,7 +235,7 @@ static void test_a_refusal_is_reported_at_once_and_the_sleep_withdrawn(void)
                 refusal = refusals[k];
                 control.on_wait = refuse;
                 CHECK_EQ(operations[i].sleep(timed ? in(1000 * MS) : VALET_FOREVER), refusal);
-                CHECK_EQ(control.waits, 1); /* not asked again and again */
+                CHECK_EQ(control.waits, TRIES); /* not asked again and again */
                 CHECK_EQ(control.inits, control.finis);
                 control.on_wait = NULL;
                 CHECK_EQ(valet_park_for(&parker, 0), VALET_TIMEDOUT); /* neither BUSY nor OK */
