@@ -9,7 +9,10 @@ int valet_futex_wait(uint32_t *word, uint32_t expected, uint64_t deadline)
      * answers "changed"); null would be an access to low memory where no kernel looks first. */
     if (word == 0 || (uintptr_t)word % sizeof *word != 0)
         return VALET_ERR_INVALID;
-    return valet_sys_futex_wait(word, expected, deadline);
+    int r = deadline == 0 ? VALET_TIMEDOUT : valet_sys_futex_wait(word, expected, deadline);
+    /* Some systems spend a wake on a thread whose deadline comes at that moment. Its waker changed
+     * the word first, so a look after the deadline finds out, and a difference beats a deadline. */
+    return r == VALET_TIMEDOUT ? valet_sys_futex_look(word, expected) : r;
 }
 
 void valet_futex_wake(uint32_t *word, uint32_t count)

@@ -276,11 +276,13 @@ VALET_API void valet_store_and_delegate(struct valet_waiters *w, unsigned state)
  * Block while *word is expected, until a wake or the deadline. The comparison and going to sleep
  * are one step with respect to valet_futex_wake. Words are private to the process.
  *
- * word      4-byte aligned and writable; others change it with atomic operations
+ * word      4-byte aligned and writable; others change it with atomic operations. Mapped until
+ *           this has returned, or the answer may be VALET_ERR_SYSTEM, as below
  * deadline  as valet_park_until, but one that has passed may cost a system call
  * returns   VALET_OK, woken, or for no reason: look at the word again
  *           VALET_CHANGED, the word was not expected
- *           VALET_TIMEDOUT, the deadline came
+ *           VALET_TIMEDOUT, the deadline came, and no wake was used up whose change of the word
+ *           could be seen. Futex kind: a difference after the deadline beats it, too
  *           VALET_ERR_INVALID, word is null or not aligned
  *           VALET_ERR_UNSUPPORTED as valet_park_until
  *           VALET_ERR_SYSTEM, as valet_park, at the first refusal; on futex kinds also: word is not

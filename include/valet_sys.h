@@ -14,8 +14,8 @@
  * it waited for has come by then. So a runtime interrupts one thread. The objects stay good.
  *
  * Deadlines are absolute, ns of valet_sys_now(); VALET_FOREVER means none. Any other number may
- * come, up to UINT64_MAX - 1, and may have passed. The core never passes 0 except from
- * valet_futex_wait. Who turns a deadline into ticks rounds up: a timeout is never early.
+ * come, up to UINT64_MAX - 1, and may have passed. The core never passes 0 to a wait of
+ * the futex kind. Who turns a deadline into ticks rounds up: a timeout is never early.
  *
  * Each of these functions returns: no exception and no jump leaves it, or the object would name a
  * thread that waits no more.
@@ -76,9 +76,22 @@ VALET_SYS_CALL uint64_t valet_sys_now(void);
 VALET_SYS_CALL int valet_sys_futex_wait(uint32_t *word, uint32_t expected, uint64_t deadline);
 
 /*
+ * Compare *word and expected, without sleeping where that can be. valet_futex_wait asks after its
+ * deadline, and times out only if they are equal: so a wake that chose this thread just then, which
+ * some systems call a timeout, is not lost. (Parkers and waiters look for themselves.) It must not
+ * itself use up a wake and answer VALET_TIMEDOUT. The word is mapped, unless the user made a
+ * mistake: where the system reads it, and not a kernel, that may be a fault.
+ *
+ * returns   VALET_TIMEDOUT, *word was expected; VALET_CHANGED, it differed
+ *           VALET_OK, it may differ, or a wake has come
+ *           VALET_ERR_SYSTEM, it is not mapped, or no longer, where that is no fault
+ */
+VALET_SYS_CALL int valet_sys_futex_look(uint32_t *word, uint32_t expected);
+
+/*
  * Wake threads that wait on word.
  *
- * count     how many at most: 1 or more; VALET_SYS_ALL: every one
+ * count     how many at most: 1 to INT32_MAX; VALET_SYS_ALL: every one
  *
  * The caller has changed *word first, so no sleeper's expected matches it any more; that is what
  * lets a loop on the word, or WFE, be a system. The word may be dead by now: pass its address on,

@@ -37,6 +37,11 @@ int valet_sys_futex_wait(uint32_t *word, uint32_t expected, uint64_t deadline)
     return VALET_CHANGED;
 }
 
+int valet_sys_futex_look(uint32_t *word, uint32_t expected)
+{
+    return valet_sys_futex_wait(word, expected, 0); /* it looks, and nobody is queued */
+}
+
 void valet_sys_futex_wake(uint32_t *word, uint32_t count)
 {
     (void)word; /* the change of the word is the wake-up: it ends every loop */

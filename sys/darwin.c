@@ -70,16 +70,9 @@ static int ulock_wait(const uint32_t *word, uint32_t expected, uint32_t timeout_
                                   (long)(unsigned long)expected, (long)timeout_us, 0, 0);
 }
 
-int valet_sys_futex_wait(uint32_t *word, uint32_t expected, uint64_t deadline)
+static inline int sleep_for(uint32_t *word, uint32_t expected, uint32_t timeout_us,
+                            uint64_t deadline)
 {
-    uint32_t timeout_us = 0;
-    if (deadline != VALET_FOREVER) {
-        uint64_t ns;
-        int status = valet_deadline_sleep(clock_ns(), deadline, LONGEST_NS, &ns);
-        if (status != VALET_OK)
-            return status;
-        timeout_us = (uint32_t)valet_deadline_units(ns, 1000);
-    }
     int r = ulock_wait(word, expected, timeout_us);
     for (int tries = 3; r == -EFAULT && tries > 0 && fetch_page(word); tries--)
         r = ulock_wait(word, expected, timeout_us);
@@ -91,6 +84,25 @@ int valet_sys_futex_wait(uint32_t *word, uint32_t expected, uint64_t deadline)
     /* EFAULT: the word is not mapped. EDOM: somebody waits on it with another opcode. ENOMEM: the
      * kernel has no room for a waiter. EINVAL, ENOSYS, anything else: no such call here. */
     return VALET_ERR_SYSTEM;
+}
+
+int valet_sys_futex_wait(uint32_t *word, uint32_t expected, uint64_t deadline)
+{
+    uint32_t timeout_us = 0;
+    if (deadline != VALET_FOREVER) {
+        uint64_t ns;
+        int status = valet_deadline_sleep(clock_ns(), deadline, LONGEST_NS, &ns);
+        if (status != VALET_OK)
+            return status;
+        timeout_us = (uint32_t)valet_deadline_units(ns, 1000);
+    }
+    return sleep_for(word, expected, timeout_us, deadline);
+}
+
+/* After the deadline: the kernel compares the word, and then sleeps for the shortest time. */
+int valet_sys_futex_look(uint32_t *word, uint32_t expected)
+{
+    return sleep_for(word, expected, 1, 0);
 }
 
 void valet_sys_futex_wake(uint32_t *word, uint32_t count)

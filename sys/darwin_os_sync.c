@@ -42,14 +42,8 @@ uint64_t valet_sys_now(void)
     return clock_ns();
 }
 
-int valet_sys_futex_wait(uint32_t *word, uint32_t expected, uint64_t deadline)
+static inline int sleep_for(uint32_t *word, uint32_t expected, uint64_t left, uint64_t deadline)
 {
-    uint64_t left = 0;
-    if (deadline != VALET_FOREVER) {
-        int status = valet_deadline_sleep(clock_ns(), deadline, LONGEST_NS, &left);
-        if (status != VALET_OK)
-            return status;
-    }
     int kept = *__error(), e, tries = 4;
     do {
         int r = deadline == VALET_FOREVER
@@ -72,6 +66,23 @@ int valet_sys_futex_wait(uint32_t *word, uint32_t expected, uint64_t deadline)
     /* EFAULT, ENOMEM: time and again. EINVAL: somebody waits on the word by other means. Anything
      * else is not for these arguments. */
     return VALET_ERR_SYSTEM;
+}
+
+int valet_sys_futex_wait(uint32_t *word, uint32_t expected, uint64_t deadline)
+{
+    uint64_t left = 0;
+    if (deadline != VALET_FOREVER) {
+        int status = valet_deadline_sleep(clock_ns(), deadline, LONGEST_NS, &left);
+        if (status != VALET_OK)
+            return status;
+    }
+    return sleep_for(word, expected, left, deadline);
+}
+
+/* After the deadline: the kernel compares the word, and then sleeps for the shortest time. */
+int valet_sys_futex_look(uint32_t *word, uint32_t expected)
+{
+    return sleep_for(word, expected, 1, 0);
 }
 
 void valet_sys_futex_wake(uint32_t *word, uint32_t count)

@@ -37,16 +37,8 @@ uint64_t valet_sys_now(void)
     return clock_ns();
 }
 
-int valet_sys_futex_wait(uint32_t *word, uint32_t expected, uint64_t deadline)
+static inline int sleep_for(uint32_t *word, uint32_t expected, long timeout_us, uint64_t deadline)
 {
-    long timeout_us = LONGEST_NS / 1000;
-    if (deadline != VALET_FOREVER) {
-        uint64_t ns;
-        int status = valet_deadline_sleep(clock_ns(), deadline, LONGEST_NS, &ns);
-        if (status != VALET_OK)
-            return status;
-        timeout_us = (long)valet_deadline_units(ns, 1000);
-    }
     long r =
         valet_trap_bsd(SYS_umtx_sleep, (long)word, (long)(int32_t)expected, timeout_us, 0, 0, 0);
     /* 0: woken, perhaps for nothing. EINTR: a signal handler ran, whether under SA_RESTART or not.
@@ -60,6 +52,25 @@ int valet_sys_futex_wait(uint32_t *word, uint32_t expected, uint64_t deadline)
     /* EFAULT, EINVAL: the word is not mapped, or not writable. ENOSYS, anything else: no such call.
      */
     return VALET_ERR_SYSTEM;
+}
+
+int valet_sys_futex_wait(uint32_t *word, uint32_t expected, uint64_t deadline)
+{
+    long timeout_us = LONGEST_NS / 1000;
+    if (deadline != VALET_FOREVER) {
+        uint64_t ns;
+        int status = valet_deadline_sleep(clock_ns(), deadline, LONGEST_NS, &ns);
+        if (status != VALET_OK)
+            return status;
+        timeout_us = (long)valet_deadline_units(ns, 1000);
+    }
+    return sleep_for(word, expected, timeout_us, deadline);
+}
+
+/* After the deadline: the kernel compares the word, and then sleeps for the shortest time. */
+int valet_sys_futex_look(uint32_t *word, uint32_t expected)
+{
+    return sleep_for(word, expected, 1, 0);
 }
 
 void valet_sys_futex_wake(uint32_t *word, uint32_t count)

@@ -9,7 +9,7 @@
  *
  * Other kernels speak this interface, too (gVisor is tested). ETIMEDOUT is believed: timers of this
  * interface are never early, and a look at the clock would be 90 bytes in each parker, a third of
- * it. Sources: torvalds/linux kernel/futex/syscalls.c, kernel/futex/waitwake.c,
+ * it. Sources: torvalds/linux kernel/futex/syscalls.c, kernel/futex/waitwake.c, requeue.c,
  * include/uapi/linux/futex.h, include/uapi/asm-generic/errno-base.h, errno.h; google/gvisor
  * pkg/sentry/syscalls/linux/sys_futex.go.
  */
@@ -22,12 +22,14 @@
 #include "valet_sys.h"
 
 #define FUTEX_WAKE             1
+#define FUTEX_CMP_REQUEUE      4
 #define FUTEX_WAIT_BITSET      9
 #define FUTEX_PRIVATE_FLAG     128
 #define FUTEX_BITSET_MATCH_ANY 0xffffffff
 #define CLOCK_MONOTONIC        1
 #define EINTR                  4
 #define EAGAIN                 11
+#define EFAULT                 14
 #define ETIMEDOUT              110
 
 uint64_t valet_sys_now(void)
@@ -59,6 +61,17 @@ int valet_sys_futex_wait(uint32_t *word, uint32_t expected, uint64_t deadline)
      * aligned (no other argument can be wrong). ENOSYS, EPERM, EACCES, anything else: no such call
      * here, or a sandbox forbids it. */
     return VALET_ERR_SYSTEM;
+}
+
+/* "Move nobody, if *word is expected": the kernel looks, and queues nobody. gVisor spends a wake on
+ * a thread that then answers ETIMEDOUT, so another wait would be no look. */
+int valet_sys_futex_look(uint32_t *word, uint32_t expected)
+{
+    long r = valet_trap_linux(__NR_futex, (long)word, FUTEX_CMP_REQUEUE | FUTEX_PRIVATE_FLAG, 0, 0,
+                              (long)word, (long)expected);
+    /* EFAULT: the word is not mapped, or no longer. 0: as expected. Anything else: a sandbox
+     * forbids this call alone, and nobody can tell. */
+    return r == -EAGAIN ? VALET_CHANGED : r == -EFAULT ? VALET_ERR_SYSTEM : VALET_TIMEDOUT;
 }
 
 void valet_sys_futex_wake(uint32_t *word, uint32_t count)

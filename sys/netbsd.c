@@ -72,6 +72,12 @@ int valet_sys_futex_wait(uint32_t *word, uint32_t expected, uint64_t deadline)
     return VALET_ERR_SYSTEM;
 }
 
+int valet_sys_futex_look(uint32_t *word, uint32_t expected)
+{
+    /* The kernel compares first, and does not call a thread late that was woken meanwhile. */
+    return valet_sys_futex_wait(word, expected, 0);
+}
+
 void valet_sys_futex_wake(uint32_t *word, uint32_t count)
 {
     /* A negative count is refused. Results: the number woken, also 0 for an address that is gone.

@@ -29,6 +29,16 @@ uint64_t valet_sys_now(void)
     return clock_ns();
 }
 
+static inline int sleep_for(uint32_t *word, uint32_t expected, long timeout, uint64_t deadline)
+{
+    long r = valet_openbsd_futex((long)word, FUTEX_WAIT | FUTEX_PRIVATE_FLAG, (long)expected,
+                                 timeout, 0, 0);
+    /* Old kernels (seen in 6.5) return the errno as if it were the result, newer ones (7.4) as an
+     * error. Nothing else is ever positive here. */
+    int status = status_of((int)(r < 0 ? -r : r), deadline);
+    return status == VALET_TIMEDOUT ? valet_deadline_over(clock_ns(), deadline) : status;
+}
+
 int valet_sys_futex_wait(uint32_t *word, uint32_t expected, uint64_t deadline)
 {
     struct timespec t;
@@ -39,12 +49,13 @@ int valet_sys_futex_wait(uint32_t *word, uint32_t expected, uint64_t deadline)
             return r;
         timeout = (long)&t;
     }
-    long r = valet_openbsd_futex((long)word, FUTEX_WAIT | FUTEX_PRIVATE_FLAG, (long)expected,
-                                 timeout, 0, 0);
-    /* Old kernels (seen in 6.5) return the errno as if it were the result, newer ones (7.4) as an
-     * error. Nothing else is ever positive here. */
-    int status = status_of((int)(r < 0 ? -r : r), deadline);
-    return status == VALET_TIMEDOUT ? valet_deadline_over(clock_ns(), deadline) : status;
+    return sleep_for(word, expected, timeout, deadline);
+}
+
+int valet_sys_futex_look(uint32_t *word, uint32_t expected)
+{
+    struct timespec t = SHORTEST;
+    return sleep_for(word, expected, (long)&t, 0);
 }
 
 void valet_sys_futex_wake(uint32_t *word, uint32_t count)

@@ -27,6 +27,18 @@ uint64_t valet_sys_now(void)
     return clock_ns();
 }
 
+static inline int sleep_for(uint32_t *word, uint32_t expected, const struct timespec *timeout,
+                            uint64_t deadline)
+{
+    int kept = *__errno();
+    int r = futex(word, FUTEX_WAIT | FUTEX_PRIVATE_FLAG, (int)expected, timeout, NULL);
+    if (r < 0) /* in old releases the errno is the result itself */
+        r = *__errno();
+    *__errno() = kept; /* errno is the user's: parking does not change it */
+    int status = status_of(r, deadline);
+    return status == VALET_TIMEDOUT ? valet_deadline_over(clock_ns(), deadline) : status;
+}
+
 int valet_sys_futex_wait(uint32_t *word, uint32_t expected, uint64_t deadline)
 {
     struct timespec t;
@@ -37,13 +49,13 @@ int valet_sys_futex_wait(uint32_t *word, uint32_t expected, uint64_t deadline)
             return r;
         timeout = &t;
     }
-    int kept = *__errno();
-    int r = futex(word, FUTEX_WAIT | FUTEX_PRIVATE_FLAG, (int)expected, timeout, NULL);
-    if (r < 0) /* in old releases the errno is the result itself */
-        r = *__errno();
-    *__errno() = kept; /* errno is the user's: parking does not change it */
-    int status = status_of(r, deadline);
-    return status == VALET_TIMEDOUT ? valet_deadline_over(clock_ns(), deadline) : status;
+    return sleep_for(word, expected, timeout, deadline);
+}
+
+int valet_sys_futex_look(uint32_t *word, uint32_t expected)
+{
+    struct timespec t = SHORTEST;
+    return sleep_for(word, expected, &t, 0);
 }
 
 void valet_sys_futex_wake(uint32_t *word, uint32_t count)

@@ -71,6 +71,11 @@ int valet_sys_futex_wait(uint32_t *word, uint32_t expected, uint64_t deadline)
     return VALET_ERR_SYSTEM;
 }
 
+int valet_sys_futex_look(uint32_t *word, uint32_t expected)
+{
+    return valet_sys_futex_wait(word, expected, 0); /* every wake is for all */
+}
+
 void valet_sys_futex_wake(uint32_t *word, uint32_t count)
 {
     (void)count; /* all: see above. EFAULT: the address is gone and so are its waiters */

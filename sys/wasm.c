@@ -99,6 +99,11 @@ void valet_sys_futex_wake(uint32_t *word, uint32_t count)
 
 #endif
 
+int valet_sys_futex_look(uint32_t *word, uint32_t expected)
+{
+    return valet_futex_look(word) != expected ? VALET_CHANGED : VALET_TIMEDOUT;
+}
+
 int valet_sys_futex_wait(uint32_t *word, uint32_t expected, uint64_t deadline)
 {
     for (;;) {

@@ -60,6 +60,11 @@ int valet_sys_futex_wait(uint32_t *word, uint32_t expected, uint64_t deadline)
     return VALET_ERR_SYSTEM;
 }
 
+int valet_sys_futex_look(uint32_t *word, uint32_t expected)
+{
+    return valet_sys_futex_wait(word, expected, 0); /* it looks first, and does not sleep */
+}
+
 void valet_sys_futex_wake(uint32_t *word, uint32_t count)
 {
     /* One or all is what there is; ones in a loop could be two thousand million calls. */

@@ -160,6 +160,14 @@ int valet_sys_futex_wait(uint32_t *word, uint32_t expected, uint64_t deadline)
     return (int)operate(&o);
 }
 
+int valet_sys_futex_look(uint32_t *word, uint32_t expected)
+{
+    struct operation o;
+    blank(&o, FUTEX_WAIT, word, sizeof *word, memory_order_relaxed, HERE)->expected = expected;
+    o.look = true;
+    return (int)operate(&o);
+}
+
 void valet_sys_futex_wake(uint32_t *word, uint32_t count)
 {
     struct operation o;

@@ -91,7 +91,9 @@ int moves_of(int t, struct move *move)
         if (oldest < h->waked)
             oldest = h->waked;
         for (int i = h->count - 1; i >= oldest; i--)
-            MOVE(h->of[i].value == o->expected ? SLEEP : READ, i);
+            MOVE(h->of[i].value == o->expected && !o->look ? SLEEP : READ, i);
+        if (o->look)
+            break;
         if (o->timed) /* it has come already: some systems do not look at the word then */
             MOVE(TIMEOUT, 0);
         if (world.refusals)
@@ -292,8 +294,8 @@ int perform(struct move move)
         if (move.kind == SLEEP || move.kind == READ) {
             tell("futex wait ");
             tell_read(x, move.index);
-            o->result = (uint64_t)VALET_CHANGED;
-            read_message(t, x, move.index, o->order);
+            uint64_t value = read_message(t, x, move.index, o->order);
+            o->result = (uint64_t)(value == o->expected ? VALET_TIMEDOUT : VALET_CHANGED);
         }
         if (move.kind == SLEEP) {
             tell(", sleeps");

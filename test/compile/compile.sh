@@ -245,7 +245,7 @@ foreign() {
         case $2 in *wasm32*) set -- "$@" -matomics -mbulk-memory ;; esac
         strict "$@"
     ) || return 1
-    contract='valet_sys_futex_wait valet_sys_futex_wake valet_sys_now'
+    contract='valet_sys_futex_look valet_sys_futex_wait valet_sys_futex_wake valet_sys_now'
     [ "$2" = futex ] || contract="valet_sys_now $(printf 'valet_sys_sema_%s ' fini init post)valet_sys_sema_wait"
     contract=${5-$contract}
     foreign_holds "$out" "$2" "$contract"

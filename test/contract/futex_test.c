@@ -290,6 +290,78 @@ static void test_a_timed_out_waiter_leaves_the_queue(void)
     }
 }
 
+/*
+ * A lock with timeouts: who gives up wakes nobody, and who is woken wakes the next. One waits until
+ * a deadline, another behind it for ever, and the wake of one comes at that deadline: a timeout
+ * that used it up would leave the other asleep.
+ */
+static struct {
+    struct valet_parker first, second, first_done, second_done;
+    futex word;
+    uint64_t deadline;
+    int result;
+    unsigned rounds;
+} late;
+
+static void give_up(void *unused)
+{
+    (void)unused;
+    for (unsigned i = 0; i < late.rounds; i++) {
+        CHECK_EQ(valet_park(&late.first), VALET_OK);
+        late.result = wait_on(&late.word, 2, late.deadline);
+        CHECK(late.result >= 0);
+        if (late.result != VALET_TIMEDOUT)
+            wake(&late.word, 1);
+        else
+            CHECK(valet_now() >= late.deadline);
+        valet_unpark(&late.first_done);
+    }
+}
+
+static void wait_behind(void *unused)
+{
+    (void)unused;
+    for (unsigned i = 0; i < late.rounds; i++) {
+        CHECK_EQ(valet_park(&late.second), VALET_OK);
+        while (atomic_load(&late.word) == 2)
+            CHECK(wait_on(&late.word, 2, VALET_FOREVER) >= 0);
+        valet_unpark(&late.second_done);
+    }
+}
+
+static void test_a_timeout_uses_up_no_wake(void)
+{
+    if (valet_now() == 0 || test_threads_max() < 2)
+        return;
+    uint32_t random = 4;
+    uint64_t early = 500 * US; /* moved towards whichever side lost, so that either is as likely */
+    unsigned timeouts = 0;
+    late.rounds = test_many(1000, 200);
+    struct test_thread *a = test_start(give_up, NULL), *b = test_start(wait_behind, NULL);
+    for (unsigned i = 0; i < late.rounds; i++) {
+        atomic_store(&late.word, 2);
+        late.deadline = valet_now() + 2 * MS;
+        valet_unpark(&late.first);
+        test_sleep(200 * US);
+        valet_unpark(&late.second);
+        uint64_t at = late.deadline + 500 * US - early + test_random(&random) % (100 * US);
+        while (valet_now() < at)
+            test_yield();
+        atomic_store(&late.word, 0);
+        wake(&late.word, 1);
+        CHECK_EQ(valet_park(&late.first_done), VALET_OK);
+        CHECK_EQ(valet_park_for(&late.second_done, 20 * S), VALET_OK);
+        timeouts += late.result == VALET_TIMEDOUT;
+        if (late.result == VALET_TIMEDOUT)
+            early += early < 2 * MS ? 10 * US : 0;
+        else
+            early -= early > 0 ? 10 * US : 0;
+    }
+    test_join(a);
+    test_join(b);
+    test_report("wakes that came too late", timeouts, "");
+}
+
 /* More words than core/futex_sema.c has buckets: some share one. Each wake is for one word. */
 static void test_words_do_not_disturb_each_other(void)
 {
@@ -380,6 +452,6 @@ TEST_PROGRAM(TEST(test_invalid_words), TEST(test_a_word_that_is_not_as_expected_
              TEST(test_interrupts_do_not_end_a_wait_early_with_a_timeout),
              TEST(test_an_unmapped_word_is_an_error_and_no_fault), TEST(test_a_count_wakes_so_many),
              TEST(test_a_count_above_int32_max_is_all), TEST(test_first_in_first_out),
-             TEST(test_a_timed_out_waiter_leaves_the_queue),
+             TEST(test_a_timed_out_waiter_leaves_the_queue), TEST(test_a_timeout_uses_up_no_wake),
              TEST(test_words_do_not_disturb_each_other), TEST(test_a_wake_is_not_kept),
              TEST(test_a_mutex_guards_a_counter));

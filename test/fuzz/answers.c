@@ -56,6 +56,7 @@ static struct {
     bool no_clock;                   /* it said so */
     bool blind;                      /* ... and that was its last word on the time */
     bool refused;                    /* its last word was a refusal */
+    bool looked, differs;            /* it was asked to compare, at last, and the word differed */
     enum meaning meant;              /* its last answer to a wait */
     struct valet_sema *pending;      /* a post that is due */
     unsigned posts;
@@ -358,6 +359,20 @@ int32_t target_other(enum other what)
     return -EFAULT;
 }
 
+int32_t target_look(const uint32_t *word, uint32_t expected)
+{
+    world.others++;
+    MUST(!final() && word == &object.word && expected == world.expected);
+    world.looked = true;
+    if (!ended()) {
+        others();
+        if (take(&in, 1) >= 0xe0)
+            return -38; /* no such operation */
+    }
+    world.differs = *word != expected;
+    return world.differs ? -11 : 0;
+}
+
 /* The core's posts. One is due at most, since one thread waits. */
 void target_post(struct valet_sema *s)
 {
@@ -405,6 +420,8 @@ static void check_result(int r)
         break;
     case VALET_TIMEDOUT: /* never early */
         MUST(timed() && world.now >= world.deadline && (!final() || retried()));
+        if (kernel->looks && world.call == FUTEX_WAIT)
+            MUST(world.looked && !world.differs); /* which would beat the deadline */
         break;
     case VALET_ERR_SYSTEM:
         MUST(world.refused && (believed() == 1 || !retried()));

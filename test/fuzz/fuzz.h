@@ -109,6 +109,7 @@ struct kernel {
     int32_t retried[2]; /* the row itself asks again, four times in all */
     bool probes;        /* the row asks whether the word is there after a "changed" */
     int32_t woken;      /* 0 but for one */
+    bool looks;         /* it is asked to compare, after the deadline of a futex wait */
     bool meets;         /* a wake-up waits for its waiter, and its own answer ends both */
     bool silent;        /* it does not answer */
     bool ticks;         /* its clock counts ticks of kernel_frequency */
@@ -140,6 +141,7 @@ uint64_t target_now(void); /* 0: there is no clock */
 int32_t target_wait(const struct asked *asked);
 int32_t target_wake(const void *address, int64_t count);
 int32_t target_other(enum other what);
+int32_t target_look(const uint32_t *word, uint32_t expected); /* honest, or not implemented */
 
 /* The core's posts go here, and from here to library->post when the target wants so. */
 void target_post(struct valet_sema *s);

@@ -92,6 +92,10 @@ static long linux_trap(long number, const long *a)
     MUST(number == 202);
     if (a[1] == 1 + 128)
         return target_wake((void *)a[0], a[2]);
+    if (a[1] == 4 + 128) {
+        MUST(a[2] == 0 && a[3] == 0 && a[4] == a[0]);
+        return target_look((void *)a[0], (uint32_t)a[5]);
+    }
     MUST(a[1] == 9 + 128 && (uint32_t)a[5] == 0xffffffff);
     const struct time *t = (struct time *)a[3];
     MUST(t == NULL || ns_of(t) <= INT64_MAX); /* gVisor's sum overflows, and is in the past */
@@ -706,8 +710,8 @@ extern const struct system windows_keyed_system;
 
 #define ROW(system) .name = #system, .library = &system##_system
 static const struct kernel kernels[] = {
-    {ROW(linux), .last = UINT64_MAX - 1, .latest = INT64_MAX, .proves = true, .timed_out = -110,
-     .changed = -11, .again = {-4}},
+    {ROW(linux), .last = UINT64_MAX - 1, .latest = INT64_MAX, .proves = true, .looks = true,
+     .timed_out = -110, .changed = -11, .again = {-4}},
     {ROW(freebsd), .last = UINT64_MAX - 1, .proves = true, .timed_out = -60, .again = {-4}},
     {ROW(netbsd), .last = UINT64_MAX - 1, .timed_out = -60, .changed = -35, .again = {-4},
      .probes = true},

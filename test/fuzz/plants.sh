@@ -63,6 +63,9 @@ plant 'refusals without an end' answers linux core/waiters_futex.c 'else if (--t
 plant 'ETIMEDOUT without a timeout' answers linux sys/linux.c 'r == -ETIMEDOUT && until != NULL' \
     'r == -ETIMEDOUT'
 plant 'a time from 2^63 ns on' answers linux sys/linux.c 'deadline <= INT64_MAX' 'deadline != VALET_FOREVER'
+plant 'a timeout without a look' answers linux core/futex_futex.c \
+    'r == VALET_TIMEDOUT ? valet_sys_futex_look(word, expected) : r' 'r'
+plant 'a look that sees nothing' answers linux sys/linux.c 'r == -EAGAIN ? VALET_CHANGED :' ''
 plant 'every error a timeout' answers fuchsia sys/fuchsia.c 'r == ZX_ERR_TIMED_OUT && ' ''
 plant 'any positive answer a wake-up' answers redox sys/redox.c 'r == 0 ||' 'r >= 0 ||'
 plant 'a timeout believed without the clock' answers dragonfly sys/dragonfly.c \

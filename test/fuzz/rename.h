@@ -23,6 +23,7 @@
 #define valet_futex_wake               NAMED(valet_futex_wake)
 #define valet_sys_now                  NAMED(valet_sys_now)
 #define valet_sys_futex_wait           NAMED(valet_sys_futex_wait)
+#define valet_sys_futex_look           NAMED(valet_sys_futex_look)
 #define valet_sys_futex_wake           NAMED(valet_sys_futex_wake)
 #define valet_sys_sema_init            NAMED(valet_sys_sema_init)
 #define valet_sys_sema_wait            NAMED(valet_sys_sema_wait)

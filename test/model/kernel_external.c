@@ -15,7 +15,7 @@ static uint64_t status(int s)
 /* ---- futex kind ------------------------------------------------------------------------------ */
 
 static const char *const futex_symbols[] = {"valet_sys_now", "valet_sys_futex_wait",
-                                            "valet_sys_futex_wake", NULL};
+                                            "valet_sys_futex_wake", "valet_sys_futex_look", NULL};
 
 static void futex_call(struct model_call *c)
 {
@@ -38,6 +38,12 @@ static void futex_call(struct model_call *c)
             model_mistake(c, "wake of nobody");
         model_note(c, "woke %u", model_wake(c, c->args[0], (uint32_t)c->args[1]));
         return model_return(c, 0);
+    case 3:
+        if (!model_read(c, c->args[0], &value, sizeof value))
+            return model_return(c, status(VALET_ERR_SYSTEM));
+        if (value == (uint32_t)c->args[1])
+            return model_return(c, VALET_TIMEDOUT);
+        return model_return(c, model_choose(c, 2, "tells") ? VALET_OK : VALET_CHANGED);
     }
 }
 

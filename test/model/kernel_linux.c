@@ -5,12 +5,13 @@
  *
  *   linux    the kernel of that name
  *   gvisor   another kernel behind the same interface: its sum of seconds and ns overflows from
- *            2^63 ns on, into the past
+ *            2^63 ns on, into the past; and a wake may be spent on a thread that answers ETIMEDOUT
  */
 #include "model.h"
 
 #define WAIT        0
 #define WAKE        1
+#define CMP_REQUEUE 4
 #define WAIT_BITSET 9
 #define WAKE_BITSET 10
 #define PRIVATE     128
@@ -95,6 +96,19 @@ static void futex_wake(struct model_call *c, uint32_t bitset)
     model_return(c, woken);
 }
 
+/* Only as a look: nobody to be woken, nobody to be moved. */
+static void futex_cmp_requeue(struct model_call *c)
+{
+    uint32_t value;
+    if (c->args[2] != 0 || c->args[3] != 0 || c->args[4] != c->args[0])
+        return model_violation(c, "a requeue that this model does not have");
+    if (!model_read(c, c->args[0], &value, sizeof value))
+        return model_error(c, EFAULT);
+    if (value != (uint32_t)c->args[5])
+        return model_error(c, EAGAIN);
+    model_return(c, 0);
+}
+
 static void futex(struct model_call *c)
 {
     unsigned op = (uint32_t)c->args[1];
@@ -111,6 +125,10 @@ static void futex(struct model_call *c)
             return model_error(c, model_choose(c, 2, "sandbox") ? EPERM : ENOSYS);
         op &= ~(unsigned)PRIVATE;
         return futex_wait(c, op, op == WAIT ? UINT32_MAX : (uint32_t)c->args[5]);
+    case CMP_REQUEUE:
+        if (model_refused(c))
+            return model_error(c, model_choose(c, 2, "sandbox") ? EPERM : ENOSYS);
+        return futex_cmp_requeue(c);
     case WAKE:
         return futex_wake(c, UINT32_MAX);
     case WAKE_BITSET:
@@ -134,7 +152,11 @@ static void call(struct model_call *c)
 static void resume(struct model_call *c, enum model_event why)
 {
     switch (why) {
-    case MODEL_WOKEN:
+    case MODEL_WOKEN: /* gVisor's timer and its waker are two channels, and either may be first */
+        if (c->model == &model_gvisor && model_after(c, 0) >= c->sleep->deadline &&
+            model_choose(c, 2, "woken, late"))
+            return model_error(c, ETIMEDOUT);
+        return model_return(c, 0);
     case MODEL_SPURIOUS: /* a stranger's wake of a reused address */
         return model_return(c, 0);
     case MODEL_TIMEOUT:

@@ -742,7 +742,7 @@ THREAD(futex_timed_wake_1)
 
 THREAD(futex_timed_0)
 {
-    of[0].result = CALL(1, valet_futex_wait(&word, 0, DEADLINE));
+    of[0].result = CALL(2, valet_futex_wait(&word, 0, DEADLINE)); /* after a timeout it looks */
     EXPECT(of[0].result >= 0);
     EXPECT(of[0].result != VALET_TIMEDOUT || check_clock() >= DEADLINE);
 }
@@ -754,6 +754,28 @@ THREAD(futex_timed_2)
 {
     atomic_store_explicit(futex(), 1, memory_order_release);
     DO(2, valet_futex_wake(&word, 2));
+}
+
+/*
+ * A lock with timeouts: who gives up does not wake the next one; who is woken does. A timeout that
+ * had used up the only wake would leave the other asleep.
+ */
+THREAD(futex_late_0)
+{
+    int r = CALL(2, valet_futex_wait(&word, 0, DEADLINE));
+    EXPECT(r >= 0);
+    EXPECT(r != VALET_TIMEDOUT || check_clock() >= DEADLINE);
+    if (r != VALET_TIMEDOUT)
+        DO(1, valet_futex_wake(&word, 1));
+}
+THREAD(futex_late_1)
+{
+    futex_wait_while_0();
+}
+THREAD(futex_late_2)
+{
+    atomic_store_explicit(futex(), 1, memory_order_release);
+    DO(1, valet_futex_wake(&word, 1));
 }
 
 /* Not a fault: the kernel reads the word, not the core. One of the BSDs answers "changed". */

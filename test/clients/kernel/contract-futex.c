@@ -50,6 +50,11 @@ int valet_sys_futex_wait(uint32_t *word, uint32_t expected, uint64_t deadline)
     return self.woken ? VALET_OK : VALET_TIMEDOUT;
 }
 
+int valet_sys_futex_look(uint32_t *word, uint32_t expected)
+{
+    return __atomic_load_n(word, __ATOMIC_RELAXED) != expected ? VALET_CHANGED : VALET_TIMEDOUT;
+}
+
 void valet_sys_futex_wake(uint32_t *word, uint32_t count)
 {
     uintptr_t before = kernel_lock();
