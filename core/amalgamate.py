@@ -33,7 +33,7 @@ class Tree:
         self.standard = []  # <headers>, in order
         self.feature = []   # feature macros of a hosted file: before any header
         self.done = {"include/valet.h"}  # local headers that are in; this one stays a file
-        self.in_condition = set()        # those of them that are in an #if
+        self.condition = {}              # of those of them that are in an #if: its lines
 
     def read_whole(self, path):
         self.used.append(os.path.join(self.root, path))
@@ -75,41 +75,43 @@ class Tree:
             self.feature.append(f"#ifndef _POSIX_C_SOURCE\n{define}#endif\n")
 
         out = []
-        depth = outermost = 0  # of #if, and where in `out` the outermost one begins
+        within, outermost = [], 0  # #if, each with its #else; and where in `out` the outermost one begins
         for line in text.splitlines(keepends=True):
             # not an #include of a macro: the user's, at his own risk
             include = re.match(r'#include (?:(<[^>]*>)|"([^"]*)")', line)
             if not include:
                 if line.startswith("#if"):
-                    outermost = outermost if depth else len(out)
-                    depth += 1
+                    outermost = outermost if within else len(out)
+                    within.append(line)
+                elif line.startswith("#el"):
+                    within[-1] += line
                 elif line.startswith("#endif"):
-                    depth -= 1
+                    within.pop()
                 out.append(line)
             elif include.group(1):
                 if include.group(1) not in self.standard:
                     self.standard.append(include.group(1))
             elif front is not None:
                 front.append(self.local(include.group(2)))
-            elif depth:
+            elif within:
                 before = []
-                out.append(self.local(include.group(2), before))
+                out.append(self.local(include.group(2), before, within))
                 out[outermost:outermost] = before
                 outermost += len(before)
             else:
                 out.append(self.local(include.group(2)))
         return "".join(out)
 
-    def local(self, name, front=None):
-        """A header, where it is not in already; in an #if, where there is a `front`."""
+    def local(self, name, front=None, within=()):
+        """A header, where it is not in already. In an #if there is a `front`, and it is in for all under the same #if."""
         path = self.find(name)
-        if path in self.in_condition:
+        if self.condition.get(path, "".join(within)) != "".join(within):
             fail(f"{path} is in an #if, and is asked for once more")
         if path in self.done:
             return ""
         self.done.add(path)
-        if front is not None:
-            self.in_condition.add(path)
+        if within:
+            self.condition[path] = "".join(within)
         return self.expand(path, front)
 
 
@@ -226,6 +228,9 @@ def amalgamate(tree, options):
     # What arch/ has may serve another CPU's traps only (Darwin's on x86_64 is a BSD one), or a poll.
     text = re.sub(r"^(static inline \w+ valet_(?:trap_|arch_relax))", r"__attribute__((unused)) \1", text, flags=re.M)
 
+    # What was in it is further up.
+    text = re.sub(r"^#if .*\n#endif\n", "", text, flags=re.M)
+
     # A C file needs no guards for C++.
     text = re.sub(r"#ifdef __cplusplus\n.*?#endif\n\n?", "", text, flags=re.S)
     text = re.sub(r"\n{3,}", "\n\n", text)
@@ -236,7 +241,7 @@ def amalgamate(tree, options):
  * table of valet_futex_wait and _wake is one for all such files that are linked together; programs and
  * shared objects have one each, so a futex word is used through one of them."""
     else:
-        poll = f"""/* Whether a park polls before it sleeps: as -Dspin= had it, or your own. */
+        poll = f"""/* Whether parks and waits poll before they sleep: as -Dspin= had it, or your own. */
 #ifndef VALET_SPIN
 #define VALET_SPIN {options.spin}
 #endif
