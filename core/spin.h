@@ -51,6 +51,7 @@
 #define VALET_SPIN_LOOKS_TYPICAL   ((VALET_SPIN_LOOKS + 15u) / 16)
 #define VALET_SPIN_LOOKS_EXTRA     ((VALET_SPIN_LOOKS + 31u) / 32)
 #define VALET_SPIN_LOOKS_STEP      ((VALET_SPIN_LOOKS + 127u) / 128)
+#define VALET_SPIN_LOOKS_UNKNOWN   ((VALET_SPIN_LOOKS + 3u) / 4)
 #define VALET_SPIN_LOOKS_CAP       (2u * VALET_SPIN_LOOKS)
 
 _Static_assert(VALET_SPIN_LOOKS > 0 && VALET_SPIN_LOOKS_CAP <= UINT16_MAX, "credit has 16 bits");
@@ -94,7 +95,7 @@ static inline uint32_t valet_spin_hit(uint32_t account, uint32_t looks)
 static inline uint32_t valet_spin_missed(uint32_t account, uint32_t looks)
 {
     return valet_spin_add(
-        valet_spin_smaller(2 * (account >> 16) + VALET_SPIN_LOOKS_STEP, VALET_SPIN_LOOKS / 4),
+        valet_spin_smaller(2 * (account >> 16) + VALET_SPIN_LOOKS_STEP, VALET_SPIN_LOOKS_UNKNOWN),
         (account & UINT16_MAX) - looks);
 }
 
