@@ -169,7 +169,6 @@ enum scenario_flags {
     LARGE = 256, /* not for the sema kind where an atomic operation is a pair of instructions */
     FAR = 2048,  /* a deadline in 292 years: only where a kernel may take that for none */
     WIDE = 512,  /* many states: only for Linux and for the contract, and not on pairs */
-    PARKER = 1024,
     KERNEL = 32, /* needs a kernel that looks at addresses */
 };
 

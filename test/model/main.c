@@ -40,7 +40,7 @@ int main(int argc, char **argv)
 {
     static struct kernel k;
     bool pairs = false, deep = false, quick = false, no_clock = false, no_kernel = false,
-         first = false, print = false, parker = false;
+         first = false, print = false, small = false;
     const char *kind = "", *row = "", *prefix = "";
     size_t most = 2000000;
     int failed = 0, passed = 0;
@@ -65,7 +65,7 @@ int main(int argc, char **argv)
             deep = true;
             break;
         case 'o':
-            parker = true;
+            small = true;
             break;
         case 'p':
             pairs = true;
@@ -107,7 +107,7 @@ int main(int argc, char **argv)
         for (int every = 0; every < 2; every++) {
             const struct scenario *s = &scenarios[i];
             struct verdict v = {.print = print && failed < 2};
-            if (strncmp(s->name, prefix, strlen(prefix)) != 0 || (parker && !(s->flags & PARKER)) ||
+            if (strncmp(s->name, prefix, strlen(prefix)) != 0 || (small && s->threads > 3) ||
                 s->flags & other || (no_clock && s->flags & TIMED) ||
                 (pairs && k.sema_kind && s->flags & LARGE) ||
                 (s->flags & WIDE && (pairs || (strcmp(k.model->name, "linux") != 0 &&

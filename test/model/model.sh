@@ -81,7 +81,7 @@ row() {
         case $o in
         factor=*) check="$check -c ${o#factor=}" ;;
         deep) check="$check -d" ;;
-        parker) check="$check -o" ;;
+        small) check="$check -o" ;;
         no-clock) check="$check -n" ;;
         no-kernel) check="$check -u" ;;
         *) cflags="$cflags $o" ;;

@@ -5,22 +5,22 @@
  */
 // clang-format off
 #define SCENARIOS(S)                                            \
-    S(token_first,          1, EVERY | PARKER,           0)     \
-    S(past_deadline,        1, TIMED | EVERY | PARKER,   1)     \
-    S(park_unpark,          2, EVERY | PARKER,           2)     \
-    S(park_park,            2, EVERY | PARKER,           1)     \
-    S(park_2_unparks,       3, DEEP | PARKER,            1)     \
-    S(timed_unpark,         2, TIMED | EVERY | PARKER,   1)     \
-    S(far_unpark,           2, FAR | TIMED | PARKER,     1)     \
-    S(timed_for,            2, TIMED | LATER | PARKER,   1)     \
-    S(timed_2_unparks_park, 3, TIMED | DEEP | PARKER,    0)     \
-    S(busy,                 3, PARKER,                   0)     \
-    S(busy_timed,           3, TIMED | PARKER,           0)     \
-    S(park_free,            2, EVERY | PARKER,           1)     \
-    S(timed_free,           2, TIMED | EVERY | PARKER,   1)     \
-    S(park_3_unparks,       4, PARKER,                   0)     \
-    S(park_handover,        3, TIMED | PARKER,           0)     \
-    S(sandbox_park,         2, SANDBOX | PARKER,         0)     \
+    S(token_first,          1, EVERY,                    0)     \
+    S(past_deadline,        1, TIMED | EVERY,            1)     \
+    S(park_unpark,          2, EVERY,                    2)     \
+    S(park_park,            2, EVERY,                    1)     \
+    S(park_2_unparks,       3, DEEP,                     1)     \
+    S(timed_unpark,         2, TIMED | EVERY,            1)     \
+    S(far_unpark,           2, FAR | TIMED,              1)     \
+    S(timed_for,            2, TIMED | LATER,            1)     \
+    S(timed_2_unparks_park, 3, TIMED | DEEP,             0)     \
+    S(busy,                 3, 0,                        0)     \
+    S(busy_timed,           3, TIMED,                    0)     \
+    S(park_free,            2, EVERY,                    1)     \
+    S(timed_free,           2, TIMED | EVERY,            1)     \
+    S(park_3_unparks,       4, 0,                        0)     \
+    S(park_handover,        3, TIMED,                    0)     \
+    S(sandbox_park,         2, SANDBOX,                  0)     \
     S(wait_store,           2, EVERY,                    1)     \
     S(wait_2_store,         3, DEEP,                     0)     \
     S(wait_3_store,         4, LARGE,                    0)     \
