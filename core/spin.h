@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0 */
 /*
- * How long a park looks at its word before it sleeps: an account of looks, kept in the half of the
- * parker's word that the kernel does not compare. Written by the thread that parks.
+ * How long a thread looks at a word before it sleeps: an account of looks, kept in the half of the
+ * object's word that the kernel does not compare. Written by whoever parks or waits; never by a
+ * waker, who may look at the object no more.
  *
  *   low 16 bits    credit, the looks that it may still burn
  *   high 16 bits   typical, the running mean of the looks until a token came
@@ -10,17 +11,22 @@
  * The rules:
  *
  *   1  a sleep without a poll earns LOOKS_PER_SLEEP
- *   2  a poll whose token came earns LOOKS_PER_HIT; it saved more, a sleep and a wake-up
+ *   2  a poll whose token came, or another state, earns LOOKS_PER_HIT; it saved more, a sleep and a
+ *      wake-up
  *   3  a poll in vain costs the looks that it took
  *   4  a poll takes 4 * typical + LOOKS_EXTRA looks, at most LOOKS, and is only made with credit
  *      for all of them
  *
- * So the looks that failed, over a parker's life, are at most
+ * So the looks that failed, over an object's life, are at most
  *
  *   LOOKS_FRESH + LOOKS_PER_SLEEP * sleeps + LOOKS_PER_HIT * hits
  *
  * which is 80 ns a sleep in the long run. Example, LOOKS being 1024: a fresh account
  * has 256, and its first poll would take 4 * 64 + 32 = 288; a sleep earns 4, so it polls after 8.
+ *
+ * A parker has one thread, which pays after its poll. Waiters share an account, so each takes what
+ * its poll may cost before it begins, and puts back what a hit did not need: no two burn the same
+ * credit, and as many poll at a time as the account can pay for.
  *
  * A poll is long and rare rather than short and often: where both threads sleep, the answer is a
  * whole wake-up late, and a poll that is shorter would never find out that it need not be.
@@ -66,7 +72,7 @@ static inline uint32_t valet_spin_account(uint32_t half)
     return half != 0 ? half : VALET_SPIN_LOOKS_TYPICAL << 16 | VALET_SPIN_LOOKS_FRESH;
 }
 
-/* How many looks this park may take; 0, if it cannot pay for all that would make sense. */
+/* How many looks a poll may take now; 0, if it cannot pay for all that would make sense. */
 static inline uint32_t valet_spin_looks(uint32_t account)
 {
     uint32_t n = valet_spin_smaller(4 * (account >> 16) + VALET_SPIN_LOOKS_EXTRA, VALET_SPIN_LOOKS);
@@ -84,7 +90,7 @@ static inline uint32_t valet_spin_slept(uint32_t account)
     return valet_spin_add(account >> 16, (account & UINT16_MAX) + VALET_SPIN_LOOKS_PER_SLEEP);
 }
 
-/* The token came after so many looks. */
+/* What it waits for came after so many looks. */
 static inline uint32_t valet_spin_hit(uint32_t account, uint32_t looks)
 {
     return valet_spin_add((3 * (account >> 16) + looks) / 4,

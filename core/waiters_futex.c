@@ -34,9 +34,22 @@
  * A's deadline came instead, A still looks, by rule 1. If the waker found nobody asleep, A and B
  * were on their way into the kernel, which finds the word changed: both look, and one of them
  * clears OWED. The word is alive while A wakes: A is a waiter that has not returned.
+ *
+ * With VALET_SPIN a wait polls before it registers for the first time. There is no value of the
+ * word for that, since a poll is loads: a store finds no WAITERS of that thread, and makes no call
+ * for it. The account that all the waiters share (core/spin.h) is in the other half of the word,
+ * which no kernel compares. Its rules:
+ *
+ *   4  a wait takes from the account what its poll may cost, in one step, or sleeps at once
+ *   5  the poll ends with another state, or with the looks; then the account is settled, and the
+ *      wait goes on as if there had been no poll: what it saw, it looks at again, with SEEN
+ *   6  the half is the waiters'; who stores or wakes never touches it, as the word may be gone
  */
 #include "core/assert.h"
 #include "core/word.h"
+#if VALET_SPIN
+#include "core/spin.h"
+#endif
 #include "valet.h"
 #include "valet_sys.h"
 
@@ -82,12 +95,55 @@ bool valet_waiters_compare_exchange(struct valet_waiters *w, unsigned *expected,
     return true;
 }
 
+#if VALET_SPIN
+/*
+ * Look for another state, for as long as the account allows. Nothing is registered meanwhile, so a
+ * store needs no system call for this thread. It decides nothing: wait_until looks again.
+ */
+__attribute__((noinline, cold)) static void poll_first(valet_word32 *word, unsigned expected,
+                                                       uint64_t deadline)
+{
+    valet_word32 *half = word + 1;
+    /* relaxed, here and below: numbers, which give nothing to anyone */
+    uint32_t seen = atomic_load_explicit(half, memory_order_relaxed), account, looks;
+    do { /* take what the poll may cost before it begins: nobody else has that */
+        account = valet_spin_account(seen);
+        looks = valet_spin_looks(account);
+        if (looks != 0 && deadline != VALET_FOREVER && valet_sys_now() >= deadline)
+            return;
+        account = looks == 0 ? valet_spin_slept(account) : account - looks;
+    } while (!atomic_compare_exchange_weak_explicit(half, &seen, account, memory_order_relaxed,
+                                                    memory_order_relaxed));
+    if (looks == 0)
+        return;
+
+    uint32_t i = 0;
+    bool hit;
+    do {
+        valet_arch_relax();
+        hit = (atomic_load_explicit(word, memory_order_relaxed) & STATE) != expected;
+    } while (++i < looks && !hit);
+
+    seen = atomic_load_explicit(half, memory_order_relaxed);
+    do {
+        account = seen + looks; /* as if it had not been taken */
+        account = hit ? valet_spin_hit(account, i) : valet_spin_missed(account, looks);
+    } while (!atomic_compare_exchange_weak_explicit(half, &seen, account, memory_order_relaxed,
+                                                    memory_order_relaxed));
+}
+#endif
+
 __attribute__((noinline, cold)) static int wait_until(valet_word32 *word, unsigned expected,
                                                       uint64_t deadline)
 {
     if (expected > STATE)
         return VALET_ERR_INVALID;
     int r = deadline == 0 ? VALET_TIMEDOUT : VALET_OK, tries = VALET_TRIES;
+#if VALET_SPIN
+    /* relaxed: the loop looks again */
+    if (deadline != 0 && (atomic_load_explicit(word, memory_order_relaxed) & STATE) == expected)
+        poll_first(word, expected, deadline);
+#endif
     for (;;) {
         /* acquire: SEEN, pairs with SET */
         uint32_t seen = atomic_load_explicit(word, memory_order_acquire);

@@ -3,7 +3,7 @@
  * The public word as the core sees it: atomic, and of one width per build.
  *
  *   futex   the first 32 bits (little-endian: the low half), since that is what a kernel compares;
- *           the rest is never touched, but by a parker that polls: an atomic word of its own
+ *           the rest is never touched, but by whoever polls: an atomic word of its own
  *   sema    the whole word, since it holds an address
  *
  * Each machine lists the values of its word at its head. One width everywhere means that no two
@@ -65,8 +65,8 @@ static inline bool valet_look_again(int r)
 #define VALET_TRIES 4
 #endif
 
-/* Whether a park polls before it sleeps (core/spin.h): set by -Dspin= (auto: on for Linux); 0 where
- * it is not defined. */
+/* Whether parks and waits poll before they sleep (core/spin.h): set by -Dspin= (auto: on for
+ * Linux); 0 where it is not defined. */
 #ifndef VALET_SPIN
 #define VALET_SPIN 0
 #endif
