@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0 */
 /*
- * core/spin.h and the poll of core/park_futex.c, on a CPU and a system that count, and that do what
- * a test tells them at a certain look: so what each park burns is known exactly. One thread.
+ * core/spin.h and the polls of core/park_futex.c and core/waiters_futex.c, on a CPU and a system
+ * that count, and that do what a test tells them at a certain look: so what each park and wait
+ * burns is known exactly. One thread.
  */
 #include "test.h"
 
@@ -26,8 +27,14 @@ static uint32_t load(valet_word32 *word, memory_order order)
 #undef atomic_load_explicit
 #define atomic_load_explicit load
 #include "core/park_futex.c"
+#define word_of waiters_word_of
+#include "core/waiters_futex.c"
+#undef word_of
 
 static struct valet_parker parker;
+static struct valet_waiters waiters;
+static unsigned store_at, delegate_at, wait_at; /* at which look */
+static unsigned in_vain;                        /* so many wake-ups are: the state comes back */
 
 static void valet_arch_relax(void)
 {
@@ -36,24 +43,39 @@ static void valet_arch_relax(void)
         valet_unpark(&parker);
     if (looks == park_at) /* another thread does */
         atomic_store_explicit(word_of(&parker), PARKED, memory_order_relaxed);
+    if (looks == store_at)
+        valet_store_and_wake(&waiters, 1);
+    if (looks == delegate_at)
+        valet_store_and_delegate(&waiters, 1);
+    if (looks == wait_at) { /* another thread does, and gives up */
+        wait_at = 0;
+        CHECK_EQ(valet_compare_and_wait_until(&waiters, 0, 1001), VALET_TIMEDOUT);
+    }
 }
 
-/* Whoever sleeps is woken by an unpark; a deadline comes. */
+/* Whoever sleeps is woken by an unpark, or a store; a deadline comes. */
 int valet_sys_futex_wait(uint32_t *word, uint32_t expected, uint64_t deadline)
 {
-    CHECK(word == (uint32_t *)word_of(&parker));
+    bool parks = word == (uint32_t *)word_of(&parker);
+    CHECK(parks || word == (uint32_t *)waiters_word_of(&waiters));
     CHECK_EQ(*word, expected);
     waits++;
     if (deadline != VALET_FOREVER)
         return VALET_TIMEDOUT;
-    valet_unpark(&parker);
+    if (parks)
+        valet_unpark(&parker);
+    else
+        valet_store_and_wake(&waiters, in_vain == 0);
+    in_vain -= in_vain != 0;
     return VALET_OK;
 }
 
 void valet_sys_futex_wake(uint32_t *word, uint32_t count)
 {
-    CHECK(word == (uint32_t *)word_of(&parker));
-    CHECK_EQ(count, 1);
+    bool parks = word == (uint32_t *)word_of(&parker);
+    CHECK(parks || word == (uint32_t *)waiters_word_of(&waiters));
+    if (parks)
+        CHECK_EQ(count, 1);
     wakes++;
 }
 
@@ -63,9 +85,10 @@ uint64_t valet_sys_now(void)
     return 1000;
 }
 
+static bool of_waiters; /* whose account a test is about */
 static uint32_t account(void)
 {
-    return (uint32_t)(parker.word >> 32);
+    return (uint32_t)((of_waiters ? waiters.word : parker.word) >> 32);
 }
 
 static uint32_t credit(void)
@@ -75,8 +98,16 @@ static uint32_t credit(void)
 
 static void clear(uint32_t half)
 {
-    parker.word = (uintptr_t)half << 32;
+    parker.word = waiters.word = (uintptr_t)half << 32;
     looks = waits = wakes = clocks = unpark_at = park_at = steal_at = 0;
+    store_at = delegate_at = wait_at = in_vain = 0;
+    of_waiters = false;
+}
+
+static void clear_waiters(uint32_t half)
+{
+    clear(half);
+    of_waiters = true;
 }
 
 /* One park, whose token comes at that look if there is such a one, else while it sleeps. Whether it
@@ -87,6 +118,24 @@ static bool round_with(unsigned at)
     unpark_at = at;
     CHECK_EQ(valet_park(&parker), VALET_OK);
     CHECK_EQ((uint32_t)parker.word, EMPTY);
+    CHECK(account() != 0);
+    CHECK_EQ(wakes, waits);
+    CHECK(waits <= 1);
+    CHECK(looks <= VALET_SPIN_LOOKS);
+    if (waits == 0)
+        CHECK_EQ(looks, at);
+    return waits != 0;
+}
+
+/* The same of a wait, and a store of another state. */
+static bool wait_with(unsigned at)
+{
+    looks = waits = wakes = 0;
+    store_at = at;
+    valet_store_and_wake(&waiters, 0);
+    CHECK_EQ(wakes, 0);
+    CHECK_EQ(valet_compare_and_wait(&waiters, 0), VALET_OK);
+    CHECK_EQ((uint32_t)waiters.word, 1);
     CHECK(account() != 0);
     CHECK_EQ(wakes, waits);
     CHECK(waits <= 1);
@@ -210,17 +259,150 @@ static void test_busy(void)
     CHECK_EQ(parker.word, (uintptr_t)RICH << 32 | PARKED);
 }
 
+static void test_fresh_waiters_do_not_poll(void)
+{
+    clear_waiters(0);
+    for (int i = 0; i < 8; i++) {
+        CHECK(wait_with(1));
+        CHECK_EQ(looks, 0);
+        CHECK_EQ(credit(), 256 + 4 * (i + 1));
+    }
+    CHECK(!wait_with(1)); /* the ninth does */
+}
+
+/* Whoever sets it makes no system call, as nobody is on record. */
+static void test_a_state_that_comes_while_they_poll(void)
+{
+    for (unsigned at = 1; at <= 288; at++) {
+        clear_waiters(RICH - 100);
+        CHECK(!wait_with(at));
+        CHECK_EQ(account(), (3 * 64 + at) / 4 << 16 | (2048 - 100 + 64));
+    }
+    clear_waiters(RICH - 100);
+    delegate_at = 5;
+    CHECK_EQ(valet_compare_and_wait(&waiters, 0), VALET_OK);
+    CHECK_EQ(looks, 5);
+    CHECK_EQ(waits + wakes, 0);
+    CHECK_EQ(account(), (3 * 64 + 5) / 4 << 16 | (2048 - 100 + 64));
+}
+
+static void test_a_poll_of_waiters_in_vain_is_paid_for(void)
+{
+    clear_waiters(RICH);
+    CHECK(wait_with(289));
+    CHECK_EQ(looks, 288);
+    CHECK_EQ(account(), (2 * 64 + 8) << 16 | (2048 - 288));
+    CHECK(wait_with(0)); /* the next is longer */
+    CHECK_EQ(looks, 4 * 136 + 32);
+    CHECK(wait_with(0));
+    CHECK_EQ(looks, 1024);
+    CHECK(wait_with(0)); /* and one that cannot be paid for is none */
+    CHECK_EQ(looks, 0);
+    CHECK_EQ(account(), 256u << 16 | (2048 - 288 - 576 - 1024 + 4));
+}
+
+/* Whoever was woken for nothing, or by a state that came back, registers anew and polls no more. */
+static void test_one_poll_a_wait(void)
+{
+    clear_waiters(RICH);
+    in_vain = 3;
+    CHECK_EQ(valet_compare_and_wait(&waiters, 0), VALET_OK);
+    CHECK_EQ(looks, 288);
+    CHECK_EQ(waits, 4);
+    CHECK_EQ(account(), (2 * 64 + 8) << 16 | (2048 - 288));
+}
+
+static void test_waiters_with_a_passed_deadline_do_not_poll(void)
+{
+    clear_waiters(RICH);
+    CHECK_EQ(valet_compare_and_wait_until(&waiters, 0, 0), VALET_TIMEDOUT);
+    CHECK_EQ(waits + clocks, 0);
+    CHECK_EQ(valet_compare_and_wait_until(&waiters, 0, 1), VALET_TIMEDOUT);
+    CHECK_EQ(valet_compare_and_wait_until(&waiters, 0, 1000), VALET_TIMEDOUT);
+    CHECK_EQ(waits, 2);
+    CHECK_EQ(clocks, 2);
+    CHECK_EQ(looks, 0);
+    CHECK_EQ(account(), RICH);
+}
+
+static void test_waiters_with_a_deadline_to_come(void)
+{
+    clear_waiters(RICH);
+    CHECK_EQ(valet_compare_and_wait_until(&waiters, 0, 1001), VALET_TIMEDOUT);
+    CHECK_EQ(looks, 288); /* in vain, and it sleeps */
+    CHECK_EQ(waits, 1);
+    CHECK_EQ(account(), (2 * 64 + 8) << 16 | (2048 - 288));
+
+    clear_waiters(RICH);
+    store_at = 5;
+    CHECK_EQ(valet_compare_and_wait_until(&waiters, 0, 1001), VALET_OK);
+    CHECK_EQ(looks, 5);
+    CHECK_EQ(waits + wakes, 0);
+
+    clear_waiters(0); /* it cannot pay for a poll, and asks no clock */
+    CHECK_EQ(valet_compare_and_wait_until(&waiters, 0, 1001), VALET_TIMEDOUT);
+    CHECK_EQ(looks + clocks, 0);
+    CHECK_EQ(waits, 1);
+    CHECK_EQ(credit(), 256 + 4);
+}
+
+/* ... also where others are on record, or are owed their wake-up. */
+static void test_a_state_that_is_there(void)
+{
+    static const uint32_t flags[] = {0, WAITERS, OWED};
+    for (unsigned i = 0; i < 3; i++) {
+        clear_waiters(RICH);
+        waiters.word |= flags[i] | 1;
+        CHECK_EQ(valet_compare_and_wait(&waiters, 0), VALET_OK);
+        CHECK_EQ(valet_compare_and_wait_until(&waiters, 0, 1001), VALET_OK);
+        CHECK_EQ(looks + waits + clocks, 0);
+        CHECK_EQ(account(), RICH);
+        CHECK_EQ(wakes, flags[i] == OWED);
+    }
+}
+
+/* A poll ends with another state, and with nothing else; then the rest is woken, as ever. */
+static void test_waiters_that_find_others_owed(void)
+{
+    clear_waiters(RICH);
+    waiters.word |= OWED;
+    CHECK_EQ(valet_compare_and_wait(&waiters, 0), VALET_OK);
+    CHECK_EQ(looks, 288);
+    CHECK_EQ(waits, 1);
+    CHECK_EQ(wakes, 2); /* the rest, and itself */
+}
+
+/* What one has taken, another cannot take; nor is what the other earns, or pays, undone. */
+static void test_two_that_poll(void)
+{
+    clear_waiters(64u << 16 | 300); /* enough for one */
+    wait_at = 7;
+    store_at = 20;
+    CHECK_EQ(valet_compare_and_wait(&waiters, 0), VALET_OK);
+    CHECK_EQ(looks, 20);
+    CHECK_EQ(waits, 1); /* of the other */
+    CHECK_EQ(account(), (3 * 64 + 20) / 4 << 16 | (300 + 64 + 4));
+
+    clear_waiters(64u << 16 | 600); /* for both: the other polls between two looks of this one */
+    wait_at = 7;
+    CHECK_EQ(valet_compare_and_wait(&waiters, 0), VALET_OK);
+    CHECK_EQ(looks, 2 * 288);
+    CHECK_EQ(waits, 2);
+    CHECK_EQ(account(), 256u << 16 | (600 - 2 * 288));
+}
+
 /* Whatever comes: failed looks <= FRESH + EARN * sleeps + GAIN * hits, at any time. */
-static void test_looks_are_earned(void)
+static void check_that_looks_are_earned(bool round(unsigned at))
 {
     uint32_t random = 1;
     for (unsigned kind = 0; kind < 16; kind++) {
         uint64_t failed = 0, sleeps = 0, hits = 0;
         clear(0);
+        of_waiters = round == wait_with;
         for (unsigned i = 0; i < 100000; i++) {
             /* fast and slow phases, of lengths by kind */
             bool slow = i >> kind & 1;
-            if (round_with(slow ? 0 : 1 + test_random(&random) % (kind < 8 ? 20 : 1200))) {
+            if (round(slow ? 0 : 1 + test_random(&random) % (kind < 8 ? 20 : 1200))) {
                 sleeps++;
                 failed += looks;
             } else {
@@ -232,6 +414,11 @@ static void test_looks_are_earned(void)
         }
         CHECK(hits > 0 && failed > 0);
     }
+}
+static void test_looks_are_earned(void)
+{
+    check_that_looks_are_earned(round_with);
+    check_that_looks_are_earned(wait_with);
 }
 
 /* No token ever comes in time, as on one CPU: few looks a sleep, but it goes on asking. */
@@ -280,4 +467,9 @@ TEST_PROGRAM(TEST(test_a_fresh_parker_does_not_poll), TEST(test_a_token_that_com
              TEST(test_a_token_that_another_thread_takes), TEST(test_a_poll_in_vain_is_paid_for),
              TEST(test_a_passed_deadline_does_not_poll), TEST(test_a_deadline_to_come),
              TEST(test_a_token_that_is_there), TEST(test_busy), TEST(test_looks_are_earned),
+             TEST(test_fresh_waiters_do_not_poll), TEST(test_a_state_that_comes_while_they_poll),
+             TEST(test_a_poll_of_waiters_in_vain_is_paid_for), TEST(test_one_poll_a_wait),
+             TEST(test_waiters_with_a_passed_deadline_do_not_poll),
+             TEST(test_waiters_with_a_deadline_to_come), TEST(test_a_state_that_is_there),
+             TEST(test_waiters_that_find_others_owed), TEST(test_two_that_poll),
              TEST(test_never_in_time), TEST(test_back_to_fast), TEST(test_the_account_is_full));
