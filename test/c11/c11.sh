@@ -15,7 +15,7 @@ rm -rf "$dir"
 
 # What the explorer looks into. No inlining, and frame pointers: a frame ends where its function does.
 # An object of its own section, to find all variables of the library and the scenarios.
-# $spin: with a poll of two looks before a park sleeps, or nothing.
+# $spin: with a poll of two looks before a thread sleeps, or nothing.
 guest() {
     # shellcheck disable=SC2086 # a list of words
     gcc -std=c11 -g -O1 -fsanitize=thread -ffreestanding -fno-inline -fno-omit-frame-pointer \
@@ -111,8 +111,8 @@ must_find() {
 
 short=
 { [ -z "${1:-}" ] && deep; } || short=-s
-for each in futex sema 'spin park' 'by_id park' 'keyed park' 'lock park'; do
-    variant=${each% *}
+for each in futex sema 'spin park wait' 'by_id park' 'keyed park' 'lock park'; do
+    variant=${each%% *}
     try "explorer, $variant" explorer "$variant"
     # shellcheck disable=SC2086 # options or nothing
     output=$(timeout 600 "$dir/$variant/explore" $short ${each#"$variant"} 2>&1)

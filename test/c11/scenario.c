@@ -712,6 +712,26 @@ THREAD(wait_crowd_2)
     give_up();
 }
 
+/* The account of their polls is enough for one: of three, another two sleep at once, and earn. */
+THREAD(wait_account_0)
+{
+    give_up();
+}
+THREAD(wait_account_1)
+{
+    give_up();
+}
+THREAD(wait_account_2)
+{
+    give_up();
+}
+THREAD(end_wait_account)
+{
+#if VALET_SPIN
+    EXPECT(atomic_load((_Atomic uint32_t *)&waiters.word + 1) == (1u << 16 | 2));
+#endif
+}
+
 /* The clock lets one that gives up say of others, too, that their deadline has come. */
 THREAD(wait_late_0)
 {

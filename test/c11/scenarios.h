@@ -55,6 +55,7 @@ enum {
     S(wait_free_2_timed,     3, BOTH,  0,          0, 0)  \
     S(wait_alone,            3, BOTH,  0,          0, 0)  \
     S(wait_crowd,            3, BOTH,  0,          0, 0)  \
+    S(wait_account,          3, FUTEX, 0,          0, 1)  \
     S(wait_late,             3, BOTH,  LATE,       0, 0)  \
     S(wait_late_again,       3, BOTH,  LATE,       0, 0)  \
     S(wait_late_sandbox,     2, BOTH,  LATE | SANDBOX, 0, 0) \
