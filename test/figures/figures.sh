@@ -109,7 +109,7 @@ emulated_instructions_of_a_round() {
 instructions() {
     run=$dir/run-$1-$2
     freestanding compile "$1" gcc -O2 -DVALET_SPIN=1 -c core/park_futex.c -o "$dir/park.o" &&
-        freestanding compile "$1" gcc -O2 -c core/waiters_futex.c -o "$dir/waiters.o" &&
+        freestanding compile "$1" gcc -O2 -DVALET_SPIN=1 -c core/waiters_futex.c -o "$dir/waiters.o" &&
         freestanding compile "$1" gcc -O2 -c sys/linux.c -o "$dir/linux.o" &&
         compile "$1" gcc -O2 -Iinclude "-D$2" -DROUNDS=1000 test/figures/figures.c \
             "$dir/park.o" "$dir/waiters.o" "$dir/linux.o" -static -o "$run" || return

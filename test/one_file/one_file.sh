@@ -97,10 +97,10 @@ polls() {
         compiled "$1" clang && has_a_poll "$1" && cross "$1" aarch64 && cross "$1" riscv64
 }
 has_a_poll() {
-    nm "$dir/$1/valet.o" | grep -q 'poll_then_park$'
+    nm "$dir/$1/valet.o" | grep -q 'poll_then_park$' && nm "$dir/$1/valet.o" | grep -q 'poll_first$'
 }
 has_none() {
-    compiled "$@" && ! has_a_poll "$1"
+    compiled "$@" && ! nm "$dir/$1/valet.o" | grep -q '_poll_'
 }
 has_one() {
     compiled "$@" && has_a_poll "$1"
