@@ -10,7 +10,7 @@
  *   recover slow|onecpu               see recover()
  *   wakeall N BLOCKS                  see wakeall()
  *   busy CPU CPU COUNT                see busy()
- *   barrier N ROUNDS                  see barrier()
+ *   barrier N ROUNDS [CPUS]           see barrier()
  *   crew N ROUNDS                     see crew()
  *   crowd N [WAKER]                   see crowd()
  *   late NS COUNT                     see late()
@@ -537,13 +537,13 @@ static void busy(int cpu, int other, unsigned count, bool park)
 /* ---- barrier --------------------------------------------------------------------------------- */
 
 /*
- * N threads meet, ROUNDS times. Of a peer without states it is its own barrier. Prints us, of a
- * round.
+ * N threads meet, ROUNDS times. Of a peer without states it is its own barrier. CPUS: each thread
+ * is on one of as many. Prints us, of a round.
  */
 #define BARRIER_WARM 100u
 
 static struct {
-    unsigned threads, rounds;
+    unsigned threads, rounds, cpus;
     _Atomic unsigned arrived, begun;
     double us;
 } barrier_of;
@@ -560,9 +560,11 @@ static void meet(unsigned round)
     }
 }
 
-static void *meeting(void *first)
+static void *meeting(void *index)
 {
     uint64_t begin = 0;
+    if (barrier_of.cpus != 0)
+        pin((int)((uintptr_t)index % barrier_of.cpus));
     for (unsigned round = 0; round < barrier_of.rounds + BARRIER_WARM; round++) {
         if (round == BARRIER_WARM)
             begin = bench_now();
@@ -571,21 +573,22 @@ static void *meeting(void *first)
         if (atomic_load(&barrier_of.begun) < (round + 1) * barrier_of.threads)
             bench_fail("past the barrier before all had come");
     }
-    if (first != NULL)
+    if (index == NULL)
         barrier_of.us = (double)(bench_now() - begin) / barrier_of.rounds / 1e3;
     return NULL;
 }
 
-static void barrier(unsigned n, unsigned rounds)
+static void barrier(unsigned n, unsigned rounds, unsigned cpus)
 {
     pthread_t *threads = calloc(n, sizeof *threads);
     if (threads == NULL)
         bench_fail("no memory");
     barrier_of.threads = n;
     barrier_of.rounds = rounds;
+    barrier_of.cpus = cpus;
     peer_prepare(n - 1);
     for (unsigned i = 0; i < n; i++)
-        threads[i] = bench_start(meeting, i == 0 ? &barrier_of : NULL);
+        threads[i] = bench_start(meeting, (void *)(uintptr_t)i);
     for (unsigned i = 0; i < n; i++)
         pthread_join(threads[i], NULL);
     printf("us %.3f\n", barrier_of.us);
@@ -828,8 +831,8 @@ int main(int argc, char **argv)
             busy((int)number[0], (int)number[1], (unsigned)number[2], false);
         if (peer.parker_size != 0)
             busy((int)number[0], (int)number[1], (unsigned)number[2], true);
-    } else if (strcmp(test, "barrier") == 0 && argc == 4) {
-        barrier((unsigned)number[0], (unsigned)number[1]);
+    } else if (strcmp(test, "barrier") == 0 && argc >= 4) {
+        barrier((unsigned)number[0], (unsigned)number[1], (unsigned)number[2]);
     } else if (strcmp(test, "crew") == 0 && argc == 4) {
         crew((unsigned)number[0], (unsigned)number[1]);
     } else if (strcmp(test, "crowd") == 0 && argc >= 3) {

@@ -16,7 +16,7 @@ WAITERS = ("wakeall", "calls 64", "busy", "barrier", "crew", "crowd")
 
 ROWS = {
     "atomic": Row("floor: the atomic instruction", LOOPS),
-    "spin": Row("floor: spinning", ("handoff", "calls", "size"), "floor: spinning"),
+    "spin": Row("floor: spinning", ("handoff", "calls", "size", "barrier 2cpu"), "floor: spinning"),
     "raw": Row("floor: a futex pair by hand", (), "floor: a futex pair by hand", "futex pair by hand", "#1f2328"),
     "raw-each": Row("floor: a FUTEX_WAKE for each waiter by hand", WAITERS, "", "a FUTEX_WAKE each", "#59636e"),
     "valet": Row("**valet**", (), "valet", "valet"),

@@ -99,6 +99,8 @@ MEASUREMENTS = {
     "busy 1cpu": (("busy", 0, 0, 31), can()),
     "busy 2cpu": (("busy", 0, 1, 31), can()),
     "barrier 8": (("barrier", 8, 2000), lambda p: info[p]["sets"] or p in ("glibc-sem", "musl-sem")),
+    "barrier 2cpu": (("barrier", 2, 20000, 2), can("sets")),
+    "barrier 1cpu": (("barrier", 2, 20000, 1), can("sets", "blocks")),
     **{f"crew {n}": (("crew", n, calls), can("sets")) for n, calls in CREWS.items()},
     **{f"crowd {n}": (("crowd", n), can("until")) for n in CROWDS},
     **{f"crowd {n}, waker": (("crowd", n, 1), can("until")) for n in CROWDS},
@@ -111,6 +113,8 @@ MEASUREMENTS = {
 
 # program, measurement, metric, the program that it is compared with (None: no ratio), at most
 BOUNDS = [
+    ("valet", "barrier 2cpu", "us", "spin", 1.3),
+    ("valet", "barrier 1cpu", "us", "raw", 1.1),
     ("valet-posix", "handoff 1cpu", "us", "raw", 1.3),
     ("valet-posix", "handoff 2cpu", "us", "raw", 1.05),
     ("valet-posix-musl", "handoff 1cpu", "us", "raw", 2.8),
@@ -339,6 +343,8 @@ def tables(results):
     lines += table(results, "A waker that computes on: us from its wake until the other thread runs",
                    [(f"{h}, {kind}", "busy " + n, metric, RAW) for n, h in (("1cpu", "one CPU"), ("2cpu", "two CPUs"))
                     for kind, metric in (("a parker", "park"), ("waiters", "wait"))])
+    lines += table(results, "A barrier of two threads: us of a round (second x: to spinning)",
+                   [("two CPUs", "barrier 2cpu", "us", RAW_SPIN), ("one CPU", "barrier 1cpu", "us", RAW)])
     lines += table(results, "Many at once: us of a barrier of 8; us of a pool's call, whose caller spins until its "
                    "workers have come (second x: to glibc's condition variable)",
                    [("barrier of 8", "barrier 8", "us", RAW)] +

@@ -6,8 +6,8 @@
  *   EACH    RAW, but each waiter sleeps on a word of its own, as where the kernel can only wake one
  *           thread that is known: the floor of a wake-all there. A table in the place of a list
  *   ATOMIC  the atomic instruction that no correct parker can do without, and nothing else
- *   SPIN    a token that is waited for by looking at it: the fastest hand-off of two threads that
- *           both run
+ *   SPIN    a token and a state that are waited for by looking at them: the fastest hand-off, and
+ *           barrier, of two threads that both run
  *
  * Errors are left out, a wait may end for any reason, and there is no second parker to refuse: less
  * than a library needs. x86_64 Linux.
@@ -26,7 +26,7 @@
 
 #define HAS_PARKER  1
 #define HAS_TIMED   RAW
-#define HAS_WAITERS (RAW || ATOMIC)
+#define HAS_WAITERS 1
 
 struct parker {
     uint32_t word;
@@ -50,7 +50,6 @@ static inline void parker_init(struct parker *p)
     p->word = 0;
 }
 
-#if HAS_WAITERS
 struct waiters {
     uint32_t word;
 };
@@ -60,7 +59,6 @@ static inline void waiters_prepare(unsigned count)
 {
     (void)count;
 }
-#endif
 
 #if RAW
 #include <time.h>
@@ -230,6 +228,17 @@ static inline void parker_park(struct parker *p)
 static inline void parker_unpark(struct parker *p)
 {
     swap(&p->word, 1);
+}
+
+static inline void waiters_wait(unsigned expected)
+{
+    while ((load(&waiters.word) & 31) == expected)
+        __asm__ volatile("pause");
+}
+
+static inline void waiters_set(unsigned state)
+{
+    swap(&waiters.word, state);
 }
 #endif
 
