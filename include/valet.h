@@ -173,7 +173,11 @@ VALET_API void valet_unpark(struct valet_parker *p);
 #define VALET_STATE_BITS 5
 #define VALET_STATE_MAX  31u /* states are 0 to VALET_STATE_MAX */
 
-/* A state, and the record of who waits for it to change. */
+/*
+ * A state, and the record of who waits for it to change. A wait polls where a park does; how long
+ * is what the waits on this object have earned together. Who polls is not on record: a store makes
+ * no system call for it.
+ */
 struct valet_waiters {
     uintptr_t word; /* the library's; the state is in its low bits; aligned, as a parker's */
 };
