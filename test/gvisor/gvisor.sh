@@ -1,0 +1,129 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT OR Apache-2.0
+# gVisor, another kernel behind Linux' interface: the contract and the stress of linux and posix with glibc, static
+# programs, each test in its short form; then a wake against a deadline at length, which this kernel may call a
+# timeout and use up all the same. Planted: what this kernel found. By Debian 12's runsc with its platform ptrace, which
+# needs neither KVM nor an installation: fetched once, and unpacked. Where it cannot be had, or does not start, all is
+# skipped, with the reason.
+set -u
+cd "$(dirname "$0")/../.." || exit 1
+. test/lib/count.sh
+dir=build/gvisor
+kept=$PWD/build/debian-runsc # it is fetched once
+rm -rf "$dir"
+mkdir -p "$dir"
+
+skip_all() {
+    echo "gvisor: $*"
+    exit 77
+}
+[ "$(uname -sm)" = 'Linux x86_64' ] || skip_all "runsc is for Linux on x86_64, and this is $(uname -sm)"
+[ "$(id -u)" -eq 0 ] || skip_all 'runsc needs root'
+
+# In a directory of its own, since apt's lists are.
+fetch() (
+    . "$PWD/test/lib/apt.sh"
+    rm -rf "$kept.new"
+    mkdir -p "$kept.new" && cd "$kept.new" || exit
+    apt_lists deb
+    get() { timeout 300 apt-get update && timeout 300 apt-get download runsc; }
+    five_times runsc get && dpkg-deb --fsys-tarfile runsc_*.deb | tar -x --strip-components=3 ./usr/bin/runsc &&
+        rm -rf lists cache ./*.deb "$kept" && mv "$kept.new" "$kept"
+)
+have() { [ -x "$kept/runsc" ] || { sh test/lib/setup.sh --only debian-archive-keyring && fetch; }; }
+have >"$dir/log" 2>&1 || skip_all "runsc cannot be fetched: $(tail -n 1 "$dir/log")"
+
+# inside COMMAND...: in a sandbox of its own. runsc writes to files at places of its own: so through a pipe, and the
+# status comes by a file.
+inside() {
+    { timeout -k 5 "${limit:-120}" "$kept/runsc" --root="$PWD/$dir/state" --platform=ptrace --network=none \
+        --ignore-cgroups 'do' "$@" </dev/null 2>&1 || echo $? >"$dir/status"; } | cat
+    [ ! -e "$dir/status" ] || { rm "$dir/status" && return 1; }
+}
+inside true >"$dir/log" 2>&1 || skip_all "runsc does not start: $(tail -n 1 "$dir/log")"
+good "a program ends well: $("$kept/runsc" --version | head -n 1), $(inside uname -rv)"
+fails() { inside sh -c 'echo said; exit 3'; }
+try_not '... and one that does not is seen' fails
+
+# compile TREE SYSTEM OUTPUT OPTION...: as a test is compiled
+compile() {
+    from=$1 futex=1 define=-DVALET_TEST_OS_$2 output=$3
+    [ "$2" = linux ] || futex=0
+    shift 3
+    gcc -std=gnu11 -O2 -Wall -Wextra -Werror -static -pthread "-I$from" "-I$from/include" -Itest/harness \
+        "-DVALET_TEST_FUTEX_KIND=$futex" "$define" -o "$output" "$@"
+}
+
+# program TREE SYSTEM NAME THREADS: NAME_test.c, static. valet is a library, of which it gets what it needs.
+program() {
+    tree=$1 system=$2 name=$3 threads=$4 kind=futex
+    [ "$system" = linux ] || kind=sema
+    output=$dir/$system-$name-$threads
+    set --
+    for source in "core/park_$kind" "core/waiters_$kind" "core/futex_$kind" core/now "sys/$system"; do
+        object=$output-$(basename "$source").o
+        compile "$tree" "$system" "$object" -c "$tree/$source.c" || return
+        set -- "$@" "$object"
+    done
+    rm -f "$output.a"
+    ar rcs "$output.a" "$@" && compile "$tree" "$system" "$output" "-DVALET_TEST_THREADS=$threads" \
+        "test/contract/${name}_test.c" test/harness/test.c test/harness/hosted.c "$output.a"
+}
+
+# passes SYSTEM NAME: it says how many tests passed
+passes() {
+    program . "$1" "$2" 63 || return
+    inside "$PWD/$output" >"$dir/said" && grep '^[1-9][0-9]* tests passed' "$dir/said" && return
+    cat "$dir/said"
+    return 1
+}
+for system in linux posix; do
+    for name in deadline futex park waiters stress sandbox; do
+        [ "$system-$name" != posix-sandbox ] || continue # its filters are for Linux' own calls
+        try "$system: ${name}_test" passes "$system" "$name"
+    done
+done
+
+# late PROGRAM: 4,000 wakes against deadlines, by four processes at a time
+late() {
+    # shellcheck disable=SC2016 # the inner shell's
+    inside sh -c 'for n in 1 2 3 4; do
+            "$1" a_timeout_uses_up_no_wake &
+        done
+        wait' - "$1" >"$dir/said"
+    [ "$(grep -c '^1 tests passed' "$dir/said")" -eq 4 ] || { cat "$dir/said" && return 1; }
+}
+uses_up_none() { program . "$1" futex 4200 && late "$PWD/$output"; }
+for system in linux posix; do
+    try "$system: a timeout uses up no wake, 4,000 times" uses_up_none $system
+done
+
+# plant THREADS FILE OLD NEW: a futex_test of linux with that fault
+plant() {
+    rm -rf "$dir/planted"
+    mkdir -p "$dir/planted"
+    cp -r arch core include sys "$dir/planted" && python3 test/lib/plant.py "$dir/planted/$2" "$3" "$4" &&
+        program "$dir/planted" linux futex "$1"
+}
+is_past() {
+    plant 63 sys/linux.c 'deadline <= INT64_MAX' 'deadline != VALET_FOREVER' || return
+    inside "$PWD/$output" far_deadlines >"$dir/said"
+    cat "$dir/said"
+    grep -q 'FAILED: ' "$dir/said"
+}
+try 'planted: a deadline from 2^63 ns on, which is in the past here' is_past
+# Once in some 5,000 rounds.
+is_used_up() {
+    plant 4200 core/futex_futex.c 'r == VALET_TIMEDOUT ? valet_sys_futex_look(word, expected) : r' \
+        'deadline == 0 ? valet_sys_futex_look(word, expected) : r' || return
+    for batch in 1 2 3 4 5 6 7 8 9 10 11 12; do
+        late "$PWD/$output" >/dev/null || break
+    done
+    cat "$dir/said"
+    echo "batch $batch"
+    grep -q 'FAILED: valet_park_for(&late.second_done' "$dir/said"
+}
+if deep; then
+    try 'planted: a timeout without a look, which uses up a wake here' is_used_up
+fi
+counted gvisor
