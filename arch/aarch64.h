@@ -122,31 +122,34 @@ static inline long valet_trap_darwin(long number, long a, long b, long c, long d
  * that follow the svc: they keep the CPU from running ahead past it. A static program may make a
  * call only from the one place that a record in .openbsd.syscalls names for its number. So this
  * defines a whole function, in assembly, which no compiler inlines or clones: long name(long a,
- * ..., long f), of hidden linkage. Sources: openbsd/src lib/libc/arch/aarch64/SYS.h, DEFS.h (the
+ * ..., long f), of hidden linkage; weak and in one group with its record, so files that each have
+ * it (VALET_STATIC) link to one. Sources: openbsd/src lib/libc/arch/aarch64/SYS.h, DEFS.h (the
  * record), cjeker/src sys/arch/arm64/arm64/syscall.c.
  */
-#define VALET_TRAP_OPENBSD(name, number)                        \
-    long name(long a, long b, long c, long d, long e, long f)   \
-        __attribute__((visibility("hidden")));                  \
-    __asm__(".pushsection .text." #name ",\"ax\",%progbits\n"   \
-            ".p2align 2\n"                                      \
-            ".globl " #name "\n"                                \
-            ".hidden " #name "\n"                               \
-            ".type " #name ",%function\n" #name ":\n\t"         \
-            "hint #34\n\t" /* bti c */                          \
-            "mov x8, #" #number "\n"                            \
-            "1:\tsvc #0\n\t"                                    \
-            ".pushsection .openbsd.syscalls,\"\",%progbits\n\t" \
-            ".p2align 2\n\t"                                    \
-            ".long 1b\n\t"                                      \
-            ".long " #number "\n\t"                             \
-            ".popsection\n\t"                                   \
-            "dsb nsh\n\t"                                       \
-            "isb\n\t"                                           \
-            "cneg x0, x0, cs\n\t"                               \
-            "ret\n"                                             \
-            ".size " #name ",.-" #name "\n"                     \
-            ".popsection")
+#define VALET_TRAP_OPENBSD(name, number)                                          \
+    long name(long a, long b, long c, long d, long e, long f)                     \
+        __attribute__((visibility("hidden")));                                    \
+    __asm__(".ifndef " #name "\n"                                                 \
+            ".pushsection .text." #name ",\"axG\",%progbits," #name ",comdat\n"   \
+            ".p2align 2\n"                                                        \
+            ".weak " #name "\n"                                                   \
+            ".hidden " #name "\n"                                                 \
+            ".type " #name ",%function\n" #name ":\n\t"                           \
+            "hint #34\n\t" /* bti c */                                            \
+            "mov x8, #" #number "\n"                                              \
+            "1:\tsvc #0\n\t"                                                      \
+            ".pushsection .openbsd.syscalls,\"G\",%progbits," #name ",comdat\n\t" \
+            ".p2align 2\n\t"                                                      \
+            ".long 1b\n\t"                                                        \
+            ".long " #number "\n\t"                                               \
+            ".popsection\n\t"                                                     \
+            "dsb nsh\n\t"                                                         \
+            "isb\n\t"                                                             \
+            "cneg x0, x0, cs\n\t"                                                 \
+            "ret\n"                                                               \
+            ".size " #name ",.-" #name "\n"                                       \
+            ".popsection\n"                                                       \
+            ".endif")
 
 /*
  * Not measured. yield is a nop of about 1 ns on most cores, so a look is only a few; on one where

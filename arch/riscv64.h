@@ -105,29 +105,32 @@ static inline long valet_trap_netbsd(long number, long a, long b, long c, long d
  * OpenBSD: ecall, number in t0, error as FreeBSD's. A static program may make a call only from the
  * one place that a record in .openbsd.syscalls names for its number. So this defines a whole
  * function, in assembly, which no compiler inlines or clones: long name(long a, ..., long f), of
- * hidden linkage. Sources: openbsd/src lib/libc/arch/riscv64/SYS.h, DEFS.h (the record),
- * cjeker/src sys/arch/riscv64/riscv64/syscall.c.
+ * hidden linkage; weak and in one group with its record, so files that each have it (VALET_STATIC)
+ * link to one. Sources: openbsd/src lib/libc/arch/riscv64/SYS.h, DEFS.h (the record), cjeker/src
+ * sys/arch/riscv64/riscv64/syscall.c.
  */
-#define VALET_TRAP_OPENBSD(name, number)                        \
-    long name(long a, long b, long c, long d, long e, long f)   \
-        __attribute__((visibility("hidden")));                  \
-    __asm__(".pushsection .text." #name ",\"ax\",@progbits\n"   \
-            ".p2align 2\n"                                      \
-            ".globl " #name "\n"                                \
-            ".hidden " #name "\n"                               \
-            ".type " #name ",@function\n" #name ":\n\t"         \
-            "li t0, " #number "\n"                              \
-            "1:\tecall\n\t"                                     \
-            ".pushsection .openbsd.syscalls,\"\",@progbits\n\t" \
-            ".p2align 2\n\t"                                    \
-            ".long 1b\n\t"                                      \
-            ".long " #number "\n\t"                             \
-            ".popsection\n\t"                                   \
-            "beqz t0, 2f\n\t"                                   \
-            "neg a0, a0\n"                                      \
-            "2:\tret\n"                                         \
-            ".size " #name ",.-" #name "\n"                     \
-            ".popsection")
+#define VALET_TRAP_OPENBSD(name, number)                                          \
+    long name(long a, long b, long c, long d, long e, long f)                     \
+        __attribute__((visibility("hidden")));                                    \
+    __asm__(".ifndef " #name "\n"                                                 \
+            ".pushsection .text." #name ",\"axG\",@progbits," #name ",comdat\n"   \
+            ".p2align 2\n"                                                        \
+            ".weak " #name "\n"                                                   \
+            ".hidden " #name "\n"                                                 \
+            ".type " #name ",@function\n" #name ":\n\t"                           \
+            "li t0, " #number "\n"                                                \
+            "1:\tecall\n\t"                                                       \
+            ".pushsection .openbsd.syscalls,\"G\",@progbits," #name ",comdat\n\t" \
+            ".p2align 2\n\t"                                                      \
+            ".long 1b\n\t"                                                        \
+            ".long " #number "\n\t"                                               \
+            ".popsection\n\t"                                                     \
+            "beqz t0, 2f\n\t"                                                     \
+            "neg a0, a0\n"                                                        \
+            "2:\tret\n"                                                           \
+            ".size " #name ",.-" #name "\n"                                       \
+            ".popsection\n"                                                       \
+            ".endif")
 
 /* Not measured: how long a pause is is the core's choice, which may be nothing. */
 #define VALET_ARCH_LOOKS 1024

@@ -91,31 +91,34 @@ static inline long valet_trap_netbsd(long number, long a, long b, long c, long d
 /*
  * OpenBSD: as FreeBSD, but a static program may make a call only from the one place that a record
  * in .openbsd.syscalls names for its number. So this defines a whole function, in assembly, which
- * no compiler inlines or clones: long name(long a, ..., long f), of hidden linkage. The fourth
- * argument moves from where C puts it. An error becomes -errno. Sources: openbsd/src
+ * no compiler inlines or clones: long name(long a, ..., long f), of hidden linkage; weak and in one
+ * group with its record, so files that each have it (VALET_STATIC) link to one. The fourth argument
+ * moves from where C puts it. An error becomes -errno. Sources: openbsd/src
  * lib/libc/arch/amd64/SYS.h, libexec/ld.so/amd64/syscall_amd64.h (the form of the record).
  */
-#define VALET_TRAP_OPENBSD(name, number)                        \
-    long name(long a, long b, long c, long d, long e, long f)   \
-        __attribute__((visibility("hidden")));                  \
-    __asm__(".pushsection .text." #name ",\"ax\",@progbits\n"   \
-            ".globl " #name "\n"                                \
-            ".hidden " #name "\n"                               \
-            ".type " #name ",@function\n" #name ":\n\t"         \
-            "endbr64\n\t"                                       \
-            "mov $" #number ", %eax\n\t"                        \
-            "mov %rcx, %r10\n"                                  \
-            "1:\tsyscall\n\t"                                   \
-            ".pushsection .openbsd.syscalls,\"\",@progbits\n\t" \
-            ".p2align 2\n\t"                                    \
-            ".long 1b\n\t"                                      \
-            ".long " #number "\n\t"                             \
-            ".popsection\n\t"                                   \
-            "jnc 2f\n\t"                                        \
-            "neg %rax\n"                                        \
-            "2:\tret\n"                                         \
-            ".size " #name ",.-" #name "\n"                     \
-            ".popsection")
+#define VALET_TRAP_OPENBSD(name, number)                                          \
+    long name(long a, long b, long c, long d, long e, long f)                     \
+        __attribute__((visibility("hidden")));                                    \
+    __asm__(".ifndef " #name "\n"                                                 \
+            ".pushsection .text." #name ",\"axG\",@progbits," #name ",comdat\n"   \
+            ".weak " #name "\n"                                                   \
+            ".hidden " #name "\n"                                                 \
+            ".type " #name ",@function\n" #name ":\n\t"                           \
+            "endbr64\n\t"                                                         \
+            "mov $" #number ", %eax\n\t"                                          \
+            "mov %rcx, %r10\n"                                                    \
+            "1:\tsyscall\n\t"                                                     \
+            ".pushsection .openbsd.syscalls,\"G\",@progbits," #name ",comdat\n\t" \
+            ".p2align 2\n\t"                                                      \
+            ".long 1b\n\t"                                                        \
+            ".long " #number "\n\t"                                               \
+            ".popsection\n\t"                                                     \
+            "jnc 2f\n\t"                                                          \
+            "neg %rax\n"                                                          \
+            "2:\tret\n"                                                           \
+            ".size " #name ",.-" #name "\n"                                       \
+            ".popsection\n"                                                       \
+            ".endif")
 
 /* 19 ns for a load and a pause, measured on two machines by AMD. By the model a pause is 10 to 140
  * cycles: with the longest, a poll in vain takes 45 us, not 20. */

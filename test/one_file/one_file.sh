@@ -91,6 +91,28 @@ one_cpu() {
 }
 try 'for one CPU it is for no other' one_cpu
 
+# openbsd: two files of users have one trap for each number between them, and one record of it.
+pair() { # LINKER COMPILER FLAGS...
+    ld=$1
+    shift
+    for each in one two; do
+        strict "$@" -ffreestanding -fno-stack-protector -fPIC -I"$dir/openbsd" "-DNAME=$each" -c \
+            test/one_file/pair.c -o "$dir/openbsd/$each.o" || return 1
+    done
+    $ld -shared "$dir/openbsd/one.o" "$dir/openbsd/two.o" -o "$dir/openbsd/pair" || return 1
+    size=$(llvm-size -A "$dir/openbsd/pair" | awk '$1 == ".openbsd.syscalls" {print $2}')
+    [ "$size" = 16 ] || echo "bytes of records: $size"
+    [ "$size" = 16 ]
+}
+for cpu in x86_64 aarch64 riscv64; do
+    set -- clang "--target=$cpu-linux-gnu"
+    [ "$cpu" != riscv64 ] || set -- "$@" -mno-relax # which lld does not do
+    try "openbsd in two files, $cpu" pair ld.lld "$@"
+done
+try '... gcc, GNU ld' pair ld.bfd gcc
+try '... gcc, link-time optimisation' pair 'gcc -flto -O2 -nostdlib' gcc -flto
+try '... clang, link-time optimisation' pair 'clang -flto -O2 -fuse-ld=lld -nostdlib' clang -flto
+
 # Polling is a matter of VALET_SPIN, which the file defines as its build had it, and its user as he likes.
 polls() {
     SPIN=1 write "$1" futex "$1.c" x86_64,aarch64,riscv64 . && compiled "$1" gcc && has_a_poll "$1" &&
@@ -152,6 +174,10 @@ planted 'a conversion' sys/linux.c 's/(long)expected, (long)until/(long)expected
 planted 'a name that is not taken apart' core/amalgamate.py '
     s/names = {n for n in names/& if n != "word_of"/
     s/return ({n for n in names if not/return ({n for n in names if n != "word_of" and not/' in_linux
+apart() { write openbsd futex openbsd.c x86_64 "$dir/tree" && pair ld.lld clang; }
+planted 'a trap in no group' arch/x86_64.h \
+    's/\\"axG\\",@progbits," #name ",comdat/\\"ax\\",@progbits/; s/\\"G\\",@progbits," #name ",comdat/\\"\\",@progbits/' \
+    apart
 always() { write linux futex linux.c x86_64,aarch64,riscv64 "$dir/tree" && has_none linux gcc; }
 planted 'a poll without its condition' core/park_futex.c 's/^#if VALET_SPIN$/#if 1/' always
 twice() { write linux futex linux.c x86_64 "$dir/tree"; }
