@@ -221,6 +221,23 @@ def amalgamate(tree, options):
     text = "".join(f"/* ---- {path} {'-' * (88 - len(path))} */\n\n{part.strip()}\n\n" for path, part in parts)
     text = drop_unused(text)
 
+    # A hook is declared as it is defined: static, or the integrator's.
+    hook = ""
+    for name in re.findall(r"^VALET_WEAK [\w *]*\b(valet_sys_\w+)\(", text, re.M):
+        text = re.sub(rf"^((?:VALET_SYS_CALL )?\w+ \**{name}\([^;{{]*\);)", r"VALET_HOOK_LINKAGE \1", text, flags=re.M)
+        hook = f"""/* Whether {name} is yours: as -Dhook= had it, or your own choice. With VALET_STATIC yours is
+ * taken only with it; define it in your file, or elsewhere. */
+#ifndef VALET_HOOK
+#define VALET_HOOK {int(options.hook)}
+#endif
+#if defined VALET_STATIC && !VALET_HOOK
+#define VALET_HOOK_LINKAGE static
+#else
+#define VALET_HOOK_LINKAGE
+#endif
+
+"""
+
     # The system's functions are the file's own, but where somebody else defines or replaces them.
     for name in set(re.findall(r"^(?:int|void|uint64_t) (valet_sys_\w+)\([^;{]*\)\n\{", text, re.M)):
         text = re.sub(rf"^((?:VALET_SYS_CALL )?(?:int|void|uint64_t) {name}\()", r"static \1", text, flags=re.M)
@@ -255,7 +272,7 @@ def amalgamate(tree, options):
  * Compile it beside valet.h, as any C11 file; or define VALET_STATIC and include it, in place of
  * valet.h, into a file of your own: then every function is static, and the fast paths are inlined.{note}
  */
-{poll}{"".join(tree.feature)}#ifdef VALET_STATIC
+{poll}{hook}{"".join(tree.feature)}#ifdef VALET_STATIC
 #ifdef VALET_H
 #error "with VALET_STATIC, include valet.c in place of valet.h, or before it"
 #endif
@@ -292,6 +309,7 @@ def main():
     parser.add_argument("output", help="valet.c")
     parser.add_argument("header", help="valet.h; valet_config.h is written beside it")
     parser.add_argument("depfile")
+    parser.add_argument("--hook", action="store_true", help="VALET_HOOK, the same")
     options = parser.parse_args()
 
     tree = Tree(options.root, options.cpus.split(","))

@@ -8,17 +8,20 @@
 #include "arch/arch.h"
 #include "sys/deadline.h"
 #include "sys/futex_word.h"
+#include "sys/hook.h"
 #include "valet_sys.h"
 
 /*
  * The clock hook. aarch64 has a clock that needs no board knowledge; elsewhere there is none until
- * the integrator defines this function, which then takes the place of this one. It must never
- * return 0 (see valet_sys.h), and all CPUs must agree on it.
+ * the integrator defines this function, which then takes the place of this one (hook.h). It must
+ * never return 0 (see valet_sys.h), and all CPUs must agree on it.
  */
-__attribute__((weak)) uint64_t valet_sys_now(void)
+#if !VALET_HOOK
+VALET_WEAK uint64_t valet_sys_now(void)
 {
     return valet_arch_now();
 }
+#endif
 
 int valet_sys_futex_wait(uint32_t *word, uint32_t expected, uint64_t deadline)
 {

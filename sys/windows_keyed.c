@@ -34,6 +34,7 @@
 #include <stddef.h>
 
 #include "arch/arch.h"
+#include "sys/hook.h"
 #include "sys/windows.h"
 #include "valet_sys.h"
 
@@ -66,13 +67,15 @@ static struct os_sema *os_sema(struct valet_sema *s)
  * The handle hook. Null is the event that every process has from Vista on. XP has none: the
  * integrator opens or creates one (NtOpenKeyedEvent of \KernelObjects\CritSecOutOfMemoryEvent, or
  * NtCreateKeyedEvent), keeps it open, and defines this function, which then takes the place of this
- * one and always returns that handle.
+ * one (hook.h) and always returns that handle.
  */
-__attribute__((weak)) void *valet_sys_keyed_event(void);
-__attribute__((weak)) void *valet_sys_keyed_event(void)
+void *valet_sys_keyed_event(void);
+#if !VALET_HOOK
+VALET_WEAK void *valet_sys_keyed_event(void)
 {
     return NULL;
 }
+#endif
 
 static uint64_t clock_ns(void)
 {

@@ -88,6 +88,14 @@ for standard in c99 gnu89; do
 done
 try 'c17' takes . linux.c -Dc_std=c17
 
+# What a row cannot be
+try 'a hook that linux does not have: refused' refused . '-Dhook=required is for .*bare.*, not for linux' \
+    -Dhook=required
+for row in none:x86_64:bare windows:x86_64:windows_keyed; do
+    system=${row%%:*} os=${row##*:}
+    try "the hook of $os" takes . "$os.c" "$(cross "$system" x86_64)" "-Dos=$os" -Dhook=required
+done
+
 # What must be seen: without each condition, in a copy
 planted() { # WHAT SAID FILE FROM TO CHECK...
     what=$1 answer=$2 edited=$3 edit="s/$4/$5/"
@@ -117,5 +125,7 @@ planted 'any CPU' 'it goes on: ' sys/meson.build '^if cpu not in cpus' 'if false
     refused "$dir/tree" '-Dos=dragonfly is for' "$(cross dragonfly aarch64)" -Dos=dragonfly
 planted 'the first row of a machine, on any CPU' '-Dos=bare is for' sys/meson.build \
     ' and cpu in systems.row..2..split()' '' takes "$dir/tree" wasm.c --cross-file test/cross/wasm32.txt
+planted 'a hook of any row' 'it goes on: -Dhook=required' sys/meson.build 'if os not in hooks' 'if false' \
+    refused "$dir/tree" 'such' -Dhook=required
 planted 'any C' 'it goes on: -Dc_std=c99' meson.build "'c99', " '' refused "$dir/tree" 'valet is written' -Dc_std=c99
 counted configure

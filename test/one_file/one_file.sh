@@ -34,11 +34,9 @@ fresh() {
 try 'it is what the script writes' fresh
 
 # What a user's file is left with: its own function, in the sema kind the table that all such files
-# share, and in these rows hooks that the integrator may define, or traps of which the system wants one each.
+# share, and in one row traps of which the system wants one each.
 leaves() {
     case $kind-$1 in
-    *-bare) echo 'valet_sys_now' ;;
-    *-windows_keyed) echo 'valet_futex_table_1 valet_sys_keyed_event' ;;
     *-openbsd) echo 'valet_openbsd_clock_gettime valet_openbsd_futex' ;;
     sema-external) echo 'valet_futex_table_1 valet_sys_at_fork' ;;
     sema-*) echo 'valet_futex_table_1' ;;
@@ -90,6 +88,29 @@ one_cpu() {
         ! gcc -std=c11 -fsyntax-only "$dir/linux/valet.c" 2>/dev/null
 }
 try 'for one CPU it is for no other' one_cpu
+
+# A hook that the user's file has: no weak symbol is left, and it is the one that is called. Without VALET_HOOK the
+# file's own is static, and a second one an error.
+hooked() { # SYSTEM COMPILER FLAGS...
+    system=$1
+    shift
+    strict "$@" -ffreestanding -I"$dir/$system" -c test/one_file/hook.c -o "$dir/$system/hook.o" || return 1
+    nm "$dir/$system/hook.o" | grep -i ' w ' && return 1
+    [ "$system" != bare ] || { gcc "$dir/$system/hook.o" -o "$dir/$system/hook" && "$dir/$system/hook"; }
+}
+for row in bare:1:valet_sys_now windows_keyed:2:valet_sys_keyed_event; do
+    system=${row%%:*} hook=${row##*:} number=${row#*:}
+    number=${number%:*}
+    for cc in gcc clang; do
+        try "$system: its user has the hook, $cc" hooked "$system" $cc "-DHOOK=$number" -DVALET_HOOK=1
+        try_not "... and the file too, $cc" hooked "$system" $cc "-DHOOK=$number"
+    done
+    needs() {
+        strict gcc -ffreestanding -DVALET_HOOK=1 -c "$dir/$system/valet.c" -o "$dir/$system/needs.o" &&
+            nm "$dir/$system/needs.o" | grep -q " U $hook\$"
+    }
+    try "$system: by itself it needs the hook where it is told so" needs
+done
 
 # openbsd: two files of users have one trap for each number between them, and one record of it.
 pair() { # LINKER COMPILER FLAGS...
@@ -178,6 +199,9 @@ apart() { write openbsd futex openbsd.c x86_64 "$dir/tree" && pair ld.lld clang;
 planted 'a trap in no group' arch/x86_64.h \
     's/\\"axG\\",@progbits," #name ",comdat/\\"ax\\",@progbits/; s/\\"G\\",@progbits," #name ",comdat/\\"\\",@progbits/' \
     apart
+weak() { write bare futex bare.c x86_64 "$dir/tree" && compiled bare gcc; }
+planted 'a hook that is weak with VALET_STATIC' sys/hook.h \
+    's/^#define VALET_WEAK static/#define VALET_WEAK __attribute__((weak))/' weak
 always() { write linux futex linux.c x86_64,aarch64,riscv64 "$dir/tree" && has_none linux gcc; }
 planted 'a poll without its condition' core/park_futex.c 's/^#if VALET_SPIN$/#if 1/' always
 twice() { write linux futex linux.c x86_64 "$dir/tree"; }

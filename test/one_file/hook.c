@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: MIT OR Apache-2.0 */
+/* A user's file that has the hook of its system. */
+#define VALET_STATIC
+#include "valet.c"
+int main(void);
+
+#if HOOK == 1
+uint64_t valet_sys_now(void)
+{
+    return 7;
+}
+#else
+void *valet_sys_keyed_event(void)
+{
+    static int event;
+    return &event;
+}
+#endif
+
+int main(void)
+{
+    struct valet_parker p = VALET_PARKER_INIT;
+    return valet_park_until(&p, 7) == VALET_TIMEDOUT && valet_now() == 7 ? 0 : 1;
+}
