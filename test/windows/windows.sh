@@ -334,6 +334,9 @@ in_background 'the clock of the wait is trusted' windows windows.c windows/windo
     'valet_now() >= deadline' 'valet_deadline_over(clock_ns(), deadline)' 'VALET_TIMEDOUT'
 in_background 'no look at the word' windows windows.c contract/futex_test as_expected '' \
     'if (valet_futex_look(word) != expected)' 'if (0)'
+in_background 'no look after the deadline' windows windows.c contract/futex_test a_timeout_uses_up \
+    'valet_park_for(&late.second_done' 'return valet_sys_futex_wait(word, expected, 0);' \
+    'return (void)word, (void)expected, VALET_TIMEDOUT;'
 in_background 'half of the word is compared' windows windows.c windows/address_test '' hangs \
     'sizeof expected, timeout' 'sizeof expected / 2, timeout'
 in_background 'more than the word is compared' windows windows.c windows/address_test '' 'valet_futex_wait(' \
