@@ -54,7 +54,7 @@ int valet_sys_futex_wait(uint32_t *word, uint32_t expected, uint64_t deadline)
 
 int valet_sys_futex_look(uint32_t *word, uint32_t expected)
 {
-    struct timespec t = SHORTEST;
+    struct timespec t = timespec_of(SHORTEST_NS);
     return sleep_for(word, expected, (long)&t, 0);
 }
 

@@ -31,7 +31,7 @@
 #define LONGEST_NS (UINT64_C(86400) * 1000000000u)
 
 /* For a look at the word after the deadline: the kernel compares it, and then sleeps for a tick. */
-#define SHORTEST {0, 1}
+#define SHORTEST_NS 1
 
 /* What to sleep, at most a day. Not VALET_OK: the answer of the wait. */
 static inline int timeout_of(uint64_t now, uint64_t deadline, struct timespec *t)

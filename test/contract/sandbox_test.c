@@ -199,8 +199,8 @@ static void expect(long answer, void (*first)(void))
 
 /* ---- tests ----------------------------------------------------------------------------------- */
 
-#define TRIES 4 /* a wait on the library's own word is refused so often in a row before it fails \
-                 */
+/* So often in a row a wait on the library's own word is refused before it fails. */
+#define TRIES 4
 
 /* A refused park is withdrawn: neither BUSY nor a lost token afterwards. */
 static void check_all_refused(void)
