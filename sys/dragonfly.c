@@ -49,8 +49,8 @@ static inline int sleep_for(uint32_t *word, uint32_t expected, long timeout_us, 
         return VALET_CHANGED;
     if (r == -EWOULDBLOCK) /* this sleep is over */
         return deadline == VALET_FOREVER ? VALET_OK : valet_deadline_over(clock_ns(), deadline);
-    /* EFAULT, EINVAL: the word is not mapped, or not writable. ENOSYS, anything else: no such call.
-     */
+    /* EFAULT, EINVAL: the word is not mapped, or not writable, perhaps for a moment. ENOSYS,
+     * anything else: no such call. */
     return VALET_ERR_SYSTEM;
 }
 

@@ -63,8 +63,8 @@ int valet_sys_futex_wait(uint32_t *word, uint32_t expected, uint64_t deadline)
         return VALET_OK;
     if (r == -ETIMEDOUT && size != 0) /* the deadline has come, by the clock of valet_sys_now */
         return VALET_TIMEDOUT;
-    /* EFAULT: the word is not mapped. EINVAL: no such operation in old releases. ENOSYS, anything
-     * else: no such call. None of them goes away by asking again. */
+    /* EFAULT: the word is not mapped, or its page is protected at this moment. EINVAL: no such
+     * operation in old releases. ENOSYS, anything else: no such call. */
     return VALET_ERR_SYSTEM;
 }
 

@@ -41,7 +41,8 @@ int valet_sys_futex_wait(uint32_t *word, uint32_t expected, uint64_t deadline)
         return VALET_CHANGED;
     if (r == ZX_ERR_TIMED_OUT && until != ZX_TIME_INFINITE) /* a job's timer slack may be early */
         return valet_deadline_over(clock_ns(), deadline);
-    /* INVALID_ARGS: the word is not mapped or not aligned; anything else is not documented. */
+    /* INVALID_ARGS: the word is not mapped, perhaps for a moment, or not aligned; anything else is
+     * not documented. */
     return VALET_ERR_SYSTEM;
 }
 

@@ -53,8 +53,9 @@ static inline int status_of(int error, uint64_t deadline)
         return VALET_CHANGED;
     if (error == ETIMEDOUT && deadline != VALET_FOREVER)
         return VALET_TIMEDOUT;
-    /* EFAULT: the word is not mapped. ENOSYS: before 6.4. EINVAL: not for these arguments. EPERM:
-     * the stack is not MAP_STACK memory. Anything else, too, will be the same next time. */
+    /* EFAULT: the word is not mapped, or its page is protected at this moment. ENOSYS: before 6.4.
+     * EINVAL: not for these arguments. EPERM: the stack is not MAP_STACK memory. Nothing else is
+     * known. */
     return VALET_ERR_SYSTEM;
 }
 
