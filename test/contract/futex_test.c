@@ -336,15 +336,16 @@ static void test_a_timeout_uses_up_no_wake(void)
     uint32_t random = 4;
     uint64_t early = 500 * US; /* moved towards whichever side lost, so that either is as likely */
     unsigned timeouts = 0;
-    late.rounds = test_many(1000, 200);
+    late.rounds = test_many(600, 150);
     struct test_thread *a = test_start(give_up, NULL), *b = test_start(wait_behind, NULL);
     for (unsigned i = 0; i < late.rounds; i++) {
         atomic_store(&late.word, 2);
-        late.deadline = valet_now() + 2 * MS;
+        late.deadline = valet_now() + 3 * MS;
         valet_unpark(&late.first);
         test_sleep(200 * US);
         valet_unpark(&late.second);
         uint64_t at = late.deadline + 500 * US - early + test_random(&random) % (100 * US);
+        test_sleep(MS); /* as long as that is sure to be too early */
         while (valet_now() < at)
             test_yield();
         atomic_store(&late.word, 0);
