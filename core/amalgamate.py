@@ -269,14 +269,17 @@ def amalgamate(tree, options):
  * valet {options.version} in one file, for -Dos={options.os} ({options.kind} kind) on {', '.join(tree.cpus)}.
  * Written by amalgamate.py: change the tree, not this file.
  *
- * Compile it beside valet.h, as any C11 file; or define VALET_STATIC and include it, in place of
- * valet.h, into a file of your own: then every function is static, and the fast paths are inlined.{note}
+ * Compile it beside valet.h, as any C11 file; its functions are hidden, for the program or shared
+ * object that it is linked into. Or define VALET_STATIC and include it, in place of valet.h, into a
+ * file of your own: then every function is static, and the fast paths are inlined.{note}
  */
 {poll}{hook}{"".join(tree.feature)}#ifdef VALET_STATIC
 #ifdef VALET_H
 #error "with VALET_STATIC, include valet.c in place of valet.h, or before it"
 #endif
 #define VALET_API static inline __attribute__((unused))
+#elif !defined VALET_API && !defined _WIN32
+#define VALET_API __attribute__((visibility("hidden")))
 #endif
 
 {"".join(f"#include {name}{chr(10)}" for name in tree.standard)}

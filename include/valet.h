@@ -28,12 +28,9 @@
 #define VALET_VERSION_MINOR 1
 #define VALET_VERSION_PATCH 0
 
+/* For the build of the library: exported from a shared one, hidden or static in one file. */
 #ifndef VALET_API
-#if defined __GNUC__ && !defined _WIN32
-#define VALET_API __attribute__((visibility("default")))
-#else
 #define VALET_API
-#endif
 #endif
 
 /* A thread whose park was refused goes on as if it had been woken, unless it looks at the answer.

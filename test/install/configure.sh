@@ -95,6 +95,10 @@ for row in none:x86_64:bare windows:x86_64:windows_keyed; do
     system=${row%%:*} os=${row##*:}
     try "the hook of $os" takes . "$os.c" "$(cross "$system" x86_64)" "-Dos=$os" -Dhook=required
 done
+for linkage in shared both; do
+    try "external, $linkage: refused" refused . '-Dos=external is for static libraries only' -Dos=external \
+        "-Ddefault_library=$linkage"
+done
 
 # What must be seen: without each condition, in a copy
 planted() { # WHAT SAID FILE FROM TO CHECK...
@@ -127,5 +131,7 @@ planted 'the first row of a machine, on any CPU' '-Dos=bare is for' sys/meson.bu
     ' and cpu in systems.row..2..split()' '' takes "$dir/tree" wasm.c --cross-file test/cross/wasm32.txt
 planted 'a hook of any row' 'it goes on: -Dhook=required' sys/meson.build 'if os not in hooks' 'if false' \
     refused "$dir/tree" 'such' -Dhook=required
+planted 'a shared library of any row' 'it goes on: -Dos=external' meson.build 'if os in unshared' 'if false' \
+    refused "$dir/tree" 'such' -Dos=external -Ddefault_library=shared
 planted 'any C' 'it goes on: -Dc_std=c99' meson.build "'c99', " '' refused "$dir/tree" 'valet is written' -Dc_std=c99
 counted configure
