@@ -119,7 +119,7 @@ def own_names(text):
     """What a unit defines at file scope for itself: words, and tags of structs."""
     code = bare(text)
     names = set(re.findall(r"^#define (\w+)", code, re.M))
-    names |= set(re.findall(r"^(?:__attribute__\(\(.*?\)\) )?static [^;={]*?\b(\w+)(?:\(|\[)", code, re.M))
+    names |= set(re.findall(r"^(?:__attribute__\(\(.*?\)\) |VALET_[A-Z]+ )?static [^;={]*?\b(\w+)(?:\(|\[)", code, re.M))
     names |= set(re.findall(r"^typedef .*\b(\w+);", code, re.M))
     for body in re.findall(r"^enum \{(.*?)\}", code, re.M | re.S):
         names |= set(re.findall(r"(\w+) =", body))
@@ -285,7 +285,20 @@ def amalgamate(tree, options):
 {"".join(f"#include {name}{chr(10)}" for name in tree.standard)}
 #include "valet.h"
 
+#define VALET_ONE_FILE 1
+#ifndef VALET_STATIC /* no stack protector, whatever your flags say: its runtime may not be there */
+#if defined __clang__
+#pragma clang attribute push(__attribute__((no_stack_protector)), apply_to = function)
+#elif defined __SSP__ || defined __SSP_STRONG__ || defined __SSP_ALL__
+#pragma GCC optimize("no-stack-protector")
+#endif
+#endif
+
 {text.rstrip()}
+
+#if defined __clang__ && !defined VALET_STATIC
+#pragma clang attribute pop
+#endif
 """
 
 

@@ -229,7 +229,7 @@ static void stay(struct node *n)
 }
 
 /* Out of the queue, for the reason r. r, or VALET_OK: woken before. */
-static int leave(struct bucket *b, struct node *n, bool alone, int r)
+VALET_UNPROTECTED static int leave(struct bucket *b, struct node *n, bool alone, int r)
 {
     uintptr_t seen = atomic_load_explicit(&b->word, memory_order_relaxed); /* a guess for the CAS */
     while (alone && newest(seen) == &n->comes && !(seen & TAKEN))
@@ -259,7 +259,7 @@ static int leave(struct bucket *b, struct node *n, bool alone, int r)
     return r;
 }
 
-int valet_futex_wait(uint32_t *word, uint32_t expected, uint64_t deadline)
+VALET_UNPROTECTED int valet_futex_wait(uint32_t *word, uint32_t expected, uint64_t deadline)
 {
     if (word == NULL || (uintptr_t)word % sizeof *word != 0)
         return VALET_ERR_INVALID;
@@ -271,7 +271,7 @@ int valet_futex_wait(uint32_t *word, uint32_t expected, uint64_t deadline)
     int r = forget_at_fork();
     if (r != VALET_OK)
         return r;
-    struct node n;
+    VALET_UNFILLED struct node n;
     r = valet_sys_sema_init(&n.sema);
     if (r != VALET_OK)
         return r;
@@ -301,7 +301,7 @@ int valet_futex_wait(uint32_t *word, uint32_t expected, uint64_t deadline)
     return r;
 }
 
-void valet_futex_wake(uint32_t *word, uint32_t count)
+VALET_UNPROTECTED void valet_futex_wake(uint32_t *word, uint32_t count)
 {
     if (count == 0)
         return;

@@ -36,7 +36,7 @@ static valet_word32 *word_of(struct valet_parker *p)
     return (valet_word32 *)&p->word;
 }
 
-__attribute__((noinline, cold)) static int park_slow(valet_word32 *word, uint64_t deadline)
+VALET_SLOW static int park_slow(valet_word32 *word, uint64_t deadline)
 {
     for (;;) {
         uint32_t seen = atomic_load_explicit(word, memory_order_relaxed); /* a guess for the CAS */
@@ -85,7 +85,7 @@ __attribute__((noinline, cold)) static int park_slow(valet_word32 *word, uint64_
  * so that unpark needs no system call. The account is in the other half of the word (core/spin.h);
  * its accesses are atomic because a second parker, who will be told BUSY, may make them too.
  */
-__attribute__((noinline, cold)) static int poll_then_park(valet_word32 *word, uint64_t deadline)
+VALET_SLOW static int poll_then_park(valet_word32 *word, uint64_t deadline)
 {
     valet_word32 *half = word + 1;
     /* relaxed: a guess; park_slow looks again. Not EMPTY: a token, or somebody else's account. */
@@ -119,7 +119,7 @@ __attribute__((noinline, cold)) static int poll_then_park(valet_word32 *word, ui
  * Is it worth polling? Not if the deadline has passed. The clock, which may be a system call, is
  * asked only by a thread that would poll; a hit saves more than that.
  */
-__attribute__((noinline, cold)) static bool is_worth_a_poll(valet_word32 *word, uint64_t deadline)
+VALET_SLOW static bool is_worth_a_poll(valet_word32 *word, uint64_t deadline)
 {
     /* relaxed: as in poll_then_park, which decides */
     uint32_t account = valet_spin_account(atomic_load_explicit(word + 1, memory_order_relaxed));

@@ -36,9 +36,9 @@ static valet_wordptr *word_of(struct valet_parker *p)
 }
 
 /* Sleep once, if the word is EMPTY. VALET_OK: look at the word again. */
-static int sleep_once(valet_wordptr *word, uint64_t deadline)
+VALET_UNPROTECTED static int sleep_once(valet_wordptr *word, uint64_t deadline)
 {
-    struct valet_sema sema;
+    VALET_UNFILLED struct valet_sema sema;
     int r = valet_sys_sema_init(&sema);
     if (r != VALET_OK)
         return r;
@@ -62,7 +62,7 @@ static int sleep_once(valet_wordptr *word, uint64_t deadline)
     return r;
 }
 
-__attribute__((noinline, cold)) static int park_slow(valet_wordptr *word, uint64_t deadline)
+VALET_SLOW static int park_slow(valet_wordptr *word, uint64_t deadline)
 {
     int r = VALET_OK;
     for (;;) {

@@ -100,8 +100,7 @@ bool valet_waiters_compare_exchange(struct valet_waiters *w, unsigned *expected,
  * Look for another state, for as long as the account allows. Nothing is registered meanwhile, so a
  * store needs no system call for this thread. It decides nothing: wait_until looks again.
  */
-__attribute__((noinline, cold)) static void poll_first(valet_word32 *word, unsigned expected,
-                                                       uint64_t deadline)
+VALET_SLOW static void poll_first(valet_word32 *word, unsigned expected, uint64_t deadline)
 {
     valet_word32 *half = word + 1;
     /* relaxed, here and below: numbers, which give nothing to anyone */
@@ -133,8 +132,7 @@ __attribute__((noinline, cold)) static void poll_first(valet_word32 *word, unsig
 }
 #endif
 
-__attribute__((noinline, cold)) static int wait_until(valet_word32 *word, unsigned expected,
-                                                      uint64_t deadline)
+VALET_SLOW static int wait_until(valet_word32 *word, unsigned expected, uint64_t deadline)
 {
     if (expected > STATE)
         return VALET_ERR_INVALID;

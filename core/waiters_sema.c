@@ -162,7 +162,8 @@ static void let_go(struct out out)
  * what is owed, and let go. True: self was in the list. */
 static bool serve(valet_wordptr *word, uintptr_t seen, const struct node *self, uint64_t now)
 {
-    struct out out = {NULL, NULL};
+    struct out out;
+    out.woken = out.over = NULL;
     struct node *first = newest(seen), *top = first; /* the list, and the node that it began with */
     bool owed = false, found = false;
     do {
@@ -221,9 +222,9 @@ static int leave(valet_wordptr *word, struct node *n, bool oldest, int r)
 }
 
 /* Push a node and sleep once, if the state is expected. VALET_OK: look at the word again. */
-static int sleep_once(valet_wordptr *word, unsigned expected, uint64_t deadline)
+VALET_UNPROTECTED static int sleep_once(valet_wordptr *word, unsigned expected, uint64_t deadline)
 {
-    _Alignas(NODE_BITS + 1) struct node n;
+    VALET_UNFILLED _Alignas(NODE_BITS + 1) struct node n;
     int r = valet_sys_sema_init(&n.sema);
     if (r != VALET_OK)
         return r;
@@ -247,8 +248,7 @@ static int sleep_once(valet_wordptr *word, unsigned expected, uint64_t deadline)
     return r;
 }
 
-__attribute__((noinline, cold)) static int wait_until(valet_wordptr *word, unsigned expected,
-                                                      uint64_t deadline)
+VALET_SLOW static int wait_until(valet_wordptr *word, unsigned expected, uint64_t deadline)
 {
     if (expected > STATE)
         return VALET_ERR_INVALID;

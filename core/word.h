@@ -17,6 +17,7 @@
 #include <stdint.h>
 
 #include "valet.h"
+#include "valet_sys.h"
 
 /* Public structs hold plain integers, so that they are C++ too; may_alias makes this view legal. */
 typedef _Atomic uint32_t __attribute__((may_alias)) valet_word32;
@@ -84,5 +85,18 @@ static inline bool valet_look_again(int r)
 #endif
 
 #define VALET_LIKELY(x) __builtin_expect(!!(x), 1)
+
+/*
+ * What -fstack-protector-strong would protect, once the rest is inlined, is VALET_UNPROTECTED. The
+ * one file switches it off for all; VALET_STATIC leaves the user's functions as he has them.
+ */
+#if !defined VALET_ONE_FILE && !__STDC_HOSTED__
+#if defined __SSP_ALL__ || (defined __NO_INLINE__ && (defined __SSP_STRONG__ || defined __SSP__))
+#error "valet: a stack protector for all functions, and no runtime: add -fno-stack-protector"
+#endif
+#endif
+
+/* What is left of a call when its fast path, which is inlined, has found nothing. */
+#define VALET_SLOW __attribute__((noinline, cold)) VALET_UNPROTECTED
 
 #endif

@@ -40,11 +40,34 @@ extern "C" {
  */
 #if defined __has_attribute
 #if __has_attribute(noipa)
-#define VALET_SYS_CALL __attribute__((noipa))
+#define VALET_SYS_NOIPA __attribute__((noipa))
+#endif
+#if __has_attribute(no_stack_protector) && !defined VALET_UNPROTECTED
+#define VALET_UNPROTECTED __attribute__((no_stack_protector))
+#endif
+#if __has_attribute(uninitialized)
+#define VALET_UNFILLED __attribute__((uninitialized))
 #endif
 #endif
-#ifndef VALET_SYS_CALL
-#define VALET_SYS_CALL __attribute__((noinline))
+#ifndef VALET_SYS_NOIPA
+#define VALET_SYS_NOIPA __attribute__((noinline))
+#endif
+
+/*
+ * A stack protector (many distributions' compilers have one unasked) calls a runtime, and reads
+ * thread-local storage, where there may be neither. So a function of the library with a local
+ * variable in memory has none; nor has one that is declared here, unless you define this as empty.
+ */
+#ifndef VALET_UNPROTECTED
+#define VALET_UNPROTECTED
+#endif
+
+#define VALET_SYS_CALL VALET_SYS_NOIPA VALET_UNPROTECTED
+
+/* A variable of many bytes that is set member by member: with -ftrivial-auto-var-init a compiler
+ * would first call memset for it. */
+#ifndef VALET_UNFILLED
+#define VALET_UNFILLED
 #endif
 
 /*

@@ -102,16 +102,21 @@ uint64_t valet_sys_now(void)
 }
 
 /* The type of the one event, or -1 if the kernel refused. */
-static int poll_lock(cloudabi_lock_t *lock, uint64_t deadline)
+VALET_UNPROTECTED static int poll_lock(cloudabi_lock_t *lock, uint64_t deadline)
 {
     struct event out;
     out.error = UINT16_MAX; /* what a kernel that writes nothing has answered */
-    struct subscription in[2] = {
-        {.type = CLOUDABI_EVENTTYPE_LOCK_WRLOCK, .lock = {lock, CLOUDABI_SCOPE_PRIVATE}},
-        {.type = CLOUDABI_EVENTTYPE_CLOCK,
-         .clock = {.clock_id = CLOUDABI_CLOCK_MONOTONIC,
-                   .timeout = deadline,
-                   .flags = CLOUDABI_SUBSCRIPTION_CLOCK_ABSTIME}}};
+    /* Member by member: for an initialiser a compiler may call memset. Of those left out the kernel
+     * gives userdata back, and does not read the others. */
+    VALET_UNFILLED struct subscription in[2];
+    in[0].type = CLOUDABI_EVENTTYPE_LOCK_WRLOCK;
+    in[0].lock.lock = lock;
+    in[0].lock.lock_scope = CLOUDABI_SCOPE_PRIVATE;
+    in[1].type = CLOUDABI_EVENTTYPE_CLOCK;
+    in[1].clock.clock_id = CLOUDABI_CLOCK_MONOTONIC;
+    in[1].clock.timeout = deadline;
+    in[1].clock.precision = 0;
+    in[1].clock.flags = CLOUDABI_SUBSCRIPTION_CLOCK_ABSTIME;
     long n = deadline == VALET_FOREVER ? 1 : 2;
     if (valet_trap_bsd(SYS_poll, (long)in, (long)&out, n, 0, 0, 0) != 1 || out.error != 0)
         return -1;

@@ -24,9 +24,9 @@
 
 #define LONGEST_NS 1000000000u
 
-static uint64_t clock_ns(void)
+VALET_UNPROTECTED static uint64_t clock_ns(void)
 {
-    struct timespec t = {0, 0};
+    struct timespec t = timespec_of(0);
     if (valet_trap_bsd(SYS_clock_gettime, CLOCK_MONOTONIC, (long)&t, 0, 0, 0, 0) != 0)
         return 0; /* cannot fail */
     return ns_of(&t);

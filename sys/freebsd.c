@@ -35,7 +35,7 @@ _Static_assert(sizeof(struct _umtx_time) == 24 && offsetof(struct _umtx_time, _f
 
 uint64_t valet_sys_now(void)
 {
-    struct timespec t = {0, 0};
+    struct timespec t = timespec_of(0);
     if (valet_trap_bsd(SYS_clock_gettime, CLOCK_MONOTONIC, (long)&t, 0, 0, 0, 0) != 0)
         return 0; /* cannot fail, also not in capability mode */
     return ns_of(&t);

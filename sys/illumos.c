@@ -37,9 +37,9 @@ static int call(long number, long a, long b, long c)
     return (int)valet_trap_bsd(number, a, b, c, 0, 0, 0);
 }
 
-static uint64_t clock_ns(void)
+VALET_UNPROTECTED static uint64_t clock_ns(void)
 {
-    struct timespec t = {0, 0};
+    struct timespec t = timespec_of(0);
     if (call(SYS_clock_gettime, CLOCK_HIGHRES, (long)&t, 0) != 0)
         return 0; /* cannot fail */
     return ns_of(&t);
@@ -51,7 +51,7 @@ uint64_t valet_sys_now(void)
 }
 
 /* Until an unpark, the deadline, or for no reason. */
-static int sleep_until(uint64_t deadline)
+VALET_UNPROTECTED static int sleep_until(uint64_t deadline)
 {
     struct timespec left; /* made anew each time: the kernel leaves the remaining time in it */
     long timeout = 0;

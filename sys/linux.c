@@ -34,7 +34,7 @@
 
 uint64_t valet_sys_now(void)
 {
-    struct timespec t = {0, 0};
+    struct timespec t = timespec_of(0);
     if (valet_trap_linux(__NR_clock_gettime, CLOCK_MONOTONIC, (long)&t, 0, 0, 0, 0) != 0)
         return 0; /* a sandbox took the clock away; nothing else can fail here */
     return ns_of(&t);

@@ -27,9 +27,9 @@
 #define EAGAIN                 35
 #define ETIMEDOUT              60
 
-static uint64_t clock_ns(void)
+VALET_UNPROTECTED static uint64_t clock_ns(void)
 {
-    struct timespec t = {0, 0};
+    struct timespec t = timespec_of(0);
     if (VALET_TRAP_NETBSD(SYS___clock_gettime50, CLOCK_MONOTONIC, (long)&t, 0, 0, 0, 0, 0) != 0)
         return 0; /* cannot fail */
     return ns_of(&t);

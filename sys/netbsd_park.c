@@ -23,9 +23,9 @@
 #define EALREADY              37
 #define ETIMEDOUT             60
 
-static uint64_t clock_ns(void)
+VALET_UNPROTECTED static uint64_t clock_ns(void)
 {
-    struct timespec t = {0, 0};
+    struct timespec t = timespec_of(0);
     if (VALET_TRAP_NETBSD(SYS___clock_gettime50, CLOCK_MONOTONIC, (long)&t, 0, 0, 0, 0, 0) != 0)
         return 0; /* cannot fail */
     return ns_of(&t);
@@ -37,7 +37,7 @@ uint64_t valet_sys_now(void)
 }
 
 /* Until an unpark, the deadline, or for no reason. */
-static int sleep_until(uint64_t deadline)
+VALET_UNPROTECTED static int sleep_until(uint64_t deadline)
 {
     struct timespec t; /* made anew each time: kernels since 10 leave the remaining time in it */
     long until = 0;

@@ -16,7 +16,7 @@
 VALET_TRAP_OPENBSD(valet_openbsd_futex, 83);
 VALET_TRAP_OPENBSD(valet_openbsd_clock_gettime, 87);
 
-static uint64_t clock_ns(void)
+VALET_UNPROTECTED static uint64_t clock_ns(void)
 {
     struct timespec t;
     if (valet_openbsd_clock_gettime(CLOCK_MONOTONIC, (long)&t, 0, 0, 0, 0) != 0)

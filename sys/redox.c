@@ -26,16 +26,17 @@
 
 struct TimeSpec {
     int64_t tv_sec;
-    int32_t tv_nsec;
+    int32_t tv_nsec, padding;
 };
 
 _Static_assert(sizeof(struct TimeSpec) == 16 && offsetof(struct TimeSpec, tv_nsec) == 8 &&
                    sizeof(long) == 8,
                "the 64-bit ABI");
 
-static uint64_t clock_ns(void)
+VALET_UNPROTECTED static uint64_t clock_ns(void)
 {
-    struct TimeSpec t = {0, 0};
+    struct TimeSpec t;
+    t.tv_sec = t.tv_nsec = t.padding = 0;
     if (valet_trap_linux(SYS_CLOCK_GETTIME, CLOCK_MONOTONIC, (long)&t, 0, 0, 0, 0) != 0)
         return 0; /* cannot fail */
     return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;

@@ -52,7 +52,7 @@ uint64_t valet_sys_now(void)
 }
 
 /* Until an event, the deadline, or for no reason. */
-static int sleep_until(uint64_t deadline)
+VALET_UNPROTECTED static int sleep_until(uint64_t deadline)
 {
     uint64_t timeout_ns = WAIT_INDEFINITE;
     if (deadline != VALET_FOREVER) {

@@ -24,7 +24,7 @@ void RtlWakeAddressAll(const void *word);
 uint8_t RtlQueryPerformanceCounter(int64_t *ticks);
 uint8_t RtlQueryPerformanceFrequency(int64_t *frequency);
 
-static uint64_t clock_ns(void)
+VALET_UNPROTECTED static uint64_t clock_ns(void)
 {
     int64_t ticks, frequency;
     /* Neither can fail. The frequency is constant, and both are mostly read in user mode. */

@@ -77,7 +77,7 @@ VALET_WEAK void *valet_sys_keyed_event(void)
 }
 #endif
 
-static uint64_t clock_ns(void)
+VALET_UNPROTECTED static uint64_t clock_ns(void)
 {
     int64_t ticks, frequency;
     /* Cannot fail. XP's ntdll has no other name for it: RtlQueryPerformanceCounter is younger. */
@@ -108,7 +108,7 @@ int valet_sys_sema_init(struct valet_sema *s)
 
 /* Wait with a timeout; or without one for the post of such a wait, which may have used its release
  * up already. */
-static int wait_timed(struct os_sema *sema, uint64_t deadline)
+VALET_UNPROTECTED static int wait_timed(struct os_sema *sema, uint64_t deadline)
 {
     for (;;) {
         uint32_t seen = atomic_load_explicit(&sema->state, memory_order_acquire); /* LEAVE */
