@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: MIT OR Apache-2.0 */
+/* A user's file with the library in it, and each of its calls. */
+#define VALET_STATIC
+#include "valet.c"
+
+int user(struct valet_parker *p, struct valet_waiters *w, uint32_t *word, unsigned *expected,
+         uint64_t when);
+int user(struct valet_parker *p, struct valet_waiters *w, uint32_t *word, unsigned *expected,
+         uint64_t when)
+{
+    valet_waiters_init(w, *expected);
+    valet_unpark(p);
+    valet_store_and_wake(w, 1);
+    valet_store_and_delegate(w, valet_waiters_state(w));
+    valet_futex_wake(word, VALET_FUTEX_ALL);
+    int r = valet_park(p) | valet_park_until(p, when) | valet_park_for(p, valet_now());
+    r |= valet_compare_and_wait(w, 2) | valet_compare_and_wait_until(w, 3, when);
+    return r | valet_waiters_compare_exchange(w, expected, 4) | valet_futex_wait(word, 5, when);
+}
