@@ -13,7 +13,8 @@
  * address: a wait of other means that was begun on what the memory was before, and not cancelled
  * (io_uring's, Atomics.waitAsync), may take the wake that was for one thread. No handler may jump
  * out of a call, and no thread may be ended inside one: what it has left in the word would be found
- * by the others.
+ * by the others. But when a process ends, what is left of it (on Windows the detach of a DLL) may
+ * wake threads that are gone already: nobody is woken, and no call waits for them.
  *
  * "Futex kind" and "sema kind" are the two kinds of system under the library; the README's table
  * says which one each system is. They differ for the user only where a comment below says so.
