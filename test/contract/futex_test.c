@@ -151,6 +151,16 @@ static void test_an_unmapped_word_is_an_error_and_no_fault(void)
     test_unmap(page);
     CHECK_EQ(valet_futex_wait(page, 0, VALET_FOREVER), VALET_ERR_SYSTEM);
     CHECK_EQ(valet_futex_wait(page, 0, valet_now() + S), VALET_ERR_SYSTEM);
+    CHECK_EQ(valet_futex_wait(page, 0, 0), VALET_ERR_SYSTEM);
+    /* It may be gone when the deadline comes, and the word is looked at. */
+    atomic_uint entered = 0, returned = 0;
+    struct sleeper s = {test_map(), valet_now() + 30 * MS, -1, 0, &entered, &returned};
+    struct test_thread *t = test_start(sleep_once, &s);
+    test_until(&entered, 1);
+    test_sleep(5 * MS);
+    test_unmap(s.word);
+    test_join(t);
+    CHECK(s.result == VALET_ERR_SYSTEM || s.result == VALET_TIMEDOUT); /* a late test_unmap */
     valet_futex_wake(page, 1);
     valet_futex_wake(page, VALET_FUTEX_ALL);
 #else
