@@ -89,7 +89,7 @@ library() {
     [ "$call" = - ] || compile "$3" -std=c11 "-DCALL=$call" -c test/sigill/registers.c \
         -o "$4/part-registers.o" || return 1
     echo 'SECTIONS { valet_text : { *(.text .text.*) } }' >"$4/one.ld"
-    "${tools}ld" -r -T "$4/one.ld" "$4"/part-*.o -o "$4/library.o" || return 1
+    "${tools}ld" -r --force-group-allocation -T "$4/one.ld" "$4"/part-*.o -o "$4/library.o" || return 1
     # this program has a libc of its own, which is another
     "${tools}objcopy" --redefine-sym futex=openbsd_futex \
         --redefine-sym clock_gettime=openbsd_clock_gettime "$4/library.o" || return 1
