@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT OR Apache-2.0
 # The test programs, stress too, under valgrind's memcheck and helgrind, over a futex and over a libc.
-# Helgrind learns of atomic operations from sanitizers/annotate.h. Then planted bugs (sanitizers/bugs):
+# Helgrind learns of atomic operations from core/valgrind.h. Then planted bugs (sanitizers/bugs):
 # each tool must report one of its kind, AddressSanitizer one in a frame that is gone. That the programs
 # pass under the compilers' sanitizers is other steps' to show.
 set -u
@@ -20,7 +20,7 @@ compile() {
     case $with in
     memcheck) set -- gcc ;;
     # helgrind knows no sem_clockwait: a mutex and a condition variable under posix
-    helgrind) set -- gcc -include "$top/test/sanitizers/annotate.h" -DVALET_POSIX_SEM=0 ;;
+    helgrind) set -- gcc -include "$top/core/valgrind.h" -DVALET_POSIX_SEM=0 ;;
     # no inlining: a function with assembly in it gets no frame that can be found dead
     address) set -- clang -fsanitize=address,undefined -fno-sanitize-recover=all -fno-inline ;;
     esac
@@ -81,10 +81,10 @@ all_over() {
 mkdir -p "$dir"
 # A part of what helgrind 3.19 calls Misc, 3.24 calls Dubious; the older does not take that word.
 suppressions=$dir/helgrind.supp
-sed 's/Helgrind:Misc/Helgrind:Dubious/' test/sanitizers/helgrind.supp |
-    cat test/sanitizers/helgrind.supp - >"$suppressions"
+sed 's/Helgrind:Misc/Helgrind:Dubious/' include/package/helgrind.supp |
+    cat include/package/helgrind.supp - >"$suppressions"
 valgrind --quiet --tool=helgrind --suppressions="$suppressions" true >/dev/null 2>&1 ||
-    suppressions=test/sanitizers/helgrind.supp
+    suppressions=include/package/helgrind.supp
 all_over linux &
 all_over posix
 wait

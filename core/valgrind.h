@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0 */
 /*
- * Tells valgrind's helgrind about atomic operations, which it takes for plain accesses; and it does
- * not see futexes. Included before each file of a build for helgrind, library and tests (-include):
- * the operations of <stdatomic.h> do the same as before and
+ * Tells valgrind's helgrind and drd about atomic operations, which they take for plain accesses;
+ * and they do not see futexes. With -Dvalgrind=true it is included before each file of the library
+ * (-include), as in the tests' own: the operations of <stdatomic.h> do the same as before and
  *
  *   - keep the word itself out of the search for races;
  *   - with a release, say that all before it happens before whoever acquires from the word;
@@ -11,24 +11,40 @@
  * A relaxed order says nothing, so that a release which the source lacks is a race. It goes further
  * than C11 in one point: an acquire takes from every release to the word so far.
  */
-#ifndef VALET_TEST_ANNOTATE_H
-#define VALET_TEST_ANNOTATE_H
+#ifndef VALET_CORE_VALGRIND_H
+#define VALET_CORE_VALGRIND_H
 
 #include <stdatomic.h>
 #include <stdbool.h>
+#include <valgrind/drd.h>
+/* The two headers have the same names for requests of their own: drd's are made by number. */
+#undef ANNOTATE_HAPPENS_BEFORE
+#undef ANNOTATE_HAPPENS_AFTER
+#undef ANNOTATE_NEW_MEMORY
+#undef ANNOTATE_IGNORE_READS_BEGIN
+#undef ANNOTATE_IGNORE_READS_END
+#undef ANNOTATE_IGNORE_WRITES_BEGIN
+#undef ANNOTATE_IGNORE_WRITES_END
+#undef ANNOTATE_IGNORE_READS_AND_WRITES_BEGIN
+#undef ANNOTATE_IGNORE_READS_AND_WRITES_END
 #include <valgrind/helgrind.h>
 
 static inline void annotate_before(const volatile void *word, unsigned long size, int order)
 {
     VALGRIND_HG_DISABLE_CHECKING(word, size);
-    if (order == __ATOMIC_RELEASE || order == __ATOMIC_ACQ_REL || order == __ATOMIC_SEQ_CST)
+    VALGRIND_DO_CLIENT_REQUEST_STMT(VG_USERREQ__DRD_START_SUPPRESSION, word, size, 0, 0, 0);
+    if (order == __ATOMIC_RELEASE || order == __ATOMIC_ACQ_REL || order == __ATOMIC_SEQ_CST) {
         ANNOTATE_HAPPENS_BEFORE(word);
+        VALGRIND_DO_CLIENT_REQUEST_STMT(VG_USERREQ__DRD_ANNOTATE_HAPPENS_BEFORE, word, 0, 0, 0, 0);
+    }
 }
 
 static inline void annotate_after(const volatile void *word, int order)
 {
-    if (order != __ATOMIC_RELAXED && order != __ATOMIC_RELEASE)
+    if (order != __ATOMIC_RELAXED && order != __ATOMIC_RELEASE) {
         ANNOTATE_HAPPENS_AFTER(word);
+        VALGRIND_DO_CLIENT_REQUEST_STMT(VG_USERREQ__DRD_ANNOTATE_HAPPENS_AFTER, word, 0, 0, 0, 0);
+    }
 }
 
 #undef atomic_load_explicit
