@@ -5,6 +5,7 @@
 set -eu
 
 packages='
+bindgen
 binutils
 cargo
 chromium
@@ -40,6 +41,7 @@ picolibc-aarch64-linux-gnu
 picolibc-riscv64-unknown-elf
 pkg-config
 python3
+python3-cffi
 qemu-system-arm
 qemu-system-misc
 qemu-system-x86
