@@ -10,7 +10,8 @@
  *
  * The rules:
  *
- *   1  a sleep without a poll earns LOOKS_PER_SLEEP
+ *   1  a wait that does not poll earns LOOKS_PER_SLEEP, for the sleep; also one that is too late to
+ *      sleep, since only the clock would tell
  *   2  a poll whose token came, or another state, earns LOOKS_PER_HIT; it saved more, a sleep and a
  *      wake-up
  *   3  a poll in vain costs the looks that it took
@@ -19,9 +20,9 @@
  *
  * So the looks that failed, over an object's life, are at most
  *
- *   LOOKS_FRESH + LOOKS_PER_SLEEP * sleeps + LOOKS_PER_HIT * hits
+ *   LOOKS_FRESH + LOOKS_PER_SLEEP * waits that did not poll + LOOKS_PER_HIT * hits
  *
- * which is 80 ns a sleep in the long run. Example, LOOKS being 1024: a fresh account
+ * which is 80 ns a wait in the long run. Example, LOOKS being 1024: a fresh account
  * has 256, and its first poll would take 4 * 64 + 32 = 288; a sleep earns 4, so it polls after 8.
  *
  * A parker has one thread, which pays after its poll. Waiters share an account, so each takes what
