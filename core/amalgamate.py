@@ -119,7 +119,8 @@ def own_names(text):
     """What a unit defines at file scope for itself: words, and tags of structs."""
     code = bare(text)
     names = set(re.findall(r"^#define (\w+)", code, re.M))
-    names |= set(re.findall(r"^(?:__attribute__\(\(.*?\)\) |VALET_[A-Z]+ )?static [^;={]*?\b(\w+)(?:\(|\[)", code, re.M))
+    names |= set(re.findall(r"^(?:__attribute__\(\(.*?\)\) |VALET_[A-Z]+ )?static [^;={]*?\b(\w+)(?:\(|\[)", code,
+                            re.M))
     names |= set(re.findall(r"^typedef .*\b(\w+);", code, re.M))
     for body in re.findall(r"^enum \{(.*?)\}", code, re.M | re.S):
         names |= set(re.findall(r"(\w+) =", body))
@@ -198,16 +199,17 @@ def drop_unused(text):
 
 
 def defaults(text, tree, options):
-    """Weak functions of core/ that a system may have of its own: its own, or static; the embedder's stay weak."""
+    """A weak function of core/ that a system may have of its own: its own, or static; the embedder's is a hook."""
+    weak = re.compile(r"(?:/\*(?:(?!\*/).)*\*/\n)?#ifndef (VALET_\w+)\n#define \1 0\n#endif\n#if !\1\n"
+                      r"__attribute__\(\(weak\)\) (int (valet_sys_\w+)\([^;{]*\)\n\{.*?\n\}\n)#endif\n\n", re.S)
     if options.file == "-":
-        return text
+        return weak.sub(r"#if !\1\nVALET_WEAK \2#endif\n\n", text)
     theirs = tree.read(f"sys/{options.file}")
 
     def choose(match):
-        return "" if re.search(rf"^int {match.group(2)}\(", theirs, re.M) else match.group(1)
+        return "" if re.search(rf"^int {match.group(3)}\(", theirs, re.M) else match.group(2) + "\n"
 
-    return re.sub(r"(?:/\*[^*]*\*/\n)?__attribute__\(\(weak\)\) (int (valet_sys_\w+)\([^;{]*\)\n\{.*?\n\}\n)\n",
-                  choose, text, flags=re.S)
+    return weak.sub(choose, text)
 
 
 def amalgamate(tree, options):
@@ -223,27 +225,31 @@ def amalgamate(tree, options):
 
     # A hook is declared as it is defined: static, or the integrator's.
     hook = ""
-    for name in re.findall(r"^VALET_WEAK [\w *]*\b(valet_sys_\w+)\(", text, re.M):
-        text = re.sub(rf"^((?:VALET_SYS_CALL )?\w+ \**{name}\([^;{{]*\);)", r"VALET_HOOK_LINKAGE \1", text, flags=re.M)
+    for macro, name in re.findall(r"^#if !(VALET_\w+)\nVALET_WEAK [\w *]*\b(valet_sys_\w+)\(", text, re.M):
+        text = re.sub(rf"^((?:VALET_SYS_CALL )?\w+ \**{name}\((?:[^()]|\([^()]*\))*\);)",
+                      r"VALET_HOOK_LINKAGE \1", text, flags=re.M)
         hook = f"""/* Whether {name} is yours: as -Dhook= had it, or your own choice. With VALET_STATIC yours is
  * taken only with it; define it in your file, or elsewhere. */
-#ifndef VALET_HOOK
-#define VALET_HOOK {int(options.hook)}
+#ifndef {macro}
+#define {macro} {int(options.hook)}
 #endif
-#if defined VALET_STATIC && !VALET_HOOK
+#if defined VALET_STATIC && !{macro}
 #define VALET_HOOK_LINKAGE static
 #else
 #define VALET_HOOK_LINKAGE
 #endif
 
 """
+        if options.file == "-":
+            hook += tree.expand("sys/hook.h").strip() + "\n\n"
 
     # The system's functions are the file's own, but where somebody else defines or replaces them.
     for name in set(re.findall(r"^(?:int|void|uint64_t) (valet_sys_\w+)\([^;{]*\)\n\{", text, re.M)):
         text = re.sub(rf"^((?:VALET_SYS_CALL )?(?:int|void|uint64_t) {name}\()", r"static \1", text, flags=re.M)
 
-    # What arch/ has may serve another CPU's traps only (Darwin's on x86_64 is a BSD one), or a poll.
-    text = re.sub(r"^(static inline \w+ valet_(?:trap_|arch_relax))", r"__attribute__((unused)) \1", text, flags=re.M)
+    # What arch/ has may serve another CPU's traps only (Darwin's on x86_64 is a BSD one), a poll, or a default clock.
+    text = re.sub(r"^(static inline \w+ valet_(?:trap_|arch_relax|arch_now))", r"__attribute__((unused)) \1", text,
+                  flags=re.M)
 
     # What was in it is further up.
     text = re.sub(r"^#if .*\n#endif\n", "", text, flags=re.M)

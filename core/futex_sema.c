@@ -93,12 +93,18 @@ ONE_A_LINK struct table {
     valet_word32 noted; /* the system calls forget() in the child of a fork */
 } valet_futex_table_1 = {.noted = 0};
 
-/* Systems that have fork() have it of their own. */
+/* Systems that have fork() have it of their own. So has an embedder with VALET_AT_FORK: a linker
+ * takes nothing out of his archive for what is here, if weak. */
+#ifndef VALET_AT_FORK
+#define VALET_AT_FORK 0
+#endif
+#if !VALET_AT_FORK
 __attribute__((weak)) int valet_sys_at_fork(void (*child)(void))
 {
     (void)child;
     return VALET_OK;
 }
+#endif
 
 /* In the child of a fork: what is in the table are nodes of threads that are not here, and one of
  * them may have had TAKEN. */

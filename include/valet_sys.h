@@ -171,7 +171,8 @@ VALET_SYS_CALL void valet_sys_sema_fini(struct valet_sema *s);
  * Optional: have a function called in the child of every fork(), before anything else there uses
  * the library. It forgets the threads that wait in valet_futex_wait: they are not in the child. A
  * system without fork(), or whose programs do not wait in both, leaves it out: the core has one
- * that does nothing. Called by valet_futex_wait before its first sleep.
+ * that does nothing, and is weak; yours is found in an archive with -Dhook=required only. Called by
+ * valet_futex_wait before its first sleep.
  *
  * child     what to call; it may be asked for more than once, and called as often
  * returns   VALET_OK, or VALET_ERR_SYSTEM: no room to note it; the wait answers that

@@ -95,6 +95,7 @@ for row in none:x86_64:bare windows:x86_64:windows_keyed; do
     system=${row%%:*} os=${row##*:}
     try "the hook of $os" takes . "$os.c" "$(cross "$system" x86_64)" "-Dos=$os" -Dhook=required
 done
+try 'the hook of external' setup . -Dos=external -Dexternal_kind=sema -Dhook=required
 for linkage in shared both; do
     try "external, $linkage: refused" refused . '-Dos=external is for static libraries only' -Dos=external \
         "-Ddefault_library=$linkage"
@@ -129,7 +130,8 @@ planted 'any CPU' 'it goes on: ' sys/meson.build '^if cpu not in cpus' 'if false
     refused "$dir/tree" '-Dos=dragonfly is for' "$(cross dragonfly aarch64)" -Dos=dragonfly
 planted 'the first row of a machine, on any CPU' '-Dos=bare is for' sys/meson.build \
     ' and cpu in systems.row..2..split()' '' takes "$dir/tree" wasm.c --cross-file test/cross/wasm32.txt
-planted 'a hook of any row' 'it goes on: -Dhook=required' sys/meson.build 'if os not in hooks' 'if false' \
+planted 'a hook of any row' 'it goes on: -Dhook=required' sys/meson.build 'if os not in hooks' \
+    'hooks += {os: []}\n  if false' \
     refused "$dir/tree" 'such' -Dhook=required
 planted 'a shared library of any row' 'it goes on: -Dos=external' meson.build 'if os in unshared' 'if false' \
     refused "$dir/tree" 'such' -Dos=external -Ddefault_library=shared

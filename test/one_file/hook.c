@@ -4,16 +4,21 @@
 #include "valet.c"
 int main(void);
 
-#if HOOK == 1
+#if defined HOOK_OF_bare
 uint64_t valet_sys_now(void)
 {
     return 7;
 }
-#else
+#elif defined HOOK_OF_windows_keyed
 void *valet_sys_keyed_event(void)
 {
     static int event;
     return &event;
+}
+#else
+int valet_sys_at_fork(void (*child)(void))
+{
+    return child ? VALET_OK : VALET_ERR_SYSTEM;
 }
 #endif
 

@@ -38,7 +38,6 @@ try 'it is what the script writes' fresh
 leaves() {
     case $kind-$1 in
     *-openbsd) echo 'valet_openbsd_clock_gettime valet_openbsd_futex' ;;
-    sema-external) echo 'valet_futex_table_1 valet_sys_at_fork' ;;
     sema-*) echo 'valet_futex_table_1' ;;
     esac
 }
@@ -89,8 +88,8 @@ one_cpu() {
 }
 try 'for one CPU it is for no other' one_cpu
 
-# A hook that the user's file has: no weak symbol is left, and it is the one that is called. Without VALET_HOOK the
-# file's own is static, and a second one an error.
+# A hook that the user's file has: no weak symbol is left, and it is the one that is called. Without VALET_HOOK (or
+# VALET_AT_FORK) the file's own is static, and a second one an error.
 hooked() { # SYSTEM COMPILER FLAGS...
     system=$1
     shift
@@ -98,15 +97,15 @@ hooked() { # SYSTEM COMPILER FLAGS...
     nm "$dir/$system/hook.o" | grep -i ' w ' && return 1
     [ "$system" != bare ] || { gcc "$dir/$system/hook.o" -o "$dir/$system/hook" && "$dir/$system/hook"; }
 }
-for row in bare:1:valet_sys_now windows_keyed:2:valet_sys_keyed_event; do
-    system=${row%%:*} hook=${row##*:} number=${row#*:}
-    number=${number%:*}
+for row in bare:HOOK:valet_sys_now windows_keyed:HOOK:valet_sys_keyed_event external:AT_FORK:valet_sys_at_fork; do
+    system=${row%%:*} hook=${row##*:} macro=${row#*:}
+    macro=VALET_${macro%:*}
     for cc in gcc clang; do
-        try "$system: its user has the hook, $cc" hooked "$system" $cc "-DHOOK=$number" -DVALET_HOOK=1
-        try_not "... and the file too, $cc" hooked "$system" $cc "-DHOOK=$number"
+        try "$system: its user has the hook, $cc" hooked "$system" $cc "-DHOOK_OF_$system" "-D$macro=1"
+        try_not "... and the file too, $cc" hooked "$system" $cc "-DHOOK_OF_$system"
     done
     needs() {
-        strict gcc -ffreestanding -DVALET_HOOK=1 -c "$dir/$system/valet.c" -o "$dir/$system/needs.o" &&
+        strict gcc -ffreestanding "-D$macro=1" -c "$dir/$system/valet.c" -o "$dir/$system/needs.o" &&
             nm "$dir/$system/needs.o" | grep -q " U $hook\$"
     }
     try "$system: by itself it needs the hook where it is told so" needs
@@ -197,8 +196,8 @@ planted 'a name that is not taken apart' core/amalgamate.py '
     s/return ({n for n in names if not/return ({n for n in names if n != "word_of" and not/' in_linux
 apart() { write openbsd futex openbsd.c x86_64 "$dir/tree" && pair ld.lld clang; }
 planted 'a trap in no group' arch/x86_64.h \
-    's/\\"axG\\",@progbits," #name ",comdat/\\"ax\\",@progbits/; s/\\"G\\",@progbits," #name ",comdat/\\"\\",@progbits/' \
-    apart
+    's/\\"axG\\",@progbits," #name ",comdat/\\"ax\\",@progbits/
+    s/\\"G\\",@progbits," #name ",comdat/\\"\\",@progbits/' apart
 weak() { write bare futex bare.c x86_64 "$dir/tree" && compiled bare gcc; }
 planted 'a hook that is weak with VALET_STATIC' sys/hook.h \
     's/^#define VALET_WEAK static/#define VALET_WEAK __attribute__((weak))/' weak
