@@ -103,7 +103,7 @@ class Tree:
         return "".join(out)
 
     def local(self, name, front=None, within=()):
-        """A header, where it is not in already. In an #if there is a `front`, and it is in for all under the same #if."""
+        """A header, where it is not in already. In an #if there is a `front`: it is in for all under the same #if."""
         path = self.find(name)
         if self.condition.get(path, "".join(within)) != "".join(within):
             fail(f"{path} is in an #if, and is asked for once more")

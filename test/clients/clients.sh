@@ -106,7 +106,8 @@ fi
 # Planted faults; in C++ with the headers of the standard compiled once
 standard=$dir/standard.hpp
 cat test/clients/cpp/valet.hpp test/clients/cpp/clients_test.cpp | grep '^#include <.*>$' >"$standard"
-cxx g++ -O2 -x c++-header "$standard" -o "$standard.gch" >"$dir/log" 2>&1 || bad "the standard's headers: $(cat "$dir/log")"
+cxx g++ -O2 -x c++-header "$standard" -o "$standard.gch" >"$dir/log" 2>&1 ||
+    bad "the standard's headers: $(cat "$dir/log")"
 python3 test/lib/plant.py --list test/clients/bugs | some 4 >"$dir/bugs"
 while read -r name language _ says; do
     tree=$dir/planted
