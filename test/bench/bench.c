@@ -538,14 +538,15 @@ static void busy(int cpu, int other, unsigned count, bool park)
 
 /*
  * N threads meet, ROUNDS times. Of a peer without states it is its own barrier. CPUS: each thread
- * is on one of as many. Prints us, of a round.
+ * is on one of as many. Prints us, of a round: the median of batches, after it has warmed up.
  */
-#define BARRIER_WARM 100u
+#define BARRIER_BATCH 100u
 
 static struct {
     unsigned threads, rounds, cpus;
     _Atomic unsigned arrived, begun;
-    double us;
+    double *batches;
+    size_t batch_count;
 } barrier_of;
 
 static void meet(unsigned round)
@@ -565,23 +566,27 @@ static void *meeting(void *index)
     uint64_t begin = 0;
     if (barrier_of.cpus != 0)
         pin((int)((uintptr_t)index % barrier_of.cpus));
-    for (unsigned round = 0; round < barrier_of.rounds + BARRIER_WARM; round++) {
-        if (round == BARRIER_WARM)
-            begin = bench_now();
+    for (unsigned round = 0; round < barrier_of.rounds + WARM_ROUNDS; round++) {
+        if (index == NULL && round >= WARM_ROUNDS && round % BARRIER_BATCH == 0) {
+            uint64_t now = bench_now();
+            if (begin != 0)
+                barrier_of.batches[barrier_of.batch_count++] =
+                    (double)(now - begin) / BARRIER_BATCH / 1e3;
+            begin = now;
+        }
         atomic_fetch_add(&barrier_of.begun, 1);
         meet(round);
         if (atomic_load(&barrier_of.begun) < (round + 1) * barrier_of.threads)
             bench_fail("past the barrier before all had come");
     }
-    if (index == NULL)
-        barrier_of.us = (double)(bench_now() - begin) / barrier_of.rounds / 1e3;
     return NULL;
 }
 
 static void barrier(unsigned n, unsigned rounds, unsigned cpus)
 {
     pthread_t *threads = calloc(n, sizeof *threads);
-    if (threads == NULL)
+    barrier_of.batches = calloc(rounds / BARRIER_BATCH + 1, sizeof *barrier_of.batches);
+    if (threads == NULL || barrier_of.batches == NULL)
         bench_fail("no memory");
     barrier_of.threads = n;
     barrier_of.rounds = rounds;
@@ -591,7 +596,7 @@ static void barrier(unsigned n, unsigned rounds, unsigned cpus)
         threads[i] = bench_start(meeting, (void *)(uintptr_t)i);
     for (unsigned i = 0; i < n; i++)
         pthread_join(threads[i], NULL);
-    printf("us %.3f\n", barrier_of.us);
+    printf("us %.3f\n", median(barrier_of.batches, barrier_of.batch_count));
 }
 
 /* ---- a caller that spins --------------------------------------------------------------------- */
