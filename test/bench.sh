@@ -3,15 +3,15 @@
 # Usage: bench.sh [all|quick|posix|show|--check] [WORD...]. Measure valet beside what a user would pick instead, and
 # beside floors written by hand. Prints its tables, and leaves below build/bench what is named at the head of
 # bench/run.py: the tables, two pictures, and what test/bench keeps of them. With a WORD only the measurements
-# whose name has one, nine rounds each: see MEASUREMENTS there.
+# whose name has one: see MEASUREMENTS there.
 #
-#   (none)    all peers, nine rounds; 20 minutes on a machine that does nothing else
-#   posix     what has a bound in time, of -Dos=posix beside the futex kind, glibc and musl; 4 minutes
+#   (none)    all peers, seven rounds; 25 minutes, also on a machine that has other work
+#   posix     what has a bound in time, of -Dos=posix beside the futex kind, glibc and musl, nine rounds; 4 minutes
 #   quick     only the floors, valet, glibc and musl, three rounds; 4 minutes: to see that it works
 #   show      print the last run again
 #   --check   the figures that the library is held to and that depend on no time, each with its bound
 #
-# Every program takes its turn in each of nine rounds, in random order; a ratio is taken within a round,
+# Every program takes its turn in each of the rounds, in random order; a ratio is taken within a round,
 # and medians of the rounds are shown. Each program checks what its threads did (test/bench/bench.c).
 set -eu
 cd "$(dirname "$0")/.."

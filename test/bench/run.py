@@ -23,7 +23,7 @@ from pathlib import Path
 from rows import ROWS
 
 directory, mode, *words = sys.argv[1:]
-ROUNDS = 3 if mode == "quick" else 9
+ROUNDS = {"quick": 3, "posix": 9}.get(mode, 7)
 DECIMALS = 3  # significant digits
 
 text = os.path.join(directory, "text")  # for the pool
