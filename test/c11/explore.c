@@ -109,6 +109,8 @@ static uint64_t operate_alone(const struct operation *o)
     case SEMA_WAIT:
         if (o->timed)
             return (uint64_t)VALET_TIMEDOUT;
+        if (o->look)
+            return (uint64_t)(old == o->expected ? VALET_TIMEDOUT : VALET_CHANGED);
         violation("the end of the scenario waits");
         return (uint64_t)VALET_ERR_SYSTEM;
     default:
