@@ -107,9 +107,9 @@ int main(int argc, char **argv)
         for (int every = 0; every < 2; every++) {
             const struct scenario *s = &scenarios[i];
             struct verdict v = {.print = print && failed < 2};
-            if (strncmp(s->name, prefix, strlen(prefix)) != 0 || (small && s->threads > 3) ||
-                s->flags & other || (no_clock && s->flags & TIMED) ||
-                (pairs && k.sema_kind && s->flags & LARGE) ||
+            if (strncmp(s->name, prefix, strlen(prefix)) != 0 ||
+                (small && (s->threads > 3 || s->flags & WIDE)) || s->flags & other ||
+                (no_clock && s->flags & TIMED) || (pairs && k.sema_kind && s->flags & LARGE) ||
                 (s->flags & WIDE && (pairs || (strcmp(k.model->name, "linux") != 0 &&
                                                strcmp(k.model->name, "external_futex") != 0))) ||
                 (s->flags & FAR && strcmp(k.model->name, "linux") != 0 &&

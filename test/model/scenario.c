@@ -645,6 +645,16 @@ THREAD(delegate_again_2)
 {
     delegate(1);
     delegate(0);
+    delegate(3);
+}
+
+/* The first is of the state that is there. */
+THREAD(delegate_same_0)
+{
+    wait_on(0, 6);
+}
+THREAD(delegate_same_1)
+{
     delegate(0);
     delegate(3);
 }

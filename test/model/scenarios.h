@@ -40,6 +40,7 @@
     S(delegate_exchange,    3, 0,                        0)     \
     S(delegate_store,       3, WIDE,                     0)     \
     S(delegate_again,       3, WIDE,                     0)     \
+    S(delegate_same,        2, 0,                        1)     \
     S(delegate_free,        3, 0,                        0)     \
     S(sandbox_wait,         2, SANDBOX,                  0)     \
     S(futex_wait_wake,      2, EVERY,                    1)     \
