@@ -338,7 +338,7 @@ TARGETS = {("aarch64", "gcc"): "+sve,tune=a64fx", ("aarch64", "clang"): "sve",
            ("x86_64", "clang"): "avx512f,avx512vl"}
 
 # Faults in the library: (pattern, what replaces it), each at most once in a file
-NEVER_INLINED = (r"#define VALET_SYS_CALL __attribute__\(\((?:noipa|noinline)\)\)", "#define VALET_SYS_CALL")
+NEVER_INLINED = (r"#define VALET_SYS_CALL VALET_SYS_NOIPA VALET_UNPROTECTED", "#define VALET_SYS_CALL")
 NO_LIST = (r"#if defined (?:__ARM_FEATURE_SVE|__riscv_vector .*)", "#if 0")
 INLINED = {"VALET_SYS_CALL is empty": [NEVER_INLINED]}
 INLINED_UNLISTED = {"VALET_SYS_CALL is empty, and no trap says what it loses": [NEVER_INLINED, NO_LIST]}
@@ -357,11 +357,17 @@ def loops():
     return Path("test/codegen/vector.c").read_text(encoding="utf-8")
 
 
-def with_faults(text, faults):
-    for changes in faults.values():
+def with_faults(texts, faults):
+    """The texts with each fault in one of them at least"""
+    for name, changes in faults.items():
+        places = 0
         for old, new in changes:
-            text = re.sub(f"(?m)^{old}$" if old.startswith("#") else old, new, text)
-    return text
+            done = [re.subn(f"(?m)^{old}$" if old.startswith("#") else old, new, text) for text in texts]
+            texts = [text for text, _ in done]
+            places += sum(count for _, count in done)
+        if places == 0:
+            raise ValueError(f"no place to plant: {name}")
+    return texts
 
 
 class Form:
@@ -389,7 +395,7 @@ class Form:
         here = self.directory
         run([sys.executable, "-B", "core/amalgamate.py", ".", self.system, SYSTEMS[self.system][0], f"{self.system}.c",
              self.cpu, str(self.spin), "0", f"{here}/valet.c", f"{here}/valet.h", f"{here}/valet.d"])
-        write(f"{here}/valet.c", with_faults(Path(f"{here}/valet.c").read_text(encoding="utf-8"), self.faults))
+        write(f"{here}/valet.c", with_faults([Path(f"{here}/valet.c").read_text(encoding="utf-8")], self.faults)[0])
 
     def build(self):
         here, flags = self.directory, self.machine.flags.split()
@@ -406,9 +412,10 @@ class Form:
         objects = [self.compile(f"{here}/user.c", "user.o", *flags, *include, "-flto",
                                 f"-DUSER=__attribute__((used)) {self.user}")]
         more = ["-O2", "-flto", f"-DVALET_SPIN={self.spin}", *include, *(flags if self.kind == "lto-vector" else [])]
-        for file in ("include/valet_sys.h", f"arch/{self.cpu}.h"):
-            name = os.path.basename(file) if file.startswith("include") else file
-            write(f"{here}/{name}", with_faults(Path(file).read_text(encoding="utf-8"), self.faults))
+        headers = ("include/valet_sys.h", f"arch/{self.cpu}.h")
+        texts = [Path(file).read_text(encoding="utf-8") for file in headers]
+        for file, text in zip(headers, with_faults(texts, self.faults)):
+            write(f"{here}/{os.path.basename(file) if file.startswith('include') else file}", text)
         kind = SYSTEMS[self.system][0]
         for file in f"core/park_{kind}", f"core/waiters_{kind}", f"core/futex_{kind}", "core/now", f"sys/{self.system}":
             objects.append(self.compile(f"{file}.c", os.path.basename(file) + ".o", *more))
