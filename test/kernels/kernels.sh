@@ -216,15 +216,36 @@ program_passed() {
 ok /$2" ]
 }
 
-# ended_well LOG RESULTS: nothing has failed, and the machine switched itself off
+# ended_well LOG PASSED [FAILED]: no more has failed, and the machine switched itself off
 ended_well() {
-    [ "$(sed -n '/^init: /{p;q;}' "$1")" = "init: $2 passed, 0 failed" ] &&
+    [ "$(sed -n '/^init: /{p;q;}' "$1")" = "init: $2 passed, ${3:-0} failed" ] &&
         grep -q 'reboot: Power down$' "$1" && ! grep -qE 'Kernel panic|^timed out|^qemu-system' "$1"
+}
+
+# loses LOG CPU COMPILER TESTS: in each test of loses-COMPILER elements are wrong. So it is with gcc 12 and clang 14;
+# another compiler may keep less in a vector register, or an instruction may be illegal after the trap: that is said.
+loses() {
+    what="planted: $2, loses-$3: a trap in the loop"
+    case $3 in
+    gcc) compiler="gcc $("$2-linux-gnu-gcc" -dumpversion)" ;;
+    clang) compiler="clang $(clang -dumpversion | sed 's/\..*//')" ;;
+    esac
+    case $compiler in
+    'gcc 12' | 'clang 14') ;;
+    *)
+        said=$(sed -n "\|^FAILED /loses-$3: |{s///p;q;}" "$1")
+        if [ -n "$said" ]; then
+            results=$((results - 1)) unlike=$((unlike + 1))
+            skip "$what" "$compiler: $said, after $(sed -n "\|^run /loses-$3\$|,\|^FAILED |p" "$1" | grep -c 'elements right') tests"
+            return
+        fi
+        ;;
+    esac
+    try "$what: wrong elements, in $4 tests" program_passed "$1" "loses-$3" "$4"
 }
 
 sources >"$dir/log" 2>&1 || end 'the sources of the loops'
 for cpu in x86_64 aarch64 riscv64; do
-    # loses-...: in which tests find wrong elements
     case $cpu in
     x86_64)
         deep || contract='linux-deadline linux-futex linux-park linux-waiters linux-stress linux-sandbox posix-park'
@@ -241,18 +262,17 @@ for cpu in x86_64 aarch64 riscv64; do
     # shellcheck disable=SC2046,SC2086 # words
     boot "$cpu" 4 900 "$dir/$cpu.cpio" "$log" 4 300 $(printf ' /%s' $names)
     try "$cpu: $(sed -n 's/^kernel //p' "$log")" right_machine "$log" "$cpu"
-    results=1
+    results=1 unlike=0
     for name in $names; do
         n=$(tests "$name")
-        case $name in
-        loses-*) what="planted: $cpu, $name: a trap in the loop: wrong elements, in $n tests" ;;
-        *) what="$cpu, $name: $n tests" ;;
-        esac
-        try "$what" program_passed "$log" "$name" "$n"
         results=$((results + 1))
+        case $name in
+        loses-*) loses "$log" "$cpu" "${name#loses-}" "$n" ;;
+        *) try "$cpu, $name: $n tests" program_passed "$log" "$name" "$n" ;;
+        esac
     done
     before=$failed
-    try "$cpu: nothing failed, and switched off" ended_well "$log" "$results"
+    try "$cpu: nothing failed, and switched off" ended_well "$log" "$results" "$unlike"
     [ "$failed" -eq "$before" ] || tail -n 40 "$log" | sed 's/^/        /'
     [ "$cpu" != x86_64 ] || of_x86_64=$results
 done
