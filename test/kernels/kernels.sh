@@ -168,6 +168,7 @@ start() {
     aarch64) board='-M virt -cpu max,pauth-impdef=on' console=ttyAMA0 ;;
     riscv64) board='-M virt -cpu rv64,v=true,vext_spec=v1.0' console=ttyS0 ;;
     esac
+    rm -f "$output.raw" # what the last machine said would be taken for this one's
     # shellcheck disable=SC2086 # words
     timeout -k 10 "$limit" "qemu-system-$cpu" $board -smp "$cpus" -m 512 -accel tcg,thread=multi -nodefaults \
         -display none -serial stdio -no-reboot -kernel "$kernels/$cpu/vmlinuz" -initrd "$archive" \
