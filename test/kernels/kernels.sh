@@ -237,7 +237,8 @@ loses() {
         said=$(sed -n "\|^FAILED /loses-$3: |{s///p;q;}" "$1")
         if [ -n "$said" ]; then
             results=$((results - 1)) unlike=$((unlike + 1))
-            skip "$what" "$compiler: $said, after $(sed -n "\|^run /loses-$3\$|,\|^FAILED |p" "$1" | grep -c 'elements right') tests"
+            kept=$(sed -n "\|^run /loses-$3\$|,\|^FAILED |p" "$1" | grep -c 'elements right')
+            skip "$what" "$compiler: $said, after $kept tests"
             return
         fi
         ;;
