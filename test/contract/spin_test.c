@@ -110,6 +110,18 @@ static void clear_waiters(uint32_t half)
     of_waiters = true;
 }
 
+/* What is true after one wait, whose wake-up came at that look: whether it slept. */
+static bool slept(unsigned at)
+{
+    CHECK(account() != 0);
+    CHECK_EQ(wakes, waits);
+    CHECK(waits <= 1);
+    CHECK(looks <= VALET_SPIN_LOOKS);
+    if (waits == 0)
+        CHECK_EQ(looks, at);
+    return waits != 0;
+}
+
 /* One park, whose token comes at that look if there is such a one, else while it sleeps. Whether it
  * slept. */
 static bool round_with(unsigned at)
@@ -118,13 +130,7 @@ static bool round_with(unsigned at)
     unpark_at = at;
     CHECK_EQ(valet_park(&parker), VALET_OK);
     CHECK_EQ((uint32_t)parker.word, EMPTY);
-    CHECK(account() != 0);
-    CHECK_EQ(wakes, waits);
-    CHECK(waits <= 1);
-    CHECK(looks <= VALET_SPIN_LOOKS);
-    if (waits == 0)
-        CHECK_EQ(looks, at);
-    return waits != 0;
+    return slept(at);
 }
 
 /* The same of a wait, and a store of another state. */
@@ -136,13 +142,7 @@ static bool wait_with(unsigned at)
     CHECK_EQ(wakes, 0);
     CHECK_EQ(valet_compare_and_wait(&waiters, 0), VALET_OK);
     CHECK_EQ((uint32_t)waiters.word, 1);
-    CHECK(account() != 0);
-    CHECK_EQ(wakes, waits);
-    CHECK(waits <= 1);
-    CHECK(looks <= VALET_SPIN_LOOKS);
-    if (waits == 0)
-        CHECK_EQ(looks, at);
-    return waits != 0;
+    return slept(at);
 }
 
 #define RICH ((uint32_t)64 << 16 | 2048) /* a poll of 288 looks, and more than it costs */
