@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0 */
-/* core/deadline.h and sys/deadline.h alone, with a clock that says what it is told. */
+/* The headers of deadlines and of seconds alone, with a clock that says what it is told. */
 #include "core/deadline.h"
 
 #include "sys/deadline.h"
+#include "sys/seconds.h"
 #include "test.h"
 
 static uint64_t clock_says;
@@ -134,9 +135,27 @@ static void test_units_are_rounded_up(void)
     CHECK_EQ(valet_deadline_units(INT64_MAX, 100), INT64_MAX / 100 + 1);
 }
 
+/* At both sides of every edge: of what a factor that is too small or too large loses first. */
+static void test_seconds_are_those_of_a_division(void)
+{
+    const uint64_t second = 1000000000, last = UINT64_MAX / second;
+    for (unsigned i = 0; i < EDGES; i++)
+        CHECK_EQ(valet_seconds(edges[i]), edges[i] / second);
+    uint32_t random = 99;
+    for (unsigned i = 0; i < 1000000; i++) {
+        uint64_t any = (uint64_t)test_random(&random) << 32 | test_random(&random);
+        uint64_t s = i < 1000 ? last - 1 - i : (any >> i % 64) % last;
+        CHECK_EQ(valet_seconds(s * second), s);
+        CHECK_EQ(valet_seconds(s * second + second - 1), s);
+        CHECK_EQ(valet_seconds(any), any / second);
+    }
+    CHECK_EQ(valet_seconds(UINT64_MAX), last);
+}
+
 TEST_PROGRAM(TEST(test_zero_and_forever_are_themselves_and_need_no_clock),
              TEST(test_without_a_clock_there_is_no_deadline), TEST(test_sums_are_exact_or_forever),
              TEST(test_the_least_sums_that_saturate),
              TEST(test_a_sleep_is_what_is_left_at_most_the_longest),
              TEST(test_without_a_clock_there_is_no_sleep),
-             TEST(test_the_end_of_a_sleep_asks_the_clock), TEST(test_units_are_rounded_up));
+             TEST(test_the_end_of_a_sleep_asks_the_clock), TEST(test_units_are_rounded_up),
+             TEST(test_seconds_are_those_of_a_division));
