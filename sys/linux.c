@@ -9,7 +9,14 @@
  *
  * Other kernels speak this interface, too (gVisor is tested). ETIMEDOUT is believed: timers of this
  * interface are never early, and a look at the clock would be 90 bytes in each parker, a third of
- * it. Sources: torvalds/linux kernel/futex/syscalls.c, kernel/futex/waitwake.c, requeue.c,
+ * it.
+ *
+ * CPUs of 32 bits have each call twice. That with a time of 64 bits is asked first: it is the only
+ * one on riscv32, and on kernels that were built without the other. Kernels before 5.1, and the
+ * filters of old sandboxes, refuse it: then the other is asked, at every call anew, since there is
+ * no place to note the answer. Both queue on the same key.
+ *
+ * Sources: torvalds/linux kernel/futex/syscalls.c, kernel/futex/waitwake.c, requeue.c,
  * include/uapi/linux/futex.h, include/uapi/asm-generic/errno-base.h, errno.h; google/gvisor
  * pkg/sentry/syscalls/linux/sys_futex.go.
  */
@@ -27,15 +34,75 @@
 #define FUTEX_PRIVATE_FLAG     128
 #define FUTEX_BITSET_MATCH_ANY 0xffffffff
 #define CLOCK_MONOTONIC        1
+#define EPERM                  1
 #define EINTR                  4
 #define EAGAIN                 11
 #define EFAULT                 14
+#define ENOSYS                 38
 #define ETIMEDOUT              110
+
+#if UINTPTR_MAX == UINT32_MAX
+
+struct timespec32 {
+    int32_t tv_sec, tv_nsec;
+};
+
+static long clock_gettime(int clock, struct timespec *t)
+{
+    long r = valet_trap_linux(__NR_clock_gettime64, clock, (long)t, 0, 0, 0, 0);
+#ifdef __NR_clock_gettime32
+    struct timespec32 t32;
+    if (r != 0 &&
+        (r = valet_trap_linux(__NR_clock_gettime32, clock, (long)&t32, 0, 0, 0, 0)) == 0) {
+        t->tv_sec = t32.tv_sec;
+        t->tv_nsec = t32.tv_nsec;
+    }
+#endif
+    return r;
+}
+
+static long futex(uint32_t *word, int operation, long value, const struct timespec *until,
+                  uint32_t *other, uint32_t value3)
+{
+    long r = valet_trap_linux(__NR_futex_time64, (long)word, operation, value, (long)until,
+                              (long)other, (long)value3);
+#ifdef __NR_futex
+    if (r == -ENOSYS ||
+        r == -EPERM) { /* an old kernel; a sandbox. No operation of ours answers so */
+        struct timespec32 t32;
+        if (until != NULL && until->tv_sec > INT32_MAX)
+            until = NULL; /* its clock does not get there: 68 years after it was started */
+        if (until != NULL) {
+            t32.tv_sec = (int32_t)until->tv_sec;
+            t32.tv_nsec = (int32_t)until->tv_nsec;
+        }
+        r = valet_trap_linux(__NR_futex, (long)word, operation, value,
+                             until != NULL ? (long)&t32 : 0, (long)other, (long)value3);
+    }
+#endif
+    return r;
+}
+
+#else
+
+static long clock_gettime(int clock, struct timespec *t)
+{
+    return valet_trap_linux(__NR_clock_gettime, clock, (long)t, 0, 0, 0, 0);
+}
+
+static long futex(uint32_t *word, int operation, long value, const struct timespec *until,
+                  uint32_t *other, uint32_t value3)
+{
+    return valet_trap_linux(__NR_futex, (long)word, operation, value, (long)until, (long)other,
+                            (long)value3);
+}
+
+#endif
 
 uint64_t valet_sys_now(void)
 {
     struct timespec t = timespec_of(0);
-    if (valet_trap_linux(__NR_clock_gettime, CLOCK_MONOTONIC, (long)&t, 0, 0, 0, 0) != 0)
+    if (clock_gettime(CLOCK_MONOTONIC, &t) != 0)
         return 0; /* a sandbox took the clock away; nothing else can fail here */
     return ns_of(&t);
 }
@@ -48,8 +115,8 @@ int valet_sys_futex_wait(uint32_t *word, uint32_t expected, uint64_t deadline)
         t = timespec_of(deadline);
         until = &t;
     }
-    long r = valet_trap_linux(__NR_futex, (long)word, FUTEX_WAIT_BITSET | FUTEX_PRIVATE_FLAG,
-                              (long)expected, (long)until, 0, (long)FUTEX_BITSET_MATCH_ANY);
+    long r = futex(word, FUTEX_WAIT_BITSET | FUTEX_PRIVATE_FLAG, (long)expected, until, NULL,
+                   FUTEX_BITSET_MATCH_ANY);
     /* 0: woken, perhaps by a stranger who used this address before. EINTR: a signal handler ran. */
     if (r == 0 || r == -EINTR)
         return VALET_OK;
@@ -67,8 +134,7 @@ int valet_sys_futex_wait(uint32_t *word, uint32_t expected, uint64_t deadline)
  * a thread that then answers ETIMEDOUT, so another wait would be no look. */
 int valet_sys_futex_look(uint32_t *word, uint32_t expected)
 {
-    long r = valet_trap_linux(__NR_futex, (long)word, FUTEX_CMP_REQUEUE | FUTEX_PRIVATE_FLAG, 0, 0,
-                              (long)word, (long)expected);
+    long r = futex(word, FUTEX_CMP_REQUEUE | FUTEX_PRIVATE_FLAG, 0, NULL, word, expected);
     /* EFAULT: the word is not mapped, or no longer. 0: as expected. Anything else: a sandbox
      * forbids this call alone, and nobody can tell. */
     return r == -EAGAIN ? VALET_CHANGED : r == -EFAULT ? VALET_ERR_SYSTEM : VALET_TIMEDOUT;
@@ -78,6 +144,5 @@ void valet_sys_futex_wake(uint32_t *word, uint32_t count)
 {
     /* The kernel takes count as a signed int and wakes one for any that is not positive. Results:
      * the number woken; EFAULT and EINVAL, the word is gone already and so are its waiters. */
-    valet_trap_linux(__NR_futex, (long)word, FUTEX_WAKE | FUTEX_PRIVATE_FLAG,
-                     valet_futex_count(count), 0, 0, 0);
+    futex(word, FUTEX_WAKE | FUTEX_PRIVATE_FLAG, valet_futex_count(count), NULL, NULL, 0);
 }

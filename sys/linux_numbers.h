@@ -12,6 +12,14 @@
 #elif defined __x86_64__
 #define __NR_futex         202
 #define __NR_clock_gettime 228
+#elif defined __arm__
+#define __NR_futex           240
+#define __NR_clock_gettime32 263
+#define __NR_clock_gettime64 403
+#define __NR_futex_time64    422
+#elif defined __riscv && __riscv_xlen == 32 /* the generic table, without times of 32 bits */
+#define __NR_clock_gettime64 403
+#define __NR_futex_time64    422
 #else /* aarch64, riscv64: the generic table */
 #define __NR_futex         98
 #define __NR_clock_gettime 113
