@@ -23,6 +23,10 @@
 #include "arch/aarch64.h" // IWYU pragma: export
 #elif defined __riscv && __riscv_xlen == 64
 #include "arch/riscv64.h" // IWYU pragma: export
+#elif defined __riscv && __riscv_xlen == 32
+#include "arch/riscv32.h" // IWYU pragma: export
+#elif defined __arm__
+#include "arch/arm.h" // IWYU pragma: export
 #elif defined __wasm32__
 #include "arch/wasm32.h" // IWYU pragma: export
 #else
