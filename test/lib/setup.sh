@@ -19,6 +19,7 @@ dpkg-dev
 g++
 gcc
 gcc-aarch64-linux-gnu
+gcc-arm-linux-gnueabi
 gcc-mingw-w64-x86-64
 gcc-riscv64-linux-gnu
 gcc-riscv64-unknown-elf
@@ -27,6 +28,7 @@ git
 graphviz
 libc6-dev
 libc6-dev-arm64-cross
+libc6-dev-armel-cross
 libc6-dev-riscv64-cross
 libclang-rt-dev
 libunicorn-dev
