@@ -31,7 +31,7 @@
 /* Else the parker was never initialised, or is gone. */
 #define IS_STATE(word) ((word) == EMPTY || (word) == NOTIFIED || (word) == PARKED)
 
-static valet_word32 *word_of(struct valet_parker *p)
+static valet_word32 *word_of(const struct valet_parker *p)
 {
     return (valet_word32 *)&p->word;
 }
@@ -178,4 +178,9 @@ void valet_unpark(struct valet_parker *p)
     if (VALET_LIKELY(old != PARKED))
         return;
     valet_sys_futex_wake((uint32_t *)word, VALET_WAKE_PARKED);
+}
+
+bool valet_parker_is_set(const struct valet_parker *p)
+{
+    return atomic_load_explicit(word_of(p), memory_order_relaxed) == NOTIFIED; /* a hint */
 }

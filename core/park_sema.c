@@ -30,7 +30,7 @@ _Static_assert(_Alignof(struct valet_sema) > 1, "no address of a semaphore is NO
 /* Else the parker was never initialised, or is gone. */
 #define IS_STATE(word) ((word) == NOTIFIED || (word) % _Alignof(struct valet_sema) == 0)
 
-static valet_wordptr *word_of(struct valet_parker *p)
+static valet_wordptr *word_of(const struct valet_parker *p)
 {
     return (valet_wordptr *)&p->word;
 }
@@ -121,4 +121,9 @@ void valet_unpark(struct valet_parker *p)
     if (VALET_LIKELY(old <= NOTIFIED))
         return;
     valet_sys_sema_post((struct valet_sema *)old);
+}
+
+bool valet_parker_is_set(const struct valet_parker *p)
+{
+    return atomic_load_explicit(word_of(p), memory_order_relaxed) == NOTIFIED; /* a hint */
 }

@@ -149,6 +149,15 @@ VALET_API int valet_park_for(struct valet_parker *p, uint64_t timeout_ns) VALET_
  */
 VALET_API void valet_unpark(struct valet_parker *p);
 
+/*
+ * Whether a token is there: a hint, for who would rather do something else than park.
+ *
+ * returns   true if the next park would take a token, unless another thread takes it before
+ * order     none: what came with the token is visible after the park that takes it
+ * context   anywhere
+ */
+VALET_API bool valet_parker_is_set(const struct valet_parker *p);
+
 /* ---- Waiters: many wait, one wakes them all -------------------------------------------------- */
 
 /*

@@ -498,6 +498,32 @@ static void test_a_woken_thread_may_free_the_parker(void)
     test_join(t);
 }
 
+/* ---- a look ---------------------------------------------------------------------------------- */
+
+static void take_one(void *p)
+{
+    CHECK_EQ(valet_park(p), VALET_OK);
+}
+
+static void test_a_look_says_whether_there_is_a_token(void)
+{
+    struct valet_parker p = VALET_PARKER_INIT;
+    CHECK(!valet_parker_is_set(&p));
+    for (int i = 0; i < 2; i++) { /* the second token is the first */
+        valet_unpark(&p);
+        CHECK(valet_parker_is_set(&p));
+        CHECK(valet_parker_is_set(&p)); /* and it takes nothing */
+    }
+    CHECK_EQ(valet_park(&p), VALET_OK);
+    CHECK(!valet_parker_is_set(&p));
+    struct test_thread *t = test_start(take_one, &p);
+    test_until_parked(&p);
+    CHECK(!valet_parker_is_set(&p)); /* a parked thread is no token */
+    valet_unpark(&p);
+    test_join(t);
+    CHECK(!valet_parker_is_set(&p));
+}
+
 TEST_PROGRAM(TEST(test_park_takes_an_earlier_token), TEST(test_many_tokens_are_one),
              TEST(test_all_zero_is_a_parker_without_a_token), TEST(test_a_parker_may_be_moved),
              TEST(test_unpark_wakes_a_parked_thread),
@@ -510,4 +536,5 @@ TEST_PROGRAM(TEST(test_park_takes_an_earlier_token), TEST(test_many_tokens_are_o
              TEST(test_far_deadlines_and_sums_beyond_the_clock_do_not_end),
              TEST(test_a_timeout_is_never_early),
              TEST(test_a_timeout_takes_nothing_and_leaves_nothing), TEST(test_without_a_clock),
-             TEST(test_a_woken_thread_may_free_the_parker));
+             TEST(test_a_woken_thread_may_free_the_parker),
+             TEST(test_a_look_says_whether_there_is_a_token));

@@ -12,6 +12,7 @@
 #define valet_park_until               NAMED(valet_park_until)
 #define valet_park_for                 NAMED(valet_park_for)
 #define valet_unpark                   NAMED(valet_unpark)
+#define valet_parker_is_set            NAMED(valet_parker_is_set)
 #define valet_waiters_init             NAMED(valet_waiters_init)
 #define valet_waiters_state            NAMED(valet_waiters_state)
 #define valet_waiters_compare_exchange NAMED(valet_waiters_compare_exchange)
