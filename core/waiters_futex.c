@@ -10,9 +10,11 @@
  *   value    meaning                         next, and by whom
  *   neither  nobody has registered           WAITERS by a waiter, which then sleeps
  *   WAITERS  somebody may sleep on it        neither by store_and_wake, which then wakes all;
+ *                                            neither by wake, which does the same;
  *                                            OWED by store_and_delegate, which then wakes one
  *   OWED     of those who slept, a store     neither by a waiter, which then wakes all;
- *            woke one at most                neither by store_and_wake, which then wakes all
+ *            woke one at most                neither by store_and_wake, which then wakes all;
+ *                                            neither by wake, which does the same
  *
  * A waiter sets WAITERS and sleeps while the word is exactly `expected | WAITERS`. So what the
  * kernel compares contains the state. Where it does not (the seed of this library compared only its
@@ -20,7 +22,8 @@
  * 2 and wakes nobody yet asleep; C registers on state 2; A enters the kernel, finds the bit set,
  * and sleeps on a state that is gone.
  *
- * store_and_wake clears WAITERS and wakes all, so whoever must go on waiting registers again.
+ * store_and_wake clears WAITERS and wakes all, so whoever must go on waiting registers again; and
+ * so does wake, which leaves the state.
  *
  * store_and_delegate leaves the waking to the waiters. Its rules:
  *
@@ -28,7 +31,7 @@
  *      OWED is set, it clears it and wakes all first
  *   2  a newcomer does the same before it sleeps: WAITERS and OWED are never set together, and the
  *      kernel never compares a word with OWED
- *   3  a second store_and_delegate keeps OWED; store_and_wake clears it and wakes all itself
+ *   3  a second store_and_delegate keeps OWED; store_and_wake and wake clear it and wake all
  *
  * Example: A and B sleep. The waker sets OWED, wakes A, and is free. A clears OWED and wakes B. If
  * A's deadline came instead, A still looks, by rule 1. If the waker found nobody asleep, A and B
@@ -220,4 +223,19 @@ void valet_store_and_delegate(struct valet_waiters *w, unsigned state)
     /* OWED alone: whoever is to clear it is awake already, or there is nobody. */
     if (seen & WAITERS)
         valet_sys_futex_wake((uint32_t *)word, 1);
+}
+
+void valet_waiters_wake(struct valet_waiters *w)
+{
+    valet_word32 *word = word_of(w);
+    /* relaxed, here and below: the change of the state has the order. This load sees the flag of
+     * whoever registered before that change, unless it is cleared since, by who wakes them. */
+    uint32_t seen = atomic_load_explicit(word, memory_order_relaxed);
+    do {
+        VALET_ASSERT(IS_WORD(seen));
+        if (VALET_LIKELY(!(seen & (WAITERS | OWED))))
+            return;
+    } while (!atomic_compare_exchange_weak_explicit(word, &seen, seen & STATE, memory_order_relaxed,
+                                                    memory_order_relaxed));
+    valet_sys_futex_wake((uint32_t *)word, VALET_SYS_ALL);
 }

@@ -12,11 +12,13 @@
  *   empty  nobody is in the list       nodes by a waiter, which pushes its own and sleeps;
  *                                      TAKEN by a waiter, which gives up, but is out already
  *   nodes  of those who wait           empty by store_and_wake, which then posts to each;
+ *                                      empty by wake, which does the same;
  *                                      empty by a waiter, the only one, which gives up;
  *                                      TAKEN by a waiter, which gives up
  *   TAKEN  a waiter takes out its      nodes by that waiter, where some are left;
  *          node and those that are     empty by that waiter, where none is;
  *          done                        OWED by store_and_wake, which leaves the rest to it;
+ *                                      OWED by wake, which does the same;
  *                                      OWED by a waiter, which gives up as well
  *   OWED   ... and has to look again   TAKEN by that waiter, which looks
  *
@@ -28,7 +30,7 @@
  * finds TAKEN leaves word and goes its way:
  *
  *   a newcomer   pushes its node, as ever
- *   a waker      sets the state, and OWED
+ *   a waker      sets the state, if it has one to set, and OWED
  *   a leaver     marks its node LEAVING, sets OWED, and sleeps until it is posted
  *
  * The one that has TAKEN lets go of the list by a compare-exchange, which fails as long as there is
@@ -305,4 +307,22 @@ void valet_store_and_delegate(struct valet_waiters *w, unsigned state)
 {
     /* The queue is ours, so there is no rest that one waiter could wake in one call. */
     valet_store_and_wake(w, state);
+}
+
+void valet_waiters_wake(struct valet_waiters *w)
+{
+    valet_wordptr *word = word_of(w);
+    /* relaxed: the change of the state has the order. This load sees the node of whoever was pushed
+     * before that change, unless it is taken since, by who wakes it. */
+    uintptr_t seen = atomic_load_explicit(word, memory_order_relaxed), next;
+    do {
+        if (VALET_LIKELY((seen & ~STATE) == 0))
+            return;
+        next = (seen & TAKEN) ? seen | OWED : seen & STATE; /* whoever has the list wakes them */
+        /* acquire: TAKE, pairs with PUSH and LET_GO */
+    } while (!atomic_compare_exchange_weak_explicit(word, &seen, next, memory_order_acquire,
+                                                    memory_order_relaxed));
+    if (seen & TAKEN)
+        return;
+    let_go((struct out){.woken = newest(seen)});
 }

@@ -213,7 +213,8 @@ VALET_API unsigned valet_waiters_state(const struct valet_waiters *w);
 
 /*
  * Change the state from *expected to desired, if it is *expected, and wake nobody. Threads that
- * wait stay on record and learn of the change at the next valet_store_and_wake.
+ * wait stay on record and learn of the change at the next valet_store_and_wake or
+ * valet_waiters_wake.
  *
  * expected  in: the state to change from; out, where false is returned: the state that was seen
  * desired   0 to VALET_STATE_MAX; of a larger one only the low VALET_STATE_BITS bits are
@@ -226,7 +227,8 @@ VALET_API bool valet_waiters_compare_exchange(struct valet_waiters *w, unsigned 
                                               unsigned desired) VALET_CHECKED;
 
 /*
- * Block while the state is `expected`, until a valet_store_and_wake (or _delegate) changes it.
+ * Block while the state is `expected`, until a valet_store_and_wake (or _delegate) changes it, or a
+ * valet_waiters_wake tells of a change.
  * Order and context are those of the call below, too.
  *
  * expected  0 to VALET_STATE_MAX
@@ -278,6 +280,18 @@ VALET_API void valet_store_and_wake(struct valet_waiters *w, unsigned state);
  *           kind: this is valet_store_and_wake
  */
 VALET_API void valet_store_and_delegate(struct valet_waiters *w, unsigned state);
+
+/*
+ * Wake every thread that waits, and change nothing: for who has changed the state by
+ * valet_waiters_compare_exchange, perhaps several times, perhaps under a lock of his own. A thread
+ * that finds the state as expected goes on waiting.
+ *
+ * w         not as for a store: a waiter may have seen the change without this call and returned,
+ * so that w stays is the caller's business order     none: that of the change context   as
+ * valet_store_and_wake cost      one load when nobody has waited since the last one, else as
+ * valet_store_and_wake
+ */
+VALET_API void valet_waiters_wake(struct valet_waiters *w);
 
 /* ---- Futex: wait on any 32-bit word ---------------------------------------------------------- */
 

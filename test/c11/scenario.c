@@ -503,6 +503,57 @@ THREAD(wait_exchange_timed_2)
     wait_on(1);
 }
 
+/* An exchange, and a wake that tells of it. */
+static void exchange_and_wake(int i)
+{
+    unsigned expected = 0;
+    data[i].plain++;
+    EXPECT(valet_waiters_compare_exchange(&waiters, &expected, 1));
+    valet_waiters_wake(&waiters);
+}
+THREAD(wait_wake_0)
+{
+    wait_on(0);
+    EXPECT(data[1].plain == 1);
+}
+THREAD(wait_wake_1)
+{
+    exchange_and_wake(1);
+}
+THREAD(end_wait_wake)
+{
+    EXPECT(valet_waiters_state(&waiters) == 1);
+}
+
+THREAD(wait_2_wake_0)
+{
+    wait_for_1();
+}
+THREAD(wait_2_wake_1)
+{
+    wait_for_1();
+}
+THREAD(wait_2_wake_2)
+{
+    exchange_and_wake(2);
+}
+
+/* ... while one of two gives up. A wake without a change leaves the state, and nobody asleep that
+ * was not. */
+THREAD(wait_wake_timed_0)
+{
+    wait_for_1_timed();
+}
+THREAD(wait_wake_timed_1)
+{
+    wait_for_1();
+}
+THREAD(wait_wake_timed_2)
+{
+    valet_waiters_wake(&waiters);
+    exchange_and_wake(2);
+}
+
 /* An exchange and a store, of two threads, while one waits. */
 THREAD(wait_exchange_store_0)
 {
@@ -889,6 +940,21 @@ THREAD(wait_2_delegate_1)
 THREAD(wait_2_delegate_2)
 {
     delegate_with_data(2, 1);
+}
+
+/* A wake before the one that was woken has woken the rest. */
+THREAD(wait_delegate_wake_0)
+{
+    wait_for_1();
+}
+THREAD(wait_delegate_wake_1)
+{
+    wait_for_1();
+}
+THREAD(wait_delegate_wake_2)
+{
+    delegate_with_data(2, 1);
+    valet_waiters_wake(&waiters);
 }
 
 THREAD(wait_delegate_timed_0)

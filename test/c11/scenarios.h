@@ -63,11 +63,15 @@ enum {
     S(wait_owed,             4, BOTH,  DEEP,       0, 0)  \
     S(wait_owed_late,        4, BOTH,  LATE | DEEP, 0, 0) \
     S(wait_record,           4, BOTH,  DEEP,       0, 0)  \
+    S(wait_wake,             2, BOTH,  0,          2, 2)  \
+    S(wait_2_wake,           3, BOTH,  0,          1, 0)  \
+    S(wait_wake_timed,       3, BOTH,  0,          0, 1)  \
     S(wait_delegate,         2, BOTH,  0,          2, 2)  \
     S(wait_2_delegate,       3, BOTH,  0,          1, 1)  \
     S(wait_delegate_timed,   3, BOTH,  0,          1, 1)  \
     S(wait_delegate_cycle,   3, BOTH,  0,          0, 1)  \
     S(wait_delegate_store,   3, BOTH,  0,          0, 0)  \
+    S(wait_delegate_wake,    3, BOTH,  0,          0, 0)  \
     S(wait_delegate_same,    2, BOTH,  0,          1, 1)  \
     S(wait_delegate_free,    2, BOTH,  0,          2, 2)  \
     S(futex_wake,            2, BOTH,  0,          2, 0)  \

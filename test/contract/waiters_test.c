@@ -446,6 +446,38 @@ static void test_exchange_wakes_nobody_and_keeps_the_record(void)
         CHECK(tries++ < 5);
 }
 
+/* A wake tells the sleepers of an exchange; without a change they sleep on, and on record. */
+static void test_a_wake_tells_of_an_exchange(void)
+{
+    struct valet_waiters w = VALET_WAITERS_INIT(0);
+    valet_waiters_wake(&w); /* nobody */
+    CHECK_EQ(test_word(&w.word), 0);
+    unsigned rounds = test_many(20, 4), n = test_least(8, test_threads_max());
+    for (unsigned round = 0; round < rounds; round++) {
+        atomic_uint returned = 0;
+        struct wait c[8];
+        struct test_thread *t[8];
+        unsigned e = round % 32, to = (round + 1) % 32;
+        for (unsigned i = 0; i < n; i++) {
+            c[i] = (struct wait){&w, e, VALET_FOREVER, -1, &returned, false};
+            t[i] = start_waiting(&c[i]);
+        }
+        test_sleep(MS);
+        valet_waiters_wake(&w);
+        CHECK_EQ(valet_waiters_state(&w), e);
+        test_until_waited(&w); /* they come back */
+        test_sleep(MS);
+        CHECK_EQ(atomic_load(&returned), 0);
+        CHECK(valet_waiters_compare_exchange(&w, &e, to));
+        valet_waiters_wake(&w);
+        CHECK_EQ(valet_waiters_state(&w), to);
+        for (unsigned i = 0; i < n; i++) {
+            test_join(t[i]);
+            CHECK_EQ(c[i].result, VALET_OK);
+        }
+    }
+}
+
 /* ---- many waiters, many wakers --------------------------------------------------------------- */
 
 #define STOP 31u
@@ -474,7 +506,9 @@ static void wake_at_random(void *seed)
         unsigned e = test_random(&random) % STOP;
         if (e % 4 == 0)
             (void)!valet_waiters_compare_exchange(&crowd.w, &e, test_random(&random) % STOP);
-        else
+        if (e % 8 == 0)
+            valet_waiters_wake(&crowd.w);
+        else if (e % 4 != 0)
             valet_store_and_wake(&crowd.w, e);
         if (i % 16 == 0)
             test_yield();
@@ -771,7 +805,7 @@ TEST_PROGRAM(TEST(test_state_is_what_was_stored),
              TEST(test_trying_leaves_the_rest_alone), TEST(test_interrupts_do_not_end_a_wait),
              TEST(test_interrupts_do_not_move_a_deadline),
              TEST(test_exchange_wakes_nobody_and_keeps_the_record),
-             TEST(test_cycling_states_leave_nobody_asleep),
+             TEST(test_a_wake_tells_of_an_exchange), TEST(test_cycling_states_leave_nobody_asleep),
              TEST(test_concurrent_wakers_leave_nobody_asleep),
              TEST(test_data_written_before_a_state_is_visible_with_it),
              TEST(test_data_is_visible_to_who_waits_and_to_who_need_not),

@@ -20,6 +20,7 @@
 #define valet_compare_and_wait_until   NAMED(valet_compare_and_wait_until)
 #define valet_store_and_wake           NAMED(valet_store_and_wake)
 #define valet_store_and_delegate       NAMED(valet_store_and_delegate)
+#define valet_waiters_wake             NAMED(valet_waiters_wake)
 #define valet_futex_wait               NAMED(valet_futex_wait)
 #define valet_futex_wake               NAMED(valet_futex_wake)
 #define valet_sys_now                  NAMED(valet_sys_now)

@@ -490,6 +490,35 @@ THREAD(end_wait_exchange_kept)
     EXPECT(valet_waiters_state(&waiters) == 1);
 }
 
+/* A wake tells of an exchange. */
+static void exchange_and_wake(int calls)
+{
+    unsigned expected = 0;
+    EXPECT(valet_waiters_compare_exchange(&waiters, &expected, 1));
+    DO(calls, valet_waiters_wake(&waiters));
+    EXPECT(valet_waiters_state(&waiters) == 1);
+}
+THREAD(wait_wake_0)
+{
+    wait_on(0, 1);
+}
+THREAD(wait_wake_1)
+{
+    exchange_and_wake(1);
+}
+THREAD(wait_wake_timed_0)
+{
+    of[0].result = wait_timed(0, 1);
+}
+THREAD(wait_wake_timed_1)
+{
+    wait_on(0, 1);
+}
+THREAD(wait_wake_timed_2)
+{
+    exchange_and_wake(2);
+}
+
 LOST static void wait_on_stack(void)
 {
     struct valet_waiters w = VALET_WAITERS_INIT(3);

@@ -30,6 +30,8 @@
     S(wait_exchange,        2, EVERY,                    1)     \
     S(wait_exchange_timed,  3, TIMED,                    0)     \
     S(wait_exchange_kept,   2, TIMED | EVERY,            0)     \
+    S(wait_wake,            2, 0,                        1)     \
+    S(wait_wake_timed,      3, TIMED,                    0)     \
     S(wait_free,            2, EVERY,                    1)     \
     S(delegate,             2, EVERY,                    1)     \
     S(delegate_2,           3, 0,                        1)     \
