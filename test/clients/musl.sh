@@ -19,22 +19,35 @@ end() {
 
 # ---- two musls -------------------------------------------------------------------------------------
 
-# As it is: built once, and kept.
-if [ ! -f "$dir/stock/lib/libc.a" ]; then
-    rm -rf "$dir/root"
-    timeout -k 10 900 sh test/cross/musl_source.sh "$dir/stock" >"$dir/log" 2>&1 || end "fetch Debian's source of musl"
-    (
-        # musl's makefile cannot install where a path has a space: by another name of the directory, for that long
-        link=$(mktemp -d) && ln -s "$dir" "$link/musl" && trap 'rm -rf "$link"' EXIT && cd "$dir/stock" &&
-            timeout -k 10 600 ./configure --prefix="$link/musl/root" --disable-shared --enable-wrapper=no &&
-            timeout -k 10 1800 make -s -j2 lib/crt1.o lib/crti.o lib/crtn.o install-headers &&
-            timeout -k 10 1800 make -s -j2 lib/libc.a
-    ) >"$dir/log" 2>&1 || end 'build musl'
+# Debian's package and its source, in the same version: fetched and configured once, and kept.
+if [ ! -f "$dir/source/config.mak" ]; then
+    {
+        timeout -k 10 900 sh test/cross/musl.sh x86_64 "$dir/debian" &&
+            timeout -k 10 900 sh test/cross/musl_source.sh "$dir/source" &&
+            (cd "$dir/source" && timeout -k 10 600 ./configure --disable-shared --enable-wrapper=no)
+    } >"$dir/log" 2>&1 || end "fetch Debian's musl, and configure its source"
 fi
-good "musl $(cat "$dir/stock/VERSION") of Debian, built"
+version=$(cat "$dir/source/VERSION")
+try "musl $version of Debian: package and source" grep -qa "$version" "$dir/debian/lib/libc.a"
 
-# By valet: of the objects, those are compiled again that include what was edited. It links valet as
-# any program does; its symbols get the prefix that a C library's must have.
+# musl TREE: its library is the package's, but for the files that the edit touches, compiled here in both: as they
+# were, and edited. Of them this CPU has those that its makefile says.
+musl() {
+    mkdir -p "$1/lib" && cp "$dir/debian/lib/libc.a" "$1/lib" && (
+        cd "$1" && sed 's|\(.*\)\.c$|obj/\1.lo|' "$dir/changed" >wanted &&
+            printf "include Makefile\nlist:\n\t@printf '%%s\\\\n' \$(LOBJS)\n" | make -s -f - list |
+            grep -xFf wanted >objects &&
+            xargs timeout -k 10 600 make -s -j2 <objects && xargs ar r lib/libc.a <objects
+    )
+}
+rm -rf "$dir/stock" "$dir/valet"
+cp -a "$dir/source" "$dir/stock"
+cp -a "$dir/source" "$dir/valet"
+{ python3 "$glue/edit.py" "$dir/valet" include/valet.h >"$dir/changed" && musl "$dir/stock"; } >"$dir/log" 2>&1 ||
+    end 'build musl'
+good 'musl as it is, built'
+
+# The edited one links valet as any program does; its symbols get the prefix that a C library's must have.
 # valet_object OUTPUT [FILE OF THE FUTEX]
 valet_object() {
     for file in "${2-core/futex_futex.c}" sys/linux.c; do
@@ -43,17 +56,9 @@ valet_object() {
     done
     ld -r "$dir/futex_futex.o" "$dir/linux.o" -o "$1" && objcopy --prefix-symbols=__ "$1"
 }
-compile() { timeout -k 10 1800 make -s -j2 -o src/internal/pthread_impl.h "$@"; }
-rm -rf "$dir/valet"
-cp -a "$dir/stock" "$dir/valet"
-{
-    python3 "$glue/edit.py" "$dir/valet" include/valet.h >"$dir/changed" && valet_object "$dir/valet.o" &&
-        (
-            cd "$dir/valet" && sed 's|\(.*\)\.c$|obj/\1.lo|' "$dir/changed" | xargs rm -f &&
-                compile lib/libc.a && ar q lib/libc.a "$dir/valet.o"
-        )
-} >"$dir/log" 2>&1 || end 'build musl by valet'
-good "musl by valet, built: $(wc -l <"$dir/changed") files of it compiled again"
+{ valet_object "$dir/valet.o" && musl "$dir/valet" && ar q "$dir/valet/lib/libc.a" "$dir/valet.o"; } >"$dir/log" 2>&1 ||
+    end 'build musl by valet'
+good "musl by valet, built: $(wc -l <"$dir/valet/objects") objects of it compiled again"
 
 # program LIBRARY OUTPUT NAME...: linked statically with no library, header or start file but musl's
 program() {
@@ -61,12 +66,12 @@ program() {
     shift 2
     for name; do
         shift
-        [ -f "$dir/$name.o" ] || gcc -std=gnu11 -O1 -Wall -Wextra -Werror -nostdinc -isystem "$dir/root/include" \
+        [ -f "$dir/$name.o" ] || gcc -std=gnu11 -O1 -Wall -Wextra -Werror -nostdinc -isystem "$dir/debian/include" \
             -isystem "$(gcc -print-file-name=include)" -fno-stack-protector \
             -c "$glue/$name.c" -o "$dir/$name.o" || return 1
         set -- "$@" "$dir/$name.o"
     done
-    crt=$dir/stock/lib
+    crt=$dir/debian/lib
     gcc -nostdlib -static -no-pie "$crt/crt1.o" "$crt/crti.o" "$@" -Wl,--gc-sections -Wl,--start-group "$library" \
         -lgcc -lgcc_eh -Wl,--end-group "$crt/crtn.o" -o "$output"
 }
@@ -224,7 +229,7 @@ planted_object() {
         object=obj/src/${name%.c}.lo
         cp "$file" "$out.kept"
         python3 test/lib/plant.py "$file" "$@" &&
-            (cd "$dir/valet" && compile "$object" && cp "$object" "$out.d/")
+            (cd "$dir/valet" && make -s "$object" && cp "$object" "$out.d/")
         made=$?
         cp "$out.kept" "$file"
         return $made

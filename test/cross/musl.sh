@@ -1,12 +1,16 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT OR Apache-2.0
-# Usage: musl.sh CPU DIR. musl for the use of Debian's cross compiler for that CPU: the package that Debian
-# has for aarch64, fetched and unpacked without installing it; for riscv64, which has none in Debian 12, it is
-# built from the source package. Leaves DIR/include, DIR/lib, DIR/cc, a wrapper of that compiler, and
-# DIR/cross.txt for Meson. Nothing of it enters the repository.
+# Usage: musl.sh CPU DIR. musl for the use of Debian's compiler for that CPU: the package that Debian 12 has,
+# fetched and unpacked without installing it; for riscv64, which has none there, it is built from the source
+# package, and with STRENGTH=normal only its headers are made. Leaves DIR/include, DIR/lib, DIR/cc, a wrapper
+# of that compiler, and DIR/cross.txt for Meson. Nothing of it enters the repository.
 set -eu
 cpu=$1
 dir=$2
+case ${STRENGTH:-deep}-$cpu in
+normal-riscv64) what=install-headers ;;
+*) what=install ;;
+esac
 [ ! -f "$dir/cross.txt" ] || exit 0
 mkdir -p "$dir"
 dir=$(cd "$dir" && pwd)
@@ -15,12 +19,14 @@ rm -rf "$new" "${dir:?}/include" "${dir:?}/lib"
 cd "$(dirname "$0")/../.."
 . test/lib/apt.sh
 
-# musl's makefile cannot install where a path has a space: by another name of the directory, for that long
+# Without the directories of which no program of ours links anything. musl's makefile cannot install where a path
+# has a space: by another name of the directory, for that long
 build() {
+    none='aio|complex|crypt|dirent|ipc|legacy|mq|network|passwd|regex|search|termios'
     link=$(mktemp -d) && ln -s "$dir" "$link/musl" && sh test/cross/musl_source.sh "$new" && cd "$new" &&
         CC="$cpu-linux-gnu-gcc" CROSS_COMPILE="$cpu-linux-gnu-" ./configure --target="$cpu-linux-musl" \
             --prefix="$link/musl" --syslibdir="$link/musl/lib" --disable-shared --enable-wrapper=no &&
-        make -s -j2 install
+        make -s -j2 "SRC_DIRS=$(find ./src -maxdepth 1 | grep -vxE "./src/($none)" | xargs) ./src/malloc/mallocng ./crt" "$what"
     status=$?
     rm -rf "$link"
     return $status
@@ -38,6 +44,7 @@ fetch() {
 }
 
 case $cpu in
+x86_64) set -- fetch amd64 ;;
 aarch64) set -- fetch arm64 ;;
 *) set -- build ;;
 esac
@@ -46,6 +53,7 @@ esac
     exit 1
 }
 rm -rf "$new"
+[ "$what" = install ] || exit 0
 
 # As musl's own wrapper does it: no header, library or start file but musl's.
 cat >"$dir/cc.tmp" <<END
