@@ -3,7 +3,7 @@
 """Usage: run.py [--table FILE] [--log DIRECTORY] [--lanes N] quick|normal|deep [WORD...]
 
 Run the steps of a table (test/lib/steps) that belong to this strength, or those of them whose name contains a
-WORD, and what they come after. Two at a time, longest first. A line says when a step starts and one when it
+WORD, and what they come after. Two at a time, and one that mostly waits; longest first. A line says when a step starts and one when it
 ends, with its count and its seconds by the clock and of CPU; the end of what a failed step said follows at
 once. The last line is the sum of the counts.
 
@@ -22,6 +22,7 @@ from collections import namedtuple
 from pathlib import Path
 
 FEW, NOISE = 5, 5  # steps; seconds of CPU
+WAITS = "waits"  # a word "not beside"
 STRENGTHS = ["quick", "normal", "deep"]
 Step = namedtuple("Step", "name cpu limit after beside command")
 COUNT = re.compile(r"[^:\n]*: *(\d+) [pc][a-z]*, (\d+) [fs][a-z]*(?:, (\d+) skipped)?")
@@ -175,14 +176,16 @@ class Run:
         return self.log / re.sub("[^A-Za-z0-9]", "-", name)
 
     def may_start(self, name):
-        step = self.steps[name]
-        held = {what for other, _ in self.running.values() for what in other.beside}
-        return self.done.issuperset(step.after) and held.isdisjoint(step.beside)
+        """One that mostly waits takes no lane; as of any word "not beside", there is one of those at a time."""
+        step, running = self.steps[name], [other for other, _ in self.running.values()]
+        held = {what for other in running for what in other.beside}
+        lane = WAITS in step.beside or sum(WAITS not in other.beside for other in running) < self.lanes
+        return lane and self.done.issuperset(step.after) and held.isdisjoint(step.beside)
 
     def begin(self):
         """Fill the lanes."""
         for name in list(self.ahead):
-            if len(self.running) < self.lanes and self.may_start(name):
+            if self.may_start(name):
                 self.ahead.remove(name)
                 self.say("start", name)
                 pid = os.fork()

@@ -119,6 +119,12 @@ def test_two_of_one_word_are_never_together():
     assert at_a_time(said) == 1, said
 
 
+def test_one_that_waits_takes_no_lane():
+    _, said = run(f"b | 1 1 1 | 9 | - | - | sleep 0.2; {PASS}", f"a | 1 1 1 | 9 | - | waits | sleep 1; {PASS}",
+                  f"c | 1 1 1 | 9 | - | - | sleep 0.2; {PASS}", f"d | 1 1 1 | 9 | - | x; waits | {PASS}", lanes=1)
+    assert at_a_time(said) == 2 and "".join(name for _, name in events(said)) == "babccadd", said
+
+
 def test_after_is_after():
     _, said = run(f"a | 1 1 1 | 9 | - | - | sleep 0.3; {PASS}", f"b | 1 1 9 | 9 | a | - | {PASS}")
     assert events(said).index(("end", "a")) < events(said).index(("start", "b")), said
@@ -354,9 +360,11 @@ def read_steps():
 FAULTS = [
     ("the_longest_is_first", "-weight(steps, name)", "0"),
     ("what_others_wait_for_is_long", "steps[name].cpu + max(", "steps[name].cpu + 0 * max("),
-    ("two_at_a_time", "len(self.running) < self.lanes and", "len(self.running) < 3 and"),
+    ("two_at_a_time", "< self.lanes\n", "< 3\n"),
+    ("one_that_waits_takes_no_lane", "WAITS in step.beside or ", ""),
+    ("one_that_waits_takes_no_lane", "sum(WAITS not in other.beside for other in running)", "len(running)"),
     ("two_of_one_word_are_never_together", " and held.isdisjoint(step.beside)", ""),
-    ("after_is_after", "self.done.issuperset(step.after) and ", ""),
+    ("after_is_after", " and self.done.issuperset(step.after)", ""),
     ("a_word_takes_what_it_needs", "ahead += [other for other in steps[name].after if other not in wanted]", "pass"),
     ("a_step_has_its_strengths", 'os.environ["STRENGTH"] = given.strength', 'os.environ["STRENGTH"] = "deep"'),
     ("a_failure_is_told_at_once", "if counts[1]:\n", "if False:\n"),
