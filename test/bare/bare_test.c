@@ -69,7 +69,7 @@ static void test_a_timer_ends_a_futex_wait_on_its_own_cpu(void)
  * CPU 1 is parked for good; its handler unparks CPU 2, which answers the first CPU. Neither
  * interrupts nor another's unpark may end the park of CPU 1.
  */
-#define ROUNDS 200u
+#define ROUNDS 100u
 
 struct relay {
     struct valet_parker stay, sleeper, back;
