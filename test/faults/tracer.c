@@ -11,7 +11,8 @@
  *   the waker    goes on until it has returned
  *   the sleeper  must return
  *
- * and rounds are made for every `first` and every `second` there is. So whatever one of them does
+ * and rounds are made for every `first` and every `second` there is (with VALET_TEST_SHORT in the
+ * environment for each third). So whatever one of them does
  * between two instructions of the other is seen, without any luck; what a model of the kernel shows
  * for the library's machine code, this shows for the kernel itself. Nothing is timed: a thread is
  * waited for until the kernel says that it sleeps.
@@ -464,12 +465,12 @@ static struct reached round_of(unsigned first, unsigned second)
 static unsigned run(const struct scenario *s)
 {
     control->scenario = *s;
-    unsigned rounds = 0, seconds = 0;
+    unsigned rounds = 0, seconds = 0, step = getenv("VALET_TEST_SHORT") != NULL ? 3 : 1;
     bool by_waker = s->event != FROM_HANDLER;
-    for (unsigned first = 0;; first++) {
+    for (unsigned first = 0;; first += step) {
         bool more = true;
         if (by_waker && (s->all_pairs || first == 0)) {
-            for (unsigned second = 0;; second++) {
+            for (unsigned second = 0;; second += step) {
                 struct reached r = round_of(first, second);
                 rounds++;
                 more = r.first;
@@ -484,7 +485,7 @@ static unsigned run(const struct scenario *s)
             rounds++;
         }
         if (!more) { /* it slept, or returned, before it had run so many */
-            for (unsigned second = 0; by_waker && !s->all_pairs; second++) {
+            for (unsigned second = 0; by_waker && !s->all_pairs; second += step) {
                 rounds++;
                 if (!round_of(first, second).second) {
                     seconds = second > seconds ? second : seconds;
