@@ -3,7 +3,7 @@
 # Usage: model.sh [quick] [ROW]. Run the library's machine code for each system against the model of
 # its kernel, at every interleaving (model/model.h, model/table), then plant each of model/bugs and
 # see it found. quick: each row on its first CPU only, and at visible operations only; STRENGTH=normal: on
-# its last, too, and a fourth of the bugs. Objects go to build/model, or to $MODEL_BUILD.
+# another one of its CPUs from row to row, and a fourth of the bugs. Objects go to build/model, or to $MODEL_BUILD.
 set -eu
 test=$(cd "$(dirname "$0")/.." && pwd)
 . "$test/lib/tools.sh"
@@ -195,11 +195,13 @@ gcc -std=gnu11 -O2 -g -Wall -Wextra -Werror -I"$root/include" "$@" -lunicorn -o 
 
 {
     [ "${only:-linux}" != linux ] || echo honest
+    row=0
     grep -v -e '^#' -e '^$' "$test/model/table" | while read -r name file kind model cpus rest; do
+        row=$((row + 1))
         [ -z "$only" ] || [ "$only" = "$name" ] || continue
         case $mode-$cpus in
         quick-*) cpus=${cpus%%,*} ;;
-        normal-*,*) cpus=${cpus%%,*},${cpus##*,} ;;
+        normal-*) cpus=$(echo "$cpus" | awk -F , -v row=$row '{print $(row % NF + 1)}') ;;
         esac
         case $mode-$rest in quick-*deep | normal-*deep) continue ;; esac
         for cpu in $(echo "$cpus" | tr , ' '); do
