@@ -166,7 +166,7 @@ static void test_a_park_sees_what_was_written_before_every_merged_unpark(void)
 {
     unsigned writers = test_least(WRITERS, test_threads_max());
     struct test_thread *t[WRITERS];
-    merge.rounds = test_many(300, 30);
+    merge.rounds = test_many(300, 16);
     for (unsigned i = 0; i < writers; i++)
         t[i] = test_start(write_and_unpark, &merge.data[i]);
     for (unsigned round = 1; round <= merge.rounds; round++) {

@@ -572,7 +572,7 @@ static void test_concurrent_wakers_leave_nobody_asleep(void)
     atomic_store(&crowd.go, 0);
     atomic_store(&crowd.seen, 0);
     atomic_store(&crowd.left, 0);
-    crowd.wakers_rounds = test_many(500, 50);
+    crowd.wakers_rounds = test_many(500, 24);
     for (unsigned i = 0; i < waiters + wakers; i++)
         t[i] = i < waiters ? test_start(wait_for_rounds, NULL)
                            : test_start(wake_for_rounds, (void *)(uintptr_t)(i - waiters + 1));
@@ -634,7 +634,7 @@ static void read_by_looking(void *failing_exchange)
 static void test_data_written_before_a_state_is_visible_with_it(void)
 {
     struct test_thread *t[3];
-    page.rounds = test_many(2000, 64); /* each state twice: CPUs that spin, more than there are, take ms for a round */
+    page.rounds = test_many(2000, 64); /* each state twice */
     for (int by_exchange = 0; by_exchange < 2; by_exchange++) {
         page.w = (struct valet_waiters)VALET_WAITERS_INIT(0);
         atomic_store(&page.read, 0);
@@ -734,7 +734,7 @@ static void test_a_once_cell_runs_once(void)
 {
     struct test_thread *t[8];
     unsigned n = test_least(8, test_threads_max());
-    once.rounds = test_many(500, 50);
+    once.rounds = test_many(500, 24);
     for (unsigned i = 0; i < n; i++)
         t[i] = test_start(call_once_a_round, NULL);
     for (unsigned round = 1; round <= once.rounds; round++) {
