@@ -8,7 +8,8 @@
 #
 #   rounds    hand-offs of two threads, a tenth as many wake-alls of three; a kernel that refuses; a
 #             caller with full registers
-#   contract  the contract's own programs, and some of the stress tests
+#   contract  the contract's own programs, and some of the stress tests; with STRENGTH=normal on one CPU of each
+#             system, another one from system to system
 #   bug       a fault of sigill/bugs is planted, and must be seen
 #
 # With WORD: only those lines of the list that contain it. Objects go to build/sigill, or to
@@ -17,7 +18,7 @@ set -u
 cd "$(dirname "$0")/../.." || exit 1
 . test/lib/count.sh
 dir=${SIGILL_BUILD:-build/sigill}
-rounds=40000
+rounds=20000
 deep || { rounds=10000 && export VALET_TEST_SHORT=1; }
 
 # system, kind, kernel in sigill/, CPUs, and where a stub is inlined: a harmless call by it. -: the
@@ -223,7 +224,11 @@ mkdir -p "$dir/log"
 list() {
     python3 test/lib/plant.py --list test/sigill/bugs | some 3 | sed 's/^/bug /'
     for kind_of_job in rounds contract; do
+        row=0
         printf '%s\n' "$table" | while read -r name kind kernel cpus call; do
+            row=$((row + 1))
+            deep || [ $kind_of_job = rounds ] ||
+                cpus=$(echo "$cpus" | awk -F , -v row=$row 'NF {print $(row % NF + 1)}')
             for cpu in $(echo "${cpus:-}" | tr , ' '); do
                 echo "$kind_of_job $name $cpu"
             done
