@@ -6,7 +6,7 @@
 #   answers   any answer of the kernel, in any order, to each call on each system
 #   program   random programs of 2 to 6 threads, both kinds, against a reference
 #
-# quick: only the corpora. Else each target also runs for FUZZ_SECONDS (60) from FUZZ_SEED (1: the same
+# quick: only the corpora. Else each target also runs for FUZZ_SECONDS (40) from FUZZ_SEED (1: the same
 # inputs each time, as far as they get), and each planted fault must be found by the corpus. Findings
 # are left in build/fuzz/findings. To grow a corpus:
 # build/fuzz/TARGET -merge=1 test/fuzz/corpus/TARGET DIRECTORY.
@@ -14,7 +14,7 @@ set -u
 cd "$(dirname "$0")/../.." || exit 1
 . test/lib/count.sh
 mode=${1:-all}
-seconds=60
+seconds=40
 deep || seconds=10
 seconds=${FUZZ_SECONDS:-$seconds}
 dir=build/fuzz
