@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: MIT OR Apache-2.0
 # Usage: suite.sh DIRECTORY [MESON OPTIONS...]. Set up, build and test one configuration.
 #        suite.sh DIRECTORY --setup NAME. Test it again, by another setup of its tests.
-# STRENGTH=quick leaves out the stress; normal has the long form of each test only by build/linux and build/posix.
+# STRENGTH=quick leaves out the stress; normal has the long form of each test only by build/linux and build/posix,
+# deep has it everywhere but with musl under QEMU, where glibc has it.
 set -eu
 dir=$1
 shift
@@ -19,7 +20,7 @@ set --
 case ${STRENGTH:-deep}-$dir in
 quick-*) set -- --suite quick ;;
 normal-build/linux | normal-build/posix) ;;
-normal-*) export VALET_TEST_SHORT=1 ;;
+normal-* | *-musl-aarch64 | *-musl-riscv64) export VALET_TEST_SHORT=1 ;;
 esac
 [ -z "$again" ] || set -- "$@" --setup "$again"
 status=0
