@@ -15,7 +15,7 @@ cd "$(dirname "$0")/../.." || exit 1
 . test/lib/count.sh
 mode=${1:-all}
 seconds=40
-deep || seconds=10
+deep || seconds=5
 seconds=${FUZZ_SECONDS:-$seconds}
 dir=build/fuzz
 mkdir -p $dir/findings
