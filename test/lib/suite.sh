@@ -2,8 +2,9 @@
 # SPDX-License-Identifier: MIT OR Apache-2.0
 # Usage: suite.sh DIRECTORY [MESON OPTIONS...]. Set up, build and test one configuration.
 #        suite.sh DIRECTORY --setup NAME. Test it again, by another setup of its tests.
-# STRENGTH=quick leaves out the stress; normal has the long form of each test only by build/linux and build/posix,
-# deep has it everywhere but with musl under QEMU, where glibc has it.
+# STRENGTH=quick leaves out the stress. The long form of each test is, in a normal run, in build/linux and build/posix,
+# in a deep one in each build but those that differ from one of these in little: in how the same code was compiled, or,
+# under QEMU, in the libc. A directory of another name has it.
 set -eu
 dir=$1
 shift
@@ -20,7 +21,8 @@ set --
 case ${STRENGTH:-deep}-$dir in
 quick-*) set -- --suite quick ;;
 normal-build/linux | normal-build/posix) ;;
-normal-* | *-musl-aarch64 | *-musl-riscv64) export VALET_TEST_SHORT=1 ;;
+normal-* | *-single | *-assert | *-gcc3 | */linux-clang | */posix-aarch64 | */linux-riscv64 | *-musl-aarch64 | \
+    *-musl-riscv64) export VALET_TEST_SHORT=1 ;;
 esac
 [ -z "$again" ] || set -- "$@" --setup "$again"
 status=0
