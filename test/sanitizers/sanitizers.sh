@@ -9,7 +9,7 @@ cd "$(dirname "$0")/../.." || exit 1
 . test/lib/count.sh
 top=$PWD
 dir=$top/build/sanitizers
-deep || export VALET_TEST_SHORT=1
+export VALET_TEST_SHORT=1 # valgrind runs one thread at a time: more rounds are more of the same
 rm -rf "$dir"
 
 # compile TOOL SYSTEM PROGRAM OUTPUT: in the current directory, a copy of the sources or the tree itself
