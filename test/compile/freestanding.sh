@@ -138,7 +138,8 @@ plant 'an undefined symbol' x86_64 'void memcpy_(void); void f(void); void f(voi
 plant 'a variable' x86_64 'int variable = 1;'
 plant 'a zero variable' x86_64 'int variable;'
 plant 'thread-local storage' x86_64 '_Thread_local int variable;'
-plant 'a constructor' x86_64 'void f(void); __attribute__((constructor)) void f(void) {}'
+plant 'a constructor' x86_64 \
+    'void f(void); __attribute__((constructor)) void f(void) { __asm__ volatile(""); }'
 for cpu in riscv32 arm; do
     plant "a division of 64 bits on $cpu" $cpu 'unsigned long long f(unsigned long long ns);
         unsigned long long f(unsigned long long ns) { return ns / 1000000000; }'
