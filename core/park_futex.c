@@ -33,7 +33,7 @@
 
 static valet_word32 *word_of(const struct valet_parker *p)
 {
-    return (valet_word32 *)&p->word;
+    return (valet_word32 *)&p->word + VALET_LOW_HALF;
 }
 
 VALET_SLOW static int park_slow(valet_word32 *word, uint64_t deadline)
@@ -87,7 +87,7 @@ VALET_SLOW static int park_slow(valet_word32 *word, uint64_t deadline)
  */
 VALET_SLOW static int poll_then_park(valet_word32 *word, uint64_t deadline)
 {
-    valet_word32 *half = word + 1;
+    valet_word32 *half = word + VALET_OTHER_HALF;
     /* relaxed: a guess; park_slow looks again. Not EMPTY: a token, or somebody else's account. */
     if (atomic_load_explicit(word, memory_order_relaxed) != EMPTY)
         return park_slow(word, deadline);
@@ -122,7 +122,8 @@ VALET_SLOW static int poll_then_park(valet_word32 *word, uint64_t deadline)
 VALET_SLOW static bool is_worth_a_poll(valet_word32 *word, uint64_t deadline)
 {
     /* relaxed: as in poll_then_park, which decides */
-    uint32_t account = valet_spin_account(atomic_load_explicit(word + 1, memory_order_relaxed));
+    uint32_t account =
+        valet_spin_account(atomic_load_explicit(word + VALET_OTHER_HALF, memory_order_relaxed));
     return deadline != 0 && (valet_spin_looks(account) == 0 || valet_sys_now() < deadline);
 }
 #endif

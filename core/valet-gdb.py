@@ -66,12 +66,15 @@ def address_of(argument):
     return int(value) & (1 << 64) - 1
 
 
-def number(address, size):
-    return int.from_bytes(gdb.selected_inferior().read_memory(address, size), "little")
-
-
 def pointer(address):
-    return number(address, gdb.lookup_type("long").pointer().sizeof)
+    order = "big" if "big" in gdb.execute("show endian", to_string=True) else "little"
+    size = gdb.lookup_type("long").pointer().sizeof
+    return int.from_bytes(gdb.selected_inferior().read_memory(address, size), order)
+
+
+def low_half(address):
+    """Of the public word: what a system of the futex kind compares."""
+    return pointer(address) & 0xFFFFFFFF
 
 
 def owner(address):
@@ -121,7 +124,7 @@ class Parker(gdb.Command):
 
     def invoke(self, argument, _from_tty):
         address, of_kind = address_of(argument), kind()
-        word = number(address, 4) if of_kind == "futex" else pointer(address)
+        word = low_half(address) if of_kind == "futex" else pointer(address)
         if word == EMPTY:
             meaning = "no token, nobody parked"
         elif word == NOTIFIED:
@@ -148,7 +151,7 @@ class Waiters(gdb.Command):
 
     @staticmethod
     def futex(address):
-        word = number(address, 4)
+        word = low_half(address)
         if word & ~(STATE | WAITERS | OWED) or word & (WAITERS | OWED) == WAITERS | OWED:
             raise gdb.GdbError(f"valet: {word:#x} is not a waiters word, futex kind")
         meaning = "nobody waits"

@@ -65,7 +65,7 @@
 
 static valet_word32 *word_of(const struct valet_waiters *w)
 {
-    return (valet_word32 *)&w->word;
+    return (valet_word32 *)&w->word + VALET_LOW_HALF;
 }
 
 void valet_waiters_init(struct valet_waiters *w, unsigned state)
@@ -105,7 +105,7 @@ bool valet_waiters_compare_exchange(struct valet_waiters *w, unsigned *expected,
  */
 VALET_SLOW static void poll_first(valet_word32 *word, unsigned expected, uint64_t deadline)
 {
-    valet_word32 *half = word + 1;
+    valet_word32 *half = word + VALET_OTHER_HALF;
     /* relaxed, here and below: numbers, which give nothing to anyone */
     uint32_t seen = atomic_load_explicit(half, memory_order_relaxed), account, looks;
     do { /* take what the poll may cost before it begins: nobody else has that */

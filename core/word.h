@@ -2,8 +2,8 @@
 /*
  * The public word as the core sees it: atomic, and of one width per build.
  *
- *   futex   the first 32 bits (little-endian: the low half), since that is what a kernel compares;
- *           the rest is never touched, but by whoever polls: an atomic word of its own
+ *   futex   the low half of 64 bits, since 32 bits are what a kernel compares; the other half is
+ *           never touched, but by whoever polls: an atomic word of its own
  *   sema    the whole word, since it holds an address
  *
  * Each machine lists the values of its word at its head. One width everywhere means that no two
@@ -23,7 +23,17 @@
 typedef _Atomic uint32_t __attribute__((may_alias)) valet_word32;
 typedef _Atomic uintptr_t __attribute__((may_alias)) valet_wordptr;
 
-_Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "the 32-bit word is the low half");
+/* Futex kind: from the public word to its low half, and from there to the other, in steps of 32
+ * bits. The low half has the state that VALET_WAITERS_INIT puts there, whatever the byte order. */
+#if __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__ && UINTPTR_MAX > UINT32_MAX
+#define VALET_LOW_HALF   1
+#define VALET_OTHER_HALF (-1)
+#else
+#define VALET_LOW_HALF   0
+#define VALET_OTHER_HALF 1
+#endif
+
+_Static_assert(_Alignof(uint32_t) == 4, "a kernel compares aligned words only");
 _Static_assert(sizeof(valet_word32) == 4 && sizeof(valet_wordptr) == sizeof(uintptr_t),
                "an atomic word has no lock beside it");
 _Static_assert(ATOMIC_INT_LOCK_FREE == 2 && ATOMIC_POINTER_LOCK_FREE == 2,

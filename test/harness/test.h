@@ -104,7 +104,10 @@ static inline uint32_t test_random(uint32_t *state)
 static inline uintptr_t test_word(const uintptr_t *word)
 {
 #if VALET_TEST_FUTEX_KIND
-    return __atomic_load_n((const uint32_t *)(const void *)word, __ATOMIC_RELAXED);
+    const uint32_t *low = (const uint32_t *)(const void *)word;
+    if (__BYTE_ORDER__ == __ORDER_BIG_ENDIAN__)
+        low += sizeof *word / sizeof *low - 1;
+    return __atomic_load_n(low, __ATOMIC_RELAXED);
 #else
     return __atomic_load_n(word, __ATOMIC_RELAXED);
 #endif
