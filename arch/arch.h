@@ -27,8 +27,16 @@
 #include "arch/riscv32.h" // IWYU pragma: export
 #elif defined __arm__
 #include "arch/arm.h" // IWYU pragma: export
+#elif defined __i386__
+#include "arch/x86.h" // IWYU pragma: export
+#elif defined __powerpc64__
+#include "arch/ppc64.h" // IWYU pragma: export
+#elif defined __s390x__
+#include "arch/s390x.h" // IWYU pragma: export
 #elif defined __wasm32__
 #include "arch/wasm32.h" // IWYU pragma: export
+#elif defined __GNUC__
+#include "arch/generic.h" // IWYU pragma: export
 #else
 #error "valet: no header in arch/ for this CPU"
 #endif

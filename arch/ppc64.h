@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: MIT OR Apache-2.0 */
+/* POWER, 64 bits, little-endian and big-endian. */
+#ifndef VALET_ARCH_PPC64_H
+#define VALET_ARCH_PPC64_H
+
+#include <stdint.h>
+
+/*
+ * Linux: sc. Number in r0; arguments in r3 to r8. The bit SO of cr0 marks an error, a positive
+ * errno in r3; here it becomes -errno. What a function may lose is lost, but for cr1, cr5 to cr7,
+ * lr, and the registers of floating point and vectors, which are kept. Source: torvalds/linux
+ * Documentation/arch/powerpc/syscall64-abi.rst.
+ */
+static inline long valet_trap_linux(long number, long a, long b, long c, long d, long e, long f)
+{
+    register long r0 __asm__("r0") = number;
+    register long r3 __asm__("r3") = a;
+    register long r4 __asm__("r4") = b;
+    register long r5 __asm__("r5") = c;
+    register long r6 __asm__("r6") = d;
+    register long r7 __asm__("r7") = e;
+    register long r8 __asm__("r8") = f;
+    __asm__ volatile("sc\n\t"
+                     "bns+ 1f\n\t"
+                     "neg 3, 3\n"
+                     "1:"
+                     : "+r"(r0), "+r"(r3), "+r"(r4), "+r"(r5), "+r"(r6), "+r"(r7), "+r"(r8)
+                     :
+                     : "r9", "r10", "r11", "r12", "ctr", "xer", "cr0", "memory");
+    return r3;
+}
+
+/* Not measured. */
+#define VALET_ARCH_LOOKS 8192
+
+/* This thread's priority, low and then medium as before: the core runs its other threads meanwhile.
+ * Source: Power ISA 3.0 book II, 3.2 "or" as a hint; torvalds/linux
+ * arch/powerpc/include/asm/vdso/processor.h. */
+static inline void valet_arch_relax(void)
+{
+    __asm__ volatile("or 1,1,1\n\tor 2,2,2" ::: "memory");
+}
+
+static inline void valet_arch_wait(const uint32_t *word, uint32_t expected)
+{
+    (void)word;
+    (void)expected;
+    valet_arch_relax();
+}
+
+static inline void valet_arch_event(void)
+{
+}
+
+/* No row needs one. */
+static inline uint64_t valet_arch_now(void)
+{
+    return 0;
+}
+
+#endif

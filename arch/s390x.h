@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: MIT OR Apache-2.0 */
+#ifndef VALET_ARCH_S390X_H
+#define VALET_ARCH_S390X_H
+
+#include <stdint.h>
+
+/*
+ * Linux: svc 0. Number in r1; arguments in r2 to r7; result in r2, an error as -4095..-1. All other
+ * registers are kept, those of floating point and vectors too. r7 may not be the C function's own,
+ * but is named here. Sources: torvalds/linux arch/s390/kernel/entry.S, arch/s390/kernel/syscall.c,
+ * tools/include/nolibc/arch-s390.h.
+ */
+static inline long valet_trap_linux(long number, long a, long b, long c, long d, long e, long f)
+{
+    register long r1 __asm__("r1") = number;
+    register long r2 __asm__("r2") = a;
+    register long r3 __asm__("r3") = b;
+    register long r4 __asm__("r4") = c;
+    register long r5 __asm__("r5") = d;
+    register long r6 __asm__("r6") = e;
+    register long r7 __asm__("r7") = f;
+    __asm__ volatile("svc 0"
+                     : "+r"(r2)
+                     : "r"(r1), "r"(r3), "r"(r4), "r"(r5), "r"(r6), "r"(r7)
+                     : "cc", "memory");
+    return r2;
+}
+
+/* Not measured: a look is a load and a branch. */
+#define VALET_ARCH_LOOKS 8192
+
+/* No instruction of a program's tells the other thread of the core, or the hypervisor: diagnose,
+ * which does, is privileged. Source: torvalds/linux arch/s390/lib/spinlock.c. */
+static inline void valet_arch_relax(void)
+{
+    __asm__ volatile("" ::: "memory");
+}
+
+static inline void valet_arch_wait(const uint32_t *word, uint32_t expected)
+{
+    (void)word;
+    (void)expected;
+    valet_arch_relax();
+}
+
+static inline void valet_arch_event(void)
+{
+}
+
+/* No row needs one. */
+static inline uint64_t valet_arch_now(void)
+{
+    return 0;
+}
+
+#endif
