@@ -12,6 +12,7 @@
 #define _GNU_SOURCE
 
 #include <errno.h>
+#include <limits.h>
 #include <signal.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
@@ -23,7 +24,11 @@
 #include "load.h"
 #include "test.h"
 
-#if defined __x86_64__
+#if defined __i386__
+#define AUDIT_ARCH   0x40000003u
+#define RESULT(u)    (u)->uc_mcontext.gregs[REG_EAX]
+#define ARGUMENT1(u) (u)->uc_mcontext.gregs[REG_ECX]
+#elif defined __x86_64__
 #define AUDIT_ARCH   0xc000003eu
 #define RESULT(u)    (u)->uc_mcontext.gregs[REG_RAX]
 #define ARGUMENT1(u) (u)->uc_mcontext.gregs[REG_RSI]
@@ -35,6 +40,15 @@
 #define AUDIT_ARCH   0xc00000f3u
 #define RESULT(u)    (u)->uc_mcontext.__gregs[10]
 #define ARGUMENT1(u) (u)->uc_mcontext.__gregs[11]
+#endif
+
+/* CPUs of 32 bits have each call twice, with times of either size. */
+#ifdef SYS_futex_time64
+#define CALLS 2
+#else
+#define CALLS               1
+#define SYS_futex_time64    SYS_futex
+#define SYS_clock_gettime64 SYS_clock_gettime
 #endif
 
 #define FUTEX_COMMAND_WAKE 1
@@ -76,6 +90,7 @@ static struct objects {
 #define LOAD(field)      {0x20, 0, 0, (uint32_t)offsetof(struct call_data, field)}
 #define LOAD_HIGH(field) {0x20, 0, 0, (uint32_t)offsetof(struct call_data, field) + 4}
 #define AND(mask)        {0x54, 0, 0, mask}
+#define IF(value, n)     {0x15, n, 0, (uint32_t)(value)} /* skip n instructions */
 #define UNLESS(value, n) {0x15, 0, n, (uint32_t)(value)} /* skip n instructions */
 #define RETURN(action)   {0x06, 0, 0, action}
 /* clang-format on */
@@ -87,17 +102,18 @@ static void install(struct instruction *filter, size_t length)
     CHECK_EQ(prctl(PR_SET_SECCOMP, MODE_FILTER, &program, 0, 0), 0);
 }
 
-/* Answer `action` to futex calls on the page of the objects. */
-static void filter_futex(uint32_t action)
+/* Answer `action` to either of two calls on the page of the objects. */
+static void filter_calls(long one, long other, uint32_t action)
 {
     /* clang-format off */
     struct instruction filter[] = {
         LOAD(arch),
-        UNLESS(AUDIT_ARCH, 8),
+        UNLESS(AUDIT_ARCH, 9),
         LOAD(nr),
-        UNLESS(SYS_futex, 6),
+        IF(one, 1),
+        UNLESS(other, 6),
         LOAD_HIGH(args[0]),
-        UNLESS((uintptr_t)o >> 32, 4),
+        UNLESS((uint64_t)(uintptr_t)o >> 32, 4),
         LOAD(args[0]),
         AND(~(TEST_PAGE - 1)),
         UNLESS((uintptr_t)o, 1),
@@ -108,14 +124,16 @@ static void filter_futex(uint32_t action)
     install(filter, sizeof filter / sizeof *filter);
 }
 
-static void refuse_clock(void)
+static void filter_futex(uint32_t action)
+{
+    filter_calls(SYS_futex, SYS_futex_time64, action);
+}
+
+static void refuse_clock(long one, long other)
 {
     struct instruction filter[] = {
-        LOAD(arch),
-        UNLESS(AUDIT_ARCH, 3),
-        LOAD(nr),
-        UNLESS(SYS_clock_gettime, 1),
-        RETURN(RETURN_ERRNO | EPERM),
+        LOAD(arch),           UNLESS(AUDIT_ARCH, 4), LOAD(nr),
+        IF(one, 1),           UNLESS(other, 1),      RETURN(RETURN_ERRNO | EPERM),
         RETURN(RETURN_ALLOW),
     };
     install(filter, sizeof filter / sizeof *filter);
@@ -169,7 +187,7 @@ static void on_trapped_call(int number, siginfo_t *info, void *context)
         RESULT(uc) = 0;
         return;
     }
-    if (++script.waits > 100)
+    if (++script.waits > 100 * CALLS)
         _exit(2); /* a hot loop */
     if (script.first != NULL && script.waits == 1) {
         sigset_t set;
@@ -201,6 +219,12 @@ static void expect(long answer, void (*first)(void))
 
 /* So often in a row a wait on the library's own word is refused before it fails. */
 #define TRIES 4
+
+/* How many calls a wait makes that is answered so: two, if the first is not there. */
+static unsigned calls(long answer)
+{
+    return answer == -EPERM || answer == -ENOSYS ? CALLS : 1;
+}
 
 /* A refused park is withdrawn: neither BUSY nor a lost token afterwards. */
 static void check_all_refused(void)
@@ -255,12 +279,12 @@ static void odd_answers(int unused)
 {
     (void)unused;
     const long answers[] = {-EPERM, -ENOSYS, -EACCES, -EINVAL, -EFAULT, -ENOMEM,
-                            -EBADF, -1234,   -4095,   1,       4711,    0x7fffffffffffffff};
+                            -EBADF, -1234,   -4095,   1,       4711,    LONG_MAX};
     play_kernel();
     for (unsigned i = 0; i < sizeof answers / sizeof *answers; i++) {
         expect(answers[i], NULL);
         check_all_refused();
-        CHECK_EQ(script.waits, TRIES * (9 + 6 + 1) + 2);
+        CHECK_EQ(script.waits, calls(answers[i]) * (TRIES * (9 + 6 + 1) + 2));
         /* and one for each wake of somebody on record: the waiters left their mark */
         CHECK_EQ(script.wakes, 2 + 1);
     }
@@ -334,20 +358,20 @@ static void late_arrivals(int unused)
         for (unsigned j = 0; j < 2; j++) {
             expect(answers[i], leave_token);
             CHECK_EQ(valet_park_until(&o->parker, deadlines[j]), VALET_OK);
-            CHECK_EQ(script.waits, 1);
+            CHECK_EQ(script.waits, calls(answers[i]));
             CHECK_EQ(script.wakes, 1);
             CHECK_EQ(valet_park_for(&o->parker, 0), VALET_TIMEDOUT);
 
             valet_store_and_wake(&o->waiters, 0);
             expect(answers[i], change_state);
             CHECK_EQ(valet_compare_and_wait_until(&o->waiters, 0, deadlines[j]), VALET_OK);
-            CHECK_EQ(script.waits, 1);
+            CHECK_EQ(script.waits, calls(answers[i]));
             CHECK_EQ(script.wakes, 1);
 
             valet_store_and_wake(&o->waiters, 0);
             expect(answers[i], exchange_state);
             CHECK_EQ(valet_compare_and_wait_until(&o->waiters, 0, deadlines[j]), VALET_OK);
-            CHECK_EQ(script.waits, 1);
+            CHECK_EQ(script.waits, calls(answers[i]));
             CHECK_EQ(script.wakes, 0);
         }
     }
@@ -441,7 +465,7 @@ static void test_what_needs_no_kernel_asks_none(void)
 static void without_a_clock(int unused)
 {
     (void)unused;
-    refuse_clock();
+    refuse_clock(SYS_clock_gettime, SYS_clock_gettime64);
     CHECK_EQ(valet_now(), 0);
     CHECK_EQ(valet_park_for(&o->parker, 1 * MS), VALET_ERR_UNSUPPORTED);
     CHECK_EQ(valet_park_for(&o->parker, VALET_FOREVER - 1), VALET_ERR_UNSUPPORTED);
@@ -458,10 +482,82 @@ static void test_without_a_clock_timeouts_are_unsupported(void)
     in_a_child(without_a_clock, 0);
 }
 
+#if CALLS == 2
+
+/* One of the two calls is refused on the page of the objects, as one of the two clocks is. */
+static void parks_until(void *deadline)
+{
+    CHECK_EQ(valet_park_until(&o->parker, *(uint64_t *)deadline), VALET_OK);
+}
+
+static void waits_until(void *deadline)
+{
+    CHECK_EQ(valet_compare_and_wait_until(&o->waiters, 0, *(uint64_t *)deadline), VALET_OK);
+}
+
+static void woken_by_either_call(uint64_t deadline)
+{
+    struct test_thread *thread = test_start(parks_until, &deadline);
+    test_until_parked(&o->parker);
+    test_sleep(2 * MS);
+    valet_unpark(&o->parker);
+    test_join(thread);
+    thread = test_start(waits_until, &deadline);
+    test_until_waited(&o->waiters);
+    test_sleep(2 * MS);
+    valet_store_and_wake(&o->waiters, 1);
+    test_join(thread);
+    valet_store_and_wake(&o->waiters, 0);
+}
+
+static void served(void)
+{
+    uint64_t before = valet_now(), soon = before + 5 * MS;
+    CHECK(before != 0);
+    CHECK_EQ(valet_park_until(&o->parker, soon), VALET_TIMEDOUT);
+    CHECK(valet_now() >= soon && valet_now() < soon + 10 * S);
+    CHECK_EQ(valet_compare_and_wait_until(&o->waiters, 0, soon), VALET_TIMEDOUT);
+    CHECK_EQ(valet_futex_wait(&o->word, 0, valet_now() + 5 * MS), VALET_TIMEDOUT);
+    CHECK_EQ(valet_futex_wait(&o->word, 1, VALET_FOREVER), VALET_CHANGED);
+    woken_by_either_call(VALET_FOREVER);
+    woken_by_either_call(before + 3600 * S);
+    woken_by_either_call(INT32_MAX * S); /* the last second of a time of 32 bits */
+    woken_by_either_call((UINT64_C(1) << 31) * S);
+    woken_by_either_call((UINT64_C(1) << 32) * S + 1); /* past, if cut */
+    woken_by_either_call(INT64_MAX);
+}
+
+static void without_the_longer(int error)
+{
+    filter_calls(SYS_futex_time64, SYS_futex_time64, RETURN_ERRNO | (uint32_t)error);
+    refuse_clock(SYS_clock_gettime64, SYS_clock_gettime64);
+    served();
+}
+
+static void without_the_shorter(int error)
+{
+    filter_calls(SYS_futex, SYS_futex, RETURN_ERRNO | (uint32_t)error);
+    refuse_clock(SYS_clock_gettime, SYS_clock_gettime);
+    served();
+}
+
+static void test_either_size_of_time_will_do(void)
+{
+    in_a_child(without_the_longer, ENOSYS);
+    in_a_child(without_the_longer, EPERM);
+    in_a_child(without_the_shorter, ENOSYS);
+    in_a_child(without_the_shorter, EPERM);
+}
+
+#define TEST_EITHER_SIZE , TEST(test_either_size_of_time_will_do)
+#else
+#define TEST_EITHER_SIZE
+#endif
+
 TEST_PROGRAM(TEST(test_a_kernel_that_refuses_is_an_error_at_once),
              TEST(test_odd_answers_are_errors_and_no_loop),
              TEST(test_a_refusal_now_and_then_is_no_end),
              TEST(test_a_late_token_or_change_beats_any_answer),
              TEST(test_being_woken_for_nothing_is_looked_at_again),
              TEST(test_what_needs_no_kernel_asks_none),
-             TEST(test_without_a_clock_timeouts_are_unsupported));
+             TEST(test_without_a_clock_timeouts_are_unsupported) TEST_EITHER_SIZE);
