@@ -247,9 +247,10 @@ def amalgamate(tree, options):
     for name in set(re.findall(r"^(?:int|void|uint64_t) (valet_sys_\w+)\([^;{]*\)\n\{", text, re.M)):
         text = re.sub(rf"^((?:VALET_SYS_CALL )?(?:int|void|uint64_t) {name}\()", r"static \1", text, flags=re.M)
 
-    # What arch/ has may serve another CPU's traps only (Darwin's on x86_64 is a BSD one), a poll, or a default clock.
-    text = re.sub(r"^(static inline \w+ valet_(?:trap_|arch_relax|arch_now))", r"__attribute__((unused)) \1", text,
-                  flags=re.M)
+    # What arch/ has may serve another CPU's traps only (Darwin's on x86_64 is a BSD one), a poll, or a default clock;
+    # and a division without a runtime only CPUs of 32 bits.
+    text = re.sub(r"^(static inline \w+ valet_(?:trap_|arch_relax|arch_now|seconds))", r"__attribute__((unused)) \1",
+                  text, flags=re.M)
 
     # What was in it is further up.
     text = re.sub(r"^#if .*\n#endif\n", "", text, flags=re.M)
@@ -264,9 +265,10 @@ def amalgamate(tree, options):
  * table of valet_futex_wait and _wake is one for all such files that are linked together; programs and
  * shared objects have one each, so a futex word is used through one of them."""
     else:
-        poll = f"""/* Whether parks and waits poll before they sleep: as -Dspin= had it, or your own. */
+        poll = f"""/* Whether parks and waits poll before they sleep: as -Dspin= had it, or your own. CPUs of 32 bits do not.
+ */
 #ifndef VALET_SPIN
-#define VALET_SPIN {options.spin}
+#define VALET_SPIN {'(UINTPTR_MAX > UINT32_MAX)' if options.spin == '1' else 0}
 #endif
 
 """
