@@ -47,7 +47,7 @@ struct timespec32 {
     int32_t tv_sec, tv_nsec;
 };
 
-static long clock_gettime(int clock, struct timespec *t)
+static long clock_time(int clock, struct timespec *t)
 {
     long r = valet_trap_linux(__NR_clock_gettime64, clock, (long)t, 0, 0, 0, 0);
 #ifdef __NR_clock_gettime32
@@ -85,7 +85,7 @@ static long futex(uint32_t *word, int operation, long value, const struct timesp
 
 #else
 
-static long clock_gettime(int clock, struct timespec *t)
+static long clock_time(int clock, struct timespec *t)
 {
     return valet_trap_linux(__NR_clock_gettime, clock, (long)t, 0, 0, 0, 0);
 }
@@ -102,7 +102,7 @@ static long futex(uint32_t *word, int operation, long value, const struct timesp
 uint64_t valet_sys_now(void)
 {
     struct timespec t = timespec_of(0);
-    if (clock_gettime(CLOCK_MONOTONIC, &t) != 0)
+    if (clock_time(CLOCK_MONOTONIC, &t) != 0)
         return 0; /* a sandbox took the clock away; nothing else can fail here */
     return ns_of(&t);
 }

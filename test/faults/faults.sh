@@ -216,7 +216,7 @@ plant 'unpark loads, then stores' linux core/park_futex.c \
     'uint32_t old = atomic_load(word); atomic_store(word, NOTIFIED);' \
     'a wake-up is lost' park
 plant 'the kernel compares the word with itself' linux sys/linux.c \
-    '(long)expected, (long)until' '((void)expected, (long)*(volatile uint32_t *)word), (long)until' \
+    '(long)expected, until' '((void)expected, (long)*(volatile uint32_t *)word), until' \
     'a wake-up is lost' park
 plant 'park withdraws by a store' linux core/park_futex.c \
     'if (atomic_exchange_explicit(word, EMPTY, memory_order_acquire) == NOTIFIED)' \

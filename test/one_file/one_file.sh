@@ -26,7 +26,7 @@ write() {
 try 'meson compile amalgamation' meson compile -C "$build" amalgamation
 try 'valet.h lies beside it' cmp include/valet.h "$build/core/valet.h"
 fresh() {
-    SPIN=1 write linux futex linux.c x86_64,aarch64,riscv64,wasm32 . &&
+    SPIN=1 write linux futex linux.c x86_64,aarch64,riscv64,x86,arm,riscv32,ppc64,s390x,wasm32,generic . &&
         cmp "$dir/linux/valet_config.h" "$build/core/valet_config.h" &&
         cmp "$dir/linux/valet_config.h" "$build/include/valet_config.h" &&
         tail -n +5 "$dir/linux/valet.c" >"$dir/1" && tail -n +5 "$build/core/valet.c" >"$dir/2" && cmp "$dir/1" "$dir/2"
@@ -189,8 +189,7 @@ in_linux() { write linux futex linux.c x86_64 "$dir/tree" && compiled linux gcc;
 planted 'a helper with linkage' core/waiters_futex.c '
     s/^static inline int compare_and_wait/int compare_and_wait(valet_word32 *, unsigned, uint64_t);\n&/
     s/^static inline int compare_and_wait/int compare_and_wait/' in_linux
-planted 'a conversion' sys/linux.c 's/(long)expected, (long)until/(long)expected, (int)(long)until \& (deadline | 1)/' \
-    in_linux
+planted 'a conversion' sys/linux.c 's/(long)expected, until/deadline | expected, until/' in_linux
 planted 'a name that is not taken apart' core/amalgamate.py '
     s/names = {n for n in names/& if n != "word_of"/
     s/return ({n for n in names if not/return ({n for n in names if n != "word_of" and not/' in_linux
