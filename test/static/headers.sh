@@ -42,7 +42,11 @@ try '... one of BSD' is_taken sys/timespec.h
 
 for header in arch/*.h; do
     cpu=$(basename "$header" .h)
-    [ "$cpu" != arch ] || continue
+    case $cpu in # by the compiler's name
+    arch) continue ;;
+    generic) cpu=mips64el ;;
+    x86) cpu=i386 ;;
+    esac
     for each in "$header" arch/arch.h; do
         try "$each, clang, $cpu" compiles "$each" clang --target="$cpu-unknown-unknown" -std=c11 \
             -ffreestanding -x c
