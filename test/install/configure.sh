@@ -81,6 +81,10 @@ try 'wasm without wasm32: refused' refused . '-Dos=wasm is for wasm32, and this 
     "$(cross none riscv64)" -Dos=wasm
 try 'bare on a CPU without a header: refused' refused . '-Dos=bare is for .*, and this compiler for arm' \
     "$(cross none arm)" -Dos=bare
+try 'linux on one: refused' refused . '-Dos=linux is for .*, and this compiler for m68k' \
+    "$(cross linux m68k)" -Dos=linux
+try '... by itself, too' refused . 'no row for "linux" on m68k' "$(cross linux m68k)"
+try 'posix on one' takes . posix.c "$(cross linux m68k)" -Dos=posix
 
 # The language
 for standard in c99 gnu89; do
