@@ -7,6 +7,8 @@
 
 #include <stdbool.h>
 
+#include "test.h"
+
 #define MSIP(hart)     ((volatile uint32_t *)(0x02000000u + 4 * (uintptr_t)(hart)))
 #define MTIMECMP(hart) ((volatile uint64_t *)(0x02004000u + 8 * (uintptr_t)(hart)))
 #define UART           ((volatile uint8_t *)0x10000000u)
@@ -50,6 +52,7 @@ __attribute__((interrupt("machine"), aligned(4))) void trap(void)
     } else {
         bare_on_fault("trap", pc);
     }
+    test_give_up_reservation();
 }
 
 void bare_machine_init(void)

@@ -154,6 +154,7 @@ static void on_signal(int number)
     void *argument = self->handler_argument; /* before the exchange lets the next one come */
     void (*handler)(void *) = atomic_exchange(&self->handler, NULL);
     handler(argument);
+    test_give_up_reservation();
 }
 
 static void nothing(void *argument)

@@ -98,6 +98,20 @@ static inline uint32_t test_random(uint32_t *state)
     return *state = x;
 }
 
+/*
+ * For hosts, at the end of a handler. RISC-V keeps the load reservation over a return from one, and
+ * Linux gives it up there (arch/riscv/kernel/entry.S), but not QEMU's user mode. One of the
+ * handler's, by a compare-exchange that failed, would let the one that it has interrupted succeed
+ * on a newer value.
+ */
+static inline void test_give_up_reservation(void)
+{
+#ifdef __riscv
+    int unused;
+    __asm__ volatile("sc.w zero, zero, (%0)" : : "r"(&unused) : "memory");
+#endif
+}
+
 /* ---- looking into the words, for handshakes -------------------------------------------------- */
 
 /* VALET_TEST_FUTEX_KIND is 1 or 0: the kind of the library under test. */
