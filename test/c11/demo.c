@@ -8,8 +8,8 @@
 
 #include "scenarios.h"
 
-void check_expect(bool good, int line);
-#define EXPECT(x) check_expect(x, __LINE__)
+void check_expect(bool good, const char *file, int line);
+#define EXPECT(x) check_expect(x, __FILE__, __LINE__)
 
 static struct {
     void (*run)(void *argument);

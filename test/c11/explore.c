@@ -107,6 +107,7 @@ static uint64_t operate_alone(const struct operation *o)
         break;
     case FUTEX_WAIT:
     case SEMA_WAIT:
+    case PARK:
         if (o->timed)
             return (uint64_t)VALET_TIMEDOUT;
         if (o->look)

@@ -216,6 +216,29 @@ WEAK void valet_sys_sema_fini(struct valet_sema *s)
     memset(&owner->sema, 0, sizeof owner->sema);
 }
 
+/* ---- a parker that is its contract: weak, where the core is there ---------------------------- */
+
+/* One step each, by the contract: a token is a word of 1, and goes to who parks with all that was
+ * before the unparks. A deadline comes while there is no token. */
+WEAK int valet_park_until(struct valet_parker *p, uint64_t deadline)
+{
+    struct operation o;
+    blank(&o, PARK, &p->word, sizeof p->word, memory_order_acquire, HERE);
+    o.timed = deadline != VALET_FOREVER;
+    return (int)operate(&o);
+}
+
+WEAK int valet_park(struct valet_parker *p)
+{
+    struct operation o;
+    return (int)operate(blank(&o, PARK, &p->word, sizeof p->word, memory_order_acquire, HERE));
+}
+
+WEAK void valet_unpark(struct valet_parker *p)
+{
+    modify(EXCHANGE, &p->word, sizeof p->word, 1, memory_order_acq_rel, HERE);
+}
+
 /* ---- what files of sys/ call; no memory is ordered by it ------------------------------------- */
 
 static uint64_t clock_ns(void)
@@ -349,10 +372,10 @@ long valet_trap_bsd(long number, long a, long b, long c, long d, long e, long f)
 
 /* ---- the scenarios' -------------------------------------------------------------------------- */
 
-void check_expect(bool good, int line)
+void check_expect(bool good, const char *file, int line)
 {
     if (!good)
-        violation("not as expected, scenario.c:%d", line);
+        violation("not as expected, %s:%d", strrchr(file, '/') + 1, line);
 }
 
 bool check_knows(const void *place)

@@ -72,6 +72,7 @@ enum operation_kind {
     FUTEX_WAKE,
     SEMA_WAIT,
     SEMA_POST,
+    PARK,  /* valet_park by its contract; an unpark is an exchange */
     CLOCK, /* of a file of sys/: before the deadlines of the scenarios, or after them */
     KEYED_WAIT,
     KEYED_RELEASE
@@ -204,7 +205,7 @@ const char *name_of(uintptr_t address);
 
 /* ---- the scenarios call these (hooks.c) ------------------------------------------------------ */
 
-void check_expect(bool good, int line);
+void check_expect(bool good, const char *file, int line);
 void check_seen(void);
 bool check_knows(const void *place);
 

@@ -2,6 +2,7 @@
 /* The moves that a thread has, and what each does to memory, to the kernel and to the threads. */
 #include <inttypes.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -109,6 +110,17 @@ int moves_of(int t, struct move *move)
         for (int set = 1; set <= sleepers; set++)
             if ((set & ~sleepers) == 0 && (unsigned)__builtin_popcount((unsigned)set) == o->value)
                 MOVE(WAKE, set);
+        break;
+    }
+    case PARK: {
+        int x = word_number(o->address, o->size);
+        struct history *h = history_of(x);
+        if (h->of[h->count - 1].value != 0)
+            MOVE(DO, 0);
+        else if (o->timed)
+            MOVE(TIMEOUT, 0);
+        if (world.refusals)
+            MOVE(REFUSED, 0);
         break;
     }
     case SEMA_WAIT:
@@ -241,7 +253,7 @@ int perform(struct move move)
     int t = move.thread, goes_on = 1 << t, x = -1;
     struct thread *thread = &world.thread[t];
     struct operation *o = &thread->operation;
-    if ((o->kind >= LOAD && o->kind <= COMPARE_EXCHANGE) ||
+    if ((o->kind >= LOAD && o->kind <= COMPARE_EXCHANGE) || o->kind == PARK ||
         (o->kind == FUTEX_WAIT && thread->state != ASLEEP)) {
         x = word_number(o->address, o->size);
         history_of(x);
@@ -288,6 +300,21 @@ int perform(struct move move)
             violation("a fence: mark the scenario with FENCES");
         tell("%s fence", order_name(o->order));
         fence(t, o->order);
+        break;
+    case PARK:
+        if (move.kind == DO) {
+            tell("takes the token");
+            read_message(t, x, newest, o->order);
+            write_message(t, x, 0, memory_order_relaxed, newest);
+            o->result = VALET_OK;
+        } else if (move.kind == TIMEOUT) {
+            tell("its deadline comes");
+            o->result = VALET_TIMEDOUT;
+        } else {
+            tell("is refused by the system");
+            world.refusals--;
+            o->result = (uint64_t)VALET_ERR_SYSTEM;
+        }
         break;
     case FUTEX_WAIT:
     case SEMA_WAIT:

@@ -12,10 +12,10 @@
 
 #define DEADLINE 1000u
 
-void check_expect(bool good, int line);
+void check_expect(bool good, const char *file, int line);
 bool check_knows(const void *place); /* the last plain write to it happens before */
 
-#define EXPECT(x)    check_expect(x, __LINE__)
+#define EXPECT(x)    check_expect(x, __FILE__, __LINE__)
 #define THREAD(name) void name(void)
 #define FRAME        __attribute__((noinline)) /* of its own: it dies at the return */
 
