@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT OR Apache-2.0
-"""Write the library as one file, valet.c, and valet.h and valet_config.h beside it.
+"""Write the library as one file, valet.c, and valet.h, valet_locks.h and valet_config.h beside it.
 
 Each file of core/ and sys/ is a translation unit with short names of its own. In one file, and in the
 user's file that includes it, they would meet: so what a unit keeps for itself gets the unit's prefix
@@ -32,7 +32,7 @@ class Tree:
         self.used = []      # files, for the depfile
         self.standard = []  # <headers>, in order
         self.feature = []   # feature macros of a hosted file: before any header
-        self.done = {"include/valet.h"}  # local headers that are in; this one stays a file
+        self.done = {"include/valet.h", "include/valet_locks.h"}  # local headers that are in; these stay files
         self.condition = {}              # of those of them that are in an #if: its lines
 
     def read_whole(self, path):
@@ -215,7 +215,8 @@ def defaults(text, tree, options):
 def amalgamate(tree, options):
     """What valet.c holds."""
     units = [("park", f"core/park_{options.kind}.c"), ("waiters", f"core/waiters_{options.kind}.c"),
-             ("futex", f"core/futex_{options.kind}.c"), ("now", "core/now.c")]
+             ("futex", f"core/futex_{options.kind}.c"), ("now", "core/now.c"),
+             ("queue", "core/locks/queue.c"), ("mutex", "core/locks/mutex.c")]
     if options.file != "-":
         units.append(("sys", f"sys/{options.file}"))
     parts = [("include/valet_sys.h", tree.local("valet_sys.h"))]
@@ -244,8 +245,10 @@ def amalgamate(tree, options):
             hook += tree.expand("sys/hook.h").strip() + "\n\n"
 
     # The system's functions are the file's own, but where somebody else defines or replaces them.
-    for name in set(re.findall(r"^(?:int|void|uint64_t) (valet_sys_\w+)\([^;{]*\)\n\{", text, re.M)):
-        text = re.sub(rf"^((?:VALET_SYS_CALL )?(?:int|void|uint64_t) {name}\()", r"static \1", text, flags=re.M)
+    for name in set(re.findall(r"^(?:VALET_SLOW )?(?:int|void|uint64_t) (valet_(?:sys|queue)_\w+)\([^;{]*\)\n\{",
+                               text, re.M)):
+        text = re.sub(rf"^((?:VALET_SYS_CALL |VALET_SLOW )?(?:int|void|uint64_t) {name}\()", r"static \1", text,
+                      flags=re.M)
 
     # What arch/ has may serve another CPU's traps only (Darwin's on x86_64 is a BSD one), a poll, or a default clock;
     # and a division without a runtime only CPUs of 32 bits.
@@ -292,6 +295,7 @@ def amalgamate(tree, options):
 
 {"".join(f"#include {name}{chr(10)}" for name in tree.standard)}
 #include "valet.h"
+#include "valet_locks.h"
 
 #define VALET_ONE_FILE 1
 #ifndef VALET_STATIC /* no stack protector, whatever your flags say: its runtime may not be there */
@@ -331,7 +335,7 @@ def main():
     parser.add_argument("spin", choices=["0", "1"], help="VALET_SPIN, where the user does not define it")
     parser.add_argument("version")
     parser.add_argument("output", help="valet.c")
-    parser.add_argument("header", help="valet.h; valet_config.h is written beside it")
+    parser.add_argument("header", help="valet.h; valet_locks.h and valet_config.h are written beside it")
     parser.add_argument("depfile")
     parser.add_argument("--hook", action="store_true", help="VALET_HOOK, the same")
     options = parser.parse_args()
@@ -339,7 +343,9 @@ def main():
     tree = Tree(options.root, options.cpus.split(","))
     write(options.output, amalgamate(tree, options))
     write(options.header, tree.read_whole("include/valet.h"))
-    write(os.path.join(os.path.dirname(options.header), "valet_config.h"), config(tree, options))
+    beside = os.path.dirname(options.header)
+    write(os.path.join(beside, "valet_locks.h"), tree.read_whole("include/valet_locks.h"))
+    write(os.path.join(beside, "valet_config.h"), config(tree, options))
     write(options.depfile, f"{options.output}: " + " ".join(dict.fromkeys(tree.used)).replace("\\", "/") + "\n")
 
 

@@ -2,9 +2,9 @@
 # SPDX-License-Identifier: MIT OR Apache-2.0
 """Hold the man pages to the headers. usage: check.py ROOT PAGES
 
-Every function of valet.h, valet_sys.h and valet_config.h is in one page with the very prototype; each of its
-parameters and each status that its comment names is explained there; every macro and status is in some page, with
-its value if it has one. And the other way round: a page has no function, no constant, no value and no struct that
+Every function of valet.h, valet_locks.h, valet_sys.h and valet_config.h is in one page with the very prototype; each
+of its parameters and each status that its comment names is explained there; every macro and status is in some page,
+with its value if it has one. And the other way round: a page has no function, no constant, no value and no struct that
 is not in a header, and explains no status that none of its functions answers.
 """
 import glob
@@ -47,7 +47,7 @@ def header(path):
 
 
 functions, constants, code = {}, {}, ""
-for path in ("include/valet.h", "include/valet_sys.h", "include/valet_config.h.in"):
+for path in ("include/valet.h", "include/valet_locks.h", "include/valet_sys.h", "include/valet_config.h.in"):
     f, c, text = header(path)
     functions |= f
     constants |= c

@@ -29,11 +29,14 @@ examples() {
     for page in include/man/*.3; do
         sed -n '/^\.Bd -literal/,/^\.Ed/p' "$page" | sed '/^\./d' >"build/doc/$(basename "$page").h"
     done
-    awk '/^ \*\// {on = 0} on && sub(/^ \*( {5})?/, ""); /^ \* .*:$/ {on = 1}' include/valet.h >build/doc/valet.h.h
+    for header in valet valet_locks; do
+        awk '/^ \*\// {on = 0} on && sub(/^ \*( {5})?/, ""); /^ \* .*:$/ {on = 1}' "include/$header.h" \
+            >"build/doc/$header.h.h"
+    done
     gcc -std=c11 -O2 -Wall -Wextra -Wpedantic -Werror -pthread -I. -Iinclude -Ibuild/doc test/doc/examples.c \
-        core/*_futex.c core/now.c sys/linux.c -o build/doc/examples && timeout 300 build/doc/examples
+        core/*_futex.c core/now.c core/locks/*.c sys/linux.c -o build/doc/examples && timeout 300 build/doc/examples
 }
-try 'the examples of the pages and of valet.h compile, and run' examples
+try 'the examples of the pages and of the headers compile, and run' examples
 try 'Doxygen' doxygen test/doc/Doxyfile
 
 try 'the design page names what is there' python3 test/doc/design.py

@@ -5,9 +5,12 @@
 #include <stdio.h>
 
 #include "valet.h"
+#include "valet_locks.h"
 
 #include "valet.h.h"
 #include "valet_futex.3.h"
+#include "valet_locks.h.h"
+#include "valet_mutex.3.h"
 #include "valet_park.3.h"
 #include "valet_waiters.3.h"
 
@@ -32,6 +35,7 @@ static void *worker(void *first)
         r |= lock();
         count++;
         failures += i == 0 && (r != VALET_OK || seen != 2);
+        failures += count_one() != VALET_OK || count_up() != VALET_OK;
         unlock();
     }
     if (first != NULL) {
@@ -57,5 +61,6 @@ int main(void)
     for (int i = 0; i < THREADS; i++)
         pthread_join(threads[i], NULL);
     printf("answer %d, count %d, initialised %d, failures %d\n", r, count, initialised, failures);
+    failures += counted != THREADS * ROUNDS || counter != THREADS * ROUNDS;
     return r == 42 && count == THREADS * ROUNDS && initialised == 1 && failures == 0 ? 0 : 1;
 }

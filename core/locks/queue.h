@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: MIT OR Apache-2.0 */
+/*
+ * The queue under the locks: the word, the node, and what the locks share. queue.c has the rules.
+ *
+ * It rests on valet.h alone: each waiter has a parker in its node, on its stack.
+ */
+#ifndef VALET_CORE_LOCKS_QUEUE_H
+#define VALET_CORE_LOCKS_QUEUE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "core/word.h"
+#include "valet.h"
+
+/* The low bits of the word; the others are the address of the newest node, or 0. */
+#define VALET_LOCKED    ((uintptr_t)1)
+#define VALET_TAKEN     ((uintptr_t)2)
+#define VALET_WAKING    ((uintptr_t)4)
+#define VALET_LEAVING   ((uintptr_t)8)
+#define VALET_NODE_BITS ((uintptr_t)15) /* what an address leaves room for */
+
+enum { VALET_WAITING, VALET_WOKEN, VALET_GRANTED, VALET_REMOVED };
+
+struct valet_node {
+    _Alignas(VALET_NODE_BITS + 1) struct valet_parker parker;
+    struct valet_node *older, *newer;
+    struct valet_node *oldest; /* of the list; true of the newest node that knows it, else stale */
+    valet_wordptr leaving;     /* the word that its owner wants to be out of, or 0 */
+    uint32_t fate, lost;       /* lost: how often it was woken in vain */
+};
+
+static inline struct valet_node *valet_newest(uintptr_t word)
+{
+    return (struct valet_node *)(word & ~VALET_NODE_BITS);
+}
+
+/* Lock where it was not free at first sight. VALET_OK, VALET_TIMEDOUT, or why it cannot block. */
+int valet_queue_lock(valet_wordptr *word, uint64_t deadline);
+
+/* Unlock where somebody may be there. fair: hand the lock over to the one that comes first. */
+void valet_queue_unlock(valet_wordptr *word, bool fair);
+
+#endif

@@ -1,0 +1,122 @@
+/* SPDX-License-Identifier: MIT OR Apache-2.0 */
+/*
+ * Locks on parkers, by valet.h alone: the same on every system, and on a scheduler of your own.
+ * What valet.h says of times, statuses, objects and their moves is true of these as well.
+ *
+ * An object belongs to one process and to no thread: there is no owner, hence no recursion, no
+ * priority inheritance, and nothing to repair when its holder dies. Whoever gets it last may free
+ * it as soon as the call that gives it up has returned, whatever others are still doing inside
+ * calls that gave it up before. After a fork the child has what its one thread held, and
+ * initialises again what another thread of its parent held or waited for.
+ *
+ * No call waits for a thread inside the library that has lost its CPU: who finds a queue in another
+ * thread's hands leaves the work to it and goes on. So a thread that stays stopped inside a call
+ * delays the wake-up of those who wait for that object, and stops nobody else. A thread polls for
+ * some microseconds before it sleeps, but not on bare metal nor on a scheduler of your own.
+ */
+#ifndef VALET_LOCKS_H
+#define VALET_LOCKS_H
+
+#include "valet.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* ---- Mutex ----------------------------------------------------------------------------------- */
+
+/*
+ * Two threads count:
+ *
+ *     static struct valet_mutex lock_of_counter = VALET_MUTEX_INIT;
+ *     static long counter;
+ *
+ *     int count_up(void)
+ *     {
+ *         int r = valet_mutex_lock(&lock_of_counter);
+ *         if (r != VALET_OK)
+ *             return r;
+ *         counter++;
+ *         valet_mutex_unlock(&lock_of_counter);
+ *         return VALET_OK;
+ *     }
+ */
+
+/*
+ * Held by one thread at a time. All-zero is one that nobody holds. It is taken past those who wait,
+ * by a thread that runs, since those have to be woken first. What bounds a wait: threads are woken
+ * in the order in which they came, one at a time; one that is woken four times in vain is handed
+ * the mutex by the next unlock, and nobody else can take it then. So a wait is as long as those
+ * that came before it need, each of them at most five wake-ups and the sections in between.
+ */
+struct valet_mutex {
+    uintptr_t word; /* the library's; aligned as its type is, so not in a packed struct */
+};
+#define VALET_MUTEX_INIT \
+    {                    \
+        0                \
+    }
+
+/*
+ * Take the mutex, if nobody holds it.
+ *
+ * returns   true if it was taken
+ * order     acquire when true: what was written before the unlock before it is visible
+ * context   anywhere, also in a signal or interrupt handler; never blocks
+ * cost      one atomic operation
+ */
+VALET_API bool valet_mutex_try_lock(struct valet_mutex *m) VALET_CHECKED;
+
+/*
+ * Take the mutex; block until it is free. Order and cost are those of try_lock, where it is free.
+ *
+ * m         the calling thread does not hold it: that would block for ever
+ * returns   VALET_OK, the caller holds it
+ *           VALET_ERR_UNSUPPORTED, VALET_ERR_SYSTEM as valet_park; it does not, then
+ * context   threads only
+ */
+VALET_API int valet_mutex_lock(struct valet_mutex *m) VALET_CHECKED;
+
+/*
+ * Take the mutex; block until it is free or the deadline comes.
+ *
+ * deadline  as valet_park_until; 0: only try. A mutex that is free beats a deadline that has passed
+ * returns   as valet_mutex_lock, and
+ *           VALET_TIMEDOUT, the deadline came first
+ *           VALET_ERR_UNSUPPORTED, there is no clock here to wait by
+ */
+VALET_API int valet_mutex_lock_until(struct valet_mutex *m, uint64_t deadline) VALET_CHECKED;
+
+/*
+ * The same with a timeout.
+ *
+ * timeout_ns  as valet_park_for
+ * returns     as valet_mutex_lock_until
+ */
+VALET_API int valet_mutex_lock_for(struct valet_mutex *m, uint64_t timeout_ns) VALET_CHECKED;
+
+/*
+ * Give the mutex up, and wake one of those who wait.
+ *
+ * m         the caller got it, or the thread that got it has handed on that right. May be freed by
+ *           who gets it next while this call is still going on. That it is locked at all is
+ *           asserted with -Dassertions=true
+ * order     release: what was written before is visible to who gets it next
+ * context   as valet_unpark; never blocks, never asks the clock
+ * cost      one atomic operation when nobody waits
+ */
+VALET_API void valet_mutex_unlock(struct valet_mutex *m);
+
+/*
+ * Give the mutex up to the thread that has waited longest of those who sleep, if there is one: it
+ * has it when this returns, and nobody can come before it. Each such unlock costs the time in which
+ * that thread wakes up. Where another thread is just about to change the queue, this is
+ * valet_mutex_unlock, whose comment has the rest.
+ */
+VALET_API void valet_mutex_unlock_fair(struct valet_mutex *m);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif
