@@ -20,7 +20,7 @@ guest() {
     # shellcheck disable=SC2086 # a list of words
     gcc -std=c11 -g -O1 -fsanitize=thread -ffreestanding -fno-inline -fno-omit-frame-pointer \
         -fno-optimize-sibling-calls -fno-pie -fno-stack-protector -DVALET_FUTEX_LOOKS=0 -DVALET_TRIES=2 -w "-I$1" \
-        "-I$1/include" $spin $trap -c "$2" -o "$3" &&
+        -DVALET_LOCKS_POLL=0 -DVALET_LOCKS_LOSSES=1 "-I$1/include" $spin $trap -c "$2" -o "$3" &&
         objcopy --set-section-flags .bss=alloc,load,contents --rename-section .bss=guest \
             --rename-section .data=guest "$3"
 }
@@ -30,6 +30,7 @@ guest() {
 #   by_id   all systems that wake a thread by its id: sys/by_id.h, in sgx.c, where no call is inline assembly
 #   keyed   sys/windows_keyed.c
 #   lock    sys/cloudabi.c; its trap is a call, by $trap
+#   locks   core/locks/ alone, on a parker that is nothing but its contract
 of() {
     kind=$1 spin='' system='' trap=''
     case $1 in
@@ -45,14 +46,19 @@ explorer() {
     out=$dir/$1
     of "$1"
     mkdir -p "$out" || return
-    number=1
-    [ "$kind" = futex ] || number=2
+    case $kind in
+    futex) number=1 ;;
+    sema) number=2 ;;
+    locks) number=4 ;;
+    esac
     for part in explore moves memory hooks table; do
         gcc -std=gnu11 -g -O2 -Wall -Wextra -Werror -fno-pie -Iinclude "-DVALET_C11_KIND=$number" \
             -c "test/c11/$part.c" -o "$out/$part.o" || return
     done
-    for file in core/park_"$kind".c core/waiters_"$kind".c core/futex_"$kind".c core/now.c $system \
-        test/c11/scenario.c test/c11/litmus.c test/c11/demo.c; do
+    set -- core/now.c core/locks/*.c test/c11/locks.c
+    [ "$kind" = locks ] || set -- "$@" core/park_"$kind".c core/waiters_"$kind".c core/futex_"$kind".c \
+        ${system:+"$system"} test/c11/scenario.c test/c11/litmus.c test/c11/demo.c
+    for file; do
         guest . "$file" "$out/$(basename "$file" .c).o" || return
     done
     gcc -no-pie "$out"/*.o -o "$out/explore"
@@ -111,7 +117,7 @@ must_find() {
 
 short=
 { [ -z "${1:-}" ] && deep; } || short=-s
-for each in futex sema 'spin park wait' 'by_id park' 'keyed park' 'lock park'; do
+for each in futex sema 'spin park wait' 'by_id park' 'keyed park' 'lock park' locks; do
     variant=${each%% *}
     try "explorer, $variant" explorer "$variant"
     # shellcheck disable=SC2086 # options or nothing
@@ -133,13 +139,14 @@ orders() {
 }
 try 'every order is written out (orders.py)' orders
 try 'every order is written out (clang)' clang -std=c11 -fsyntax-only -ffreestanding \
-    -Werror=atomic-implicit-seq-cst -I. -Iinclude core/*.c
+    -Werror=atomic-implicit-seq-cst -I. -Iinclude core/*.c core/locks/*.c
 python3 test/c11/orders.py --seq-cst "$dir/weaker" test/demo/wc.c >>"$dir/orders" || bad 'orders of the demo'
 some 5 <"$dir/orders" >"$dir/chosen"
 while read -r file line order weaker copy; do
     scenario=${file#core/} scenario=${scenario%_*.c} # scenarios of a file of the core begin with its word
     [ "$scenario" != waiters ] || scenario='wait'
     case $file in
+    core/locks/*) variant=locks scenario=mutex ;;
     core/park_futex.c) variant=spin ;;
     core/*_futex.c) variant=futex ;;
     core/*_sema.c) variant=sema ;;

@@ -6,7 +6,8 @@
 #ifndef VALET_TEST_C11_SCENARIOS_H
 #define VALET_TEST_C11_SCENARIOS_H
 
-enum { FUTEX = 1, SEMA = 2, BOTH = 3 }; /* kinds of system */
+/* kinds of system; LOCKS: no system, a parker that is its contract */
+enum { FUTEX = 1, SEMA = 2, BOTH = 3, LOCKS = 4 };
 
 enum {
     FENCES = 1,     /* there are fences */
@@ -85,6 +86,22 @@ enum {
     S(futex_timed_pass,      3, BOTH,  0,          1, 0)  \
     S(futex_bucket,          3, BOTH,  0,          1, 0)  \
     S(futex_mutex,           2, BOTH,  0,          1, 0)  \
+    S(mutex_lock,            2, LOCKS | BOTH, 0,   0, 1)  \
+    S(mutex_timed,           2, LOCKS | BOTH, 0,   0, 1)  \
+    S(mutex_3,               3, LOCKS, 0,          0, 0)  \
+    S(mutex_3_timed,         3, LOCKS, 0,          0, 0)  \
+    S(mutex_2_timed,         3, LOCKS, 0,          0, 0)  \
+    S(mutex_leaves,          3, LOCKS, 0,          0, 0)  \
+    S(mutex_2_leave,         3, LOCKS, 0,          0, 0)  \
+    S(mutex_fair,            3, LOCKS, 0,          0, 0)  \
+    S(mutex_fair_timed,      3, LOCKS, 0,          0, 0)  \
+    S(mutex_try,             3, LOCKS, 0,          0, 0)  \
+    S(mutex_again,           2, LOCKS, 0,          0, 0)  \
+    S(mutex_free,            3, LOCKS, 0,          0, 0)  \
+    S(mutex_free_timed,      3, LOCKS, 0,          0, 0)  \
+    S(mutex_sandbox,         3, LOCKS, SANDBOX,    0, 0)  \
+    S(mutex_4,               4, LOCKS, DEEP,       0, 0)  \
+    S(mutex_4_timed,         4, LOCKS, DEEP,       0, 0)  \
     S(event_fences,          2, BOTH,  FENCES,     1, 0)  \
     S(event_2_fences,        3, BOTH,  FENCES,     0, 0)  \
     S(demo,                  2, BOTH,  0,          1, 1)

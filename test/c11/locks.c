@@ -1,0 +1,390 @@
+/* SPDX-License-Identifier: MIT OR Apache-2.0 */
+/*
+ * What the threads do with locks: as scenario.c, on the core's parker and on one that is nothing
+ * but its contract. One loss is enough here to be handed the lock, and nobody polls.
+ */
+#include <stdatomic.h>
+
+#include "scenarios.h"
+#include "valet_locks.h"
+
+#define DEADLINE 1000u
+
+void check_expect(bool good, const char *file, int line);
+
+#define EXPECT(x)    check_expect(x, __FILE__, __LINE__)
+#define THREAD(name) void name(void)
+
+static struct valet_mutex mutex;
+
+/* What the mutex guards: a second thread in the section, or one that does not see what the last one
+ * wrote, is a data race. */
+static struct {
+    _Alignas(8) int count;
+} guarded;
+static struct {
+    _Alignas(8) int got;
+} of[4];
+
+static void section(void)
+{
+    guarded.count++;
+}
+
+static void lock_once(void)
+{
+    EXPECT(valet_mutex_lock(&mutex) == VALET_OK);
+    section();
+    valet_mutex_unlock(&mutex);
+}
+
+static void lock_timed(int i)
+{
+    int r = valet_mutex_lock_until(&mutex, DEADLINE);
+    EXPECT(r == VALET_OK || r == VALET_TIMEDOUT);
+    if (r != VALET_OK)
+        return;
+    of[i].got = 1;
+    section();
+    valet_mutex_unlock(&mutex);
+}
+
+/* At the end nobody is left in the word, and each section has taken place. */
+static void expect_end(int untimed)
+{
+    EXPECT(mutex.word == 0);
+    EXPECT(guarded.count == untimed + of[0].got + of[1].got + of[2].got + of[3].got);
+}
+
+THREAD(mutex_lock_0)
+{
+    lock_once();
+}
+THREAD(mutex_lock_1)
+{
+    lock_once();
+}
+THREAD(end_mutex_lock)
+{
+    expect_end(2);
+}
+
+THREAD(mutex_timed_0)
+{
+    lock_once();
+}
+THREAD(mutex_timed_1)
+{
+    lock_timed(1);
+}
+THREAD(end_mutex_timed)
+{
+    expect_end(1);
+}
+
+THREAD(mutex_3_0)
+{
+    lock_once();
+}
+THREAD(mutex_3_1)
+{
+    lock_once();
+}
+THREAD(mutex_3_2)
+{
+    lock_once();
+}
+THREAD(end_mutex_3)
+{
+    expect_end(3);
+}
+
+THREAD(mutex_3_timed_0)
+{
+    lock_once();
+}
+THREAD(mutex_3_timed_1)
+{
+    lock_once();
+}
+THREAD(mutex_3_timed_2)
+{
+    lock_timed(2);
+}
+THREAD(end_mutex_3_timed)
+{
+    expect_end(2);
+}
+
+/* A leaver against the holder, against one that is woken, and against another leaver. */
+THREAD(mutex_2_timed_0)
+{
+    lock_once();
+}
+THREAD(mutex_2_timed_1)
+{
+    lock_timed(1);
+}
+THREAD(mutex_2_timed_2)
+{
+    lock_timed(2);
+}
+THREAD(end_mutex_2_timed)
+{
+    expect_end(1);
+}
+
+/* A deadline is not late by somebody's section, which lasts until the leaver has left. */
+static _Atomic int left;
+THREAD(mutex_leaves_0)
+{
+    lock_once();
+}
+THREAD(mutex_leaves_1)
+{
+    EXPECT(valet_mutex_lock(&mutex) == VALET_OK);
+    while (atomic_load_explicit(&left, memory_order_relaxed) == 0)
+        ;
+    section();
+    valet_mutex_unlock(&mutex);
+}
+THREAD(mutex_leaves_2)
+{
+    lock_timed(2);
+    atomic_store_explicit(&left, 1, memory_order_relaxed);
+}
+THREAD(end_mutex_leaves)
+{
+    expect_end(2);
+}
+
+/* ... nor is that of the second of two who leave while a third has the list. */
+THREAD(mutex_2_leave_0)
+{
+    lock_once();
+}
+THREAD(mutex_2_leave_1)
+{
+    int r = valet_mutex_lock_until(&mutex, DEADLINE);
+    EXPECT(r == VALET_OK || r == VALET_TIMEDOUT);
+    if (r != VALET_OK)
+        return;
+    of[1].got = 1;
+    section();
+    while (atomic_load_explicit(&left, memory_order_relaxed) == 0)
+        ;
+    valet_mutex_unlock(&mutex);
+}
+THREAD(mutex_2_leave_2)
+{
+    lock_timed(2);
+    atomic_store_explicit(&left, 1, memory_order_relaxed);
+}
+THREAD(end_mutex_2_leave)
+{
+    expect_end(1);
+}
+
+static void lock_fair(void)
+{
+    EXPECT(valet_mutex_lock(&mutex) == VALET_OK);
+    section();
+    valet_mutex_unlock_fair(&mutex);
+}
+THREAD(mutex_fair_0)
+{
+    lock_fair();
+}
+THREAD(mutex_fair_1)
+{
+    lock_fair();
+}
+THREAD(mutex_fair_2)
+{
+    lock_once();
+}
+THREAD(end_mutex_fair)
+{
+    expect_end(3);
+}
+
+THREAD(mutex_fair_timed_0)
+{
+    lock_fair();
+}
+THREAD(mutex_fair_timed_1)
+{
+    lock_timed(1);
+}
+THREAD(mutex_fair_timed_2)
+{
+    lock_timed(2);
+}
+THREAD(end_mutex_fair_timed)
+{
+    expect_end(1);
+}
+
+THREAD(mutex_try_0)
+{
+    lock_once();
+}
+THREAD(mutex_try_1)
+{
+    lock_once();
+}
+THREAD(mutex_try_2)
+{
+    if (valet_mutex_try_lock(&mutex)) {
+        of[2].got = 1;
+        section();
+        valet_mutex_unlock(&mutex);
+    }
+}
+THREAD(end_mutex_try)
+{
+    expect_end(2);
+}
+
+/* One that comes again and again: the other loses, and then is handed the mutex. */
+THREAD(mutex_again_0)
+{
+    for (int i = 0; i < 3; i++)
+        lock_once();
+}
+THREAD(mutex_again_1)
+{
+    lock_once();
+}
+THREAD(end_mutex_again)
+{
+    expect_end(4);
+}
+
+/* Who comes last frees it, by a plain write: whatever else still touches the word is a race. */
+static int users;
+static void free_if_last(void)
+{
+    EXPECT(valet_mutex_lock(&mutex) == VALET_OK);
+    int left = --users;
+    valet_mutex_unlock(&mutex);
+    if (left == 0)
+        mutex.word = 0x10;
+}
+THREAD(setup_mutex_free)
+{
+    users = 3;
+}
+THREAD(mutex_free_0)
+{
+    free_if_last();
+}
+THREAD(mutex_free_1)
+{
+    free_if_last();
+}
+THREAD(mutex_free_2)
+{
+    free_if_last();
+}
+THREAD(end_mutex_free)
+{
+    EXPECT(mutex.word == 0x10);
+}
+
+/* ... also one that has given up before, and got it then. */
+THREAD(setup_mutex_free_timed)
+{
+    users = 3;
+}
+THREAD(mutex_free_timed_0)
+{
+    free_if_last();
+}
+THREAD(mutex_free_timed_1)
+{
+    free_if_last();
+}
+THREAD(mutex_free_timed_2)
+{
+    int r = valet_mutex_lock_until(&mutex, DEADLINE);
+    EXPECT(r == VALET_OK || r == VALET_TIMEDOUT);
+    if (r == VALET_OK)
+        valet_mutex_unlock(&mutex);
+    free_if_last();
+}
+THREAD(end_mutex_free_timed)
+{
+    EXPECT(mutex.word == 0x10);
+}
+
+/* A system that refuses, to whom it likes: that one does not get it, the others do. */
+static void lock_refused(int i)
+{
+    int r = valet_mutex_lock(&mutex);
+    EXPECT(r == VALET_OK || r == VALET_ERR_SYSTEM);
+    if (r != VALET_OK)
+        return;
+    of[i].got = 1;
+    section();
+    valet_mutex_unlock(&mutex);
+}
+THREAD(mutex_sandbox_0)
+{
+    lock_refused(0);
+}
+THREAD(mutex_sandbox_1)
+{
+    lock_refused(1);
+}
+THREAD(mutex_sandbox_2)
+{
+    lock_refused(2);
+}
+THREAD(end_mutex_sandbox)
+{
+    EXPECT(of[0].got + of[1].got + of[2].got >= 2);
+    expect_end(0);
+}
+
+THREAD(mutex_4_0)
+{
+    lock_once();
+}
+THREAD(mutex_4_1)
+{
+    lock_once();
+}
+THREAD(mutex_4_2)
+{
+    lock_once();
+}
+THREAD(mutex_4_3)
+{
+    lock_once();
+}
+THREAD(end_mutex_4)
+{
+    expect_end(4);
+}
+
+THREAD(mutex_4_timed_0)
+{
+    lock_once();
+}
+THREAD(mutex_4_timed_1)
+{
+    lock_once();
+}
+THREAD(mutex_4_timed_2)
+{
+    lock_once();
+}
+THREAD(mutex_4_timed_3)
+{
+    lock_timed(3);
+}
+THREAD(end_mutex_4_timed)
+{
+    expect_end(3);
+}
