@@ -24,7 +24,7 @@ threaded() {
     clang --target=wasm32 -matomics -mbulk-memory -mmutable-globals -std=c11 -O2 -Wall -Wextra -Werror -ffreestanding \
         -I. -Iinclude "$@"
 }
-core='core/now.c core/park_futex.c core/waiters_futex.c core/futex_futex.c'
+core='core/now.c core/park_futex.c core/waiters_futex.c core/futex_futex.c core/locks/mutex.c core/locks/queue.c'
 
 configure() { # DIRECTORY CROSS-FILE [OPTION...]
     out=$1
@@ -90,7 +90,7 @@ imported() {
 imported "$dir/shared.wasm" env.memory valet.may_block valet.now
 imported "$dir/single.wasm" env.memory valet.now
 imported "$dir/hooks.wasm" env.memory
-for program in park waiters futex stress; do
+for program in park waiters futex locks stress; do
     imported "$dir/threads/test/${program}_test" env.memory host.exit host.write valet.may_block valet.now
 done
 
@@ -102,7 +102,7 @@ in_node() {
         tests=$(sed -n 's/.*\b\([1-9][0-9]*\) tests passed$/\1/p' "$dir/threads/meson-logs/testlog-node.txt") &&
         seconds=$(sed -n 's/^1\/1 .* OK *//p' "$dir/meson.log") && [ -n "$tests" ]
 }
-for program in park waiters futex stress; do
+for program in park waiters futex locks stress; do
     if in_node $program; then
         good "$runtime: ${program}_test: $tests tests passed, $seconds"
     else

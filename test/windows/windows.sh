@@ -261,7 +261,7 @@ deep || few=-few
 {
     [ -n "$few" ] || echo passes gcc windows_keyed keyed test_100000_
     for system in windows_keyed windows; do
-        for name in stress windows waiters park futex time; do
+        for name in stress windows waiters park futex locks time; do
             echo passes gcc $system $name $few
         done
         for name in stress park; do
@@ -269,7 +269,7 @@ deep || few=-few
         done
         for compiler in clang msvc; do
             runs_here $compiler "$system" || continue
-            for name in stress waiters park futex; do
+            for name in stress waiters park futex locks; do
                 echo passes $compiler $system $name -few
             done
         done

@@ -1,0 +1,423 @@
+/* SPDX-License-Identifier: MIT OR Apache-2.0 */
+/* The locks: each sentence of valet_locks.h. */
+#include "load.h"
+#include "test.h"
+#include "valet_locks.h"
+
+/* What the word of a mutex says, for handshakes (core/locks/queue.c). */
+enum { WAKING = 4, BITS = 15 };
+
+static uintptr_t word_of(const struct valet_mutex *m)
+{
+    return __atomic_load_n(&m->word, __ATOMIC_RELAXED);
+}
+
+static void lock(struct valet_mutex *m)
+{
+    CHECK_EQ(valet_mutex_lock(m), VALET_OK);
+}
+
+static void check_free(struct valet_mutex *m)
+{
+    CHECK_EQ((long long)word_of(m), 0); /* nobody holds it, and nobody is left in it */
+    CHECK(valet_mutex_try_lock(m));
+    valet_mutex_unlock(m);
+}
+
+/* A thread that locks once. It is given its turn number by a counter that the mutex guards. */
+struct locker {
+    struct valet_mutex *m;
+    uint64_t deadline;
+    unsigned *turns, turn;
+    int result;
+    atomic_bool returned;
+    struct test_thread *thread;
+};
+
+static void run_locker(void *argument)
+{
+    struct locker *l = argument;
+    l->result = valet_mutex_lock_until(l->m, l->deadline);
+    if (l->result == VALET_OK) {
+        l->turn = ++*l->turns;
+        valet_mutex_unlock(l->m);
+    }
+    atomic_store(&l->returned, true);
+}
+
+/* Start it, and wait until it is the newest in the queue. */
+static void start_queued(struct locker *l)
+{
+    uintptr_t newest = word_of(l->m) & ~(uintptr_t)BITS;
+    l->thread = test_start(run_locker, l);
+    while ((word_of(l->m) & ~(uintptr_t)BITS) == newest)
+        test_yield();
+}
+
+static void join(struct locker *l, int result)
+{
+    test_join(l->thread);
+    CHECK_EQ(l->result, result);
+}
+
+/* ---- one thread ------------------------------------------------------------------------------ */
+
+static void test_all_zero_is_a_mutex_that_is_free(void)
+{
+    static struct valet_mutex zero;
+    struct valet_mutex m = VALET_MUTEX_INIT;
+    CHECK_EQ(sizeof m, sizeof(void *));
+    CHECK_EQ((long long)zero.word, (long long)m.word);
+    check_free(&zero);
+    lock(&m);
+    CHECK(!valet_mutex_try_lock(&m));
+    struct valet_mutex moved = m; /* while no thread uses it */
+    CHECK(!valet_mutex_try_lock(&moved));
+    valet_mutex_unlock_fair(&moved);
+    check_free(&moved);
+}
+
+static void test_a_free_mutex_beats_a_deadline(void)
+{
+    struct valet_mutex m = VALET_MUTEX_INIT;
+    CHECK_EQ(valet_mutex_lock_until(&m, 0), VALET_OK);
+    valet_mutex_unlock(&m);
+    CHECK_EQ(valet_mutex_lock_until(&m, 1), VALET_OK);
+    valet_mutex_unlock(&m);
+    CHECK_EQ(valet_mutex_lock_for(&m, 0), VALET_OK);
+    valet_mutex_unlock(&m);
+    CHECK_EQ(valet_mutex_lock_for(&m, S), VALET_OK);
+    valet_mutex_unlock(&m);
+    check_free(&m);
+}
+
+static void test_a_deadline_ends_a_wait_and_not_early(void)
+{
+    struct valet_mutex m = VALET_MUTEX_INIT;
+    lock(&m);
+    CHECK_EQ(valet_mutex_lock_until(&m, 0), VALET_TIMEDOUT);
+    CHECK_EQ(valet_mutex_lock_for(&m, 0), VALET_TIMEDOUT);
+    uint64_t before = valet_now();
+    if (before == 0) {
+        CHECK_EQ(valet_mutex_lock_until(&m, 1), VALET_ERR_UNSUPPORTED);
+        CHECK_EQ(valet_mutex_lock_for(&m, 1), VALET_ERR_UNSUPPORTED);
+    } else {
+        CHECK_EQ(valet_mutex_lock_until(&m, before), VALET_TIMEDOUT);
+        CHECK_EQ(valet_mutex_lock_until(&m, before + 3 * MS), VALET_TIMEDOUT);
+        uint64_t after = valet_now();
+        CHECK(after >= before + 3 * MS);
+        CHECK_EQ(valet_mutex_lock_for(&m, 3 * MS), VALET_TIMEDOUT);
+        CHECK(valet_now() >= after + 3 * MS);
+    }
+    CHECK_EQ((long long)word_of(&m), 1); /* held, and nobody is left in it */
+    valet_mutex_unlock(&m);
+    check_free(&m);
+}
+
+/* ---- the queue ------------------------------------------------------------------------------- */
+
+static void test_a_locked_mutex_blocks(void)
+{
+    struct valet_mutex m = VALET_MUTEX_INIT;
+    unsigned turns = 0;
+    struct locker l = {.m = &m, .deadline = VALET_FOREVER, .turns = &turns};
+    lock(&m);
+    start_queued(&l);
+    test_sleep(2 * MS);
+    CHECK(!atomic_load(&l.returned));
+    valet_mutex_unlock(&m);
+    join(&l, VALET_OK);
+    CHECK_EQ(turns, 1);
+    check_free(&m);
+}
+
+static void test_threads_are_woken_in_the_order_in_which_they_came(void)
+{
+    for (int fair = 0; fair < 2; fair++) {
+        struct valet_mutex m = VALET_MUTEX_INIT;
+        unsigned turns = 0;
+        struct locker l[3];
+        lock(&m);
+        for (unsigned i = 0; i < 3; i++) {
+            l[i] = (struct locker){.m = &m, .deadline = VALET_FOREVER, .turns = &turns};
+            start_queued(&l[i]);
+        }
+        (fair ? valet_mutex_unlock_fair : valet_mutex_unlock)(&m);
+        for (unsigned i = 0; i < 3; i++) {
+            join(&l[i], VALET_OK);
+            CHECK_EQ(l[i].turn, i + 1);
+        }
+        check_free(&m);
+    }
+}
+
+/* Whoever of three gives up, newest, oldest or the one between, the others are woken in order. */
+static void test_a_deadline_leaves_the_rest_of_the_queue_alone(void)
+{
+    if (valet_now() == 0)
+        return;
+    for (unsigned leaves = 0; leaves < 8; leaves++) { /* a set */
+        struct valet_mutex m = VALET_MUTEX_INIT;
+        unsigned turns = 0, expected = 0;
+        struct locker l[3];
+        lock(&m);
+        for (unsigned i = 0; i < 3; i++) {
+            l[i] = (struct locker){.m = &m, .deadline = VALET_FOREVER, .turns = &turns};
+            if (leaves & 1u << i)
+                l[i].deadline = valet_now() + 30 * MS;
+            start_queued(&l[i]);
+        }
+        for (unsigned i = 0; i < 3; i++)
+            if (leaves & 1u << i)
+                join(&l[i], VALET_TIMEDOUT);
+        valet_mutex_unlock(&m);
+        for (unsigned i = 0; i < 3; i++) {
+            if (leaves & 1u << i)
+                continue;
+            join(&l[i], VALET_OK);
+            CHECK_EQ(l[i].turn, ++expected);
+        }
+        check_free(&m);
+    }
+}
+
+static void test_unlock_fair_hands_the_mutex_over(void)
+{
+    struct valet_mutex m = VALET_MUTEX_INIT;
+    unsigned rounds = test_many(200, 20);
+    for (unsigned i = 0; i < rounds; i++) {
+        unsigned turns = 0;
+        struct locker l = {.m = &m, .deadline = VALET_FOREVER, .turns = &turns};
+        lock(&m);
+        start_queued(&l);
+        valet_mutex_unlock_fair(&m);
+        if (valet_mutex_try_lock(&m)) {
+            CHECK_EQ(turns, 1); /* only after the other one has had it */
+            valet_mutex_unlock(&m);
+        }
+        join(&l, VALET_OK);
+    }
+    check_free(&m);
+}
+
+/* Two that take it whenever it is free, each until the one that was woken has lost and sleeps
+ * again: after four losses it is handed over, and before those that came later. */
+static struct {
+    struct valet_mutex m;
+    unsigned turns, losses; /* guarded */
+    atomic_bool over;
+} contest;
+
+static void barge(void *unused)
+{
+    (void)unused;
+    while (!atomic_load(&contest.over)) {
+        if (!valet_mutex_try_lock(&contest.m)) {
+            test_yield();
+            continue;
+        }
+        if (contest.turns == 0 && (word_of(&contest.m) & WAKING)) {
+            while (word_of(&contest.m) & WAKING)
+                test_yield();
+            CHECK(++contest.losses <= 4);
+        }
+        if (contest.turns == 2)
+            atomic_store(&contest.over, true);
+        valet_mutex_unlock(&contest.m);
+    }
+}
+
+static void test_who_has_lost_four_times_is_handed_the_mutex(void)
+{
+    unsigned tries = 0;
+    do {
+        CHECK(tries++ < 1000);
+        struct locker first = {.m = &contest.m, .deadline = VALET_FOREVER, .turns = &contest.turns};
+        struct locker later = first;
+        contest.turns = contest.losses = 0;
+        atomic_store(&contest.over, false);
+        lock(&contest.m);
+        start_queued(&first);
+        start_queued(&later);
+        struct test_thread *t = test_start(barge, NULL);
+        valet_mutex_unlock(&contest.m);
+        barge(NULL);
+        test_join(t);
+        join(&first, VALET_OK);
+        join(&later, VALET_OK);
+        CHECK_EQ(first.turn, 1);
+        check_free(&contest.m);
+    } while (contest.losses < 4);
+    test_report("tries until one has lost four times", tries, "");
+}
+
+/* ---- many threads ---------------------------------------------------------------------------- */
+
+static struct crowd {
+    struct valet_mutex m;
+    unsigned long count; /* guarded */
+    unsigned rounds;
+    atomic_ulong got, late;
+    atomic_bool inside;
+} crowd;
+
+static void enter_and_leave(bool fair)
+{
+    CHECK(!atomic_exchange_explicit(&crowd.inside, true, memory_order_relaxed));
+    crowd.count++;
+    atomic_store_explicit(&crowd.inside, false, memory_order_relaxed);
+    (fair ? valet_mutex_unlock_fair : valet_mutex_unlock)(&crowd.m);
+}
+
+static void run_crowd(void *argument)
+{
+    uint32_t random = (uint32_t)(uintptr_t)argument;
+    uint64_t end = test_end(S / 2);
+    bool clock = valet_now() != 0;
+    unsigned long got = 0, late = 0;
+    for (unsigned i = 0; i < crowd.rounds && test_before(end); i++) {
+        uint32_t r = test_random(&random);
+        int result = VALET_OK;
+        if (r % 8 == 0)
+            result = valet_mutex_try_lock(&crowd.m) ? VALET_OK : VALET_TIMEDOUT;
+        else if (r % 8 < 5 && clock)
+            result = valet_mutex_lock_for(&crowd.m, r / 8 % 20 * US + 1);
+        else
+            lock(&crowd.m);
+        if (result != VALET_OK) {
+            CHECK_EQ(result, VALET_TIMEDOUT);
+            late++;
+            continue;
+        }
+        got++;
+        if (r >> 16 & 1)
+            for (unsigned k = r >> 24; k != 0; k--)
+                __asm__ volatile("");
+        if ((r >> 17 & 63) == 0)
+            test_yield(); /* another one comes while it is held */
+        enter_and_leave((r >> 23 & 15) == 0);
+    }
+    atomic_fetch_add(&crowd.got, got);
+    atomic_fetch_add(&crowd.late, late);
+}
+
+static void test_a_crowd_with_deadlines(void)
+{
+    struct test_thread *t[16];
+    unsigned threads = test_least(test_threads_max(), 16);
+    atomic_store(&crowd.got, 0);
+    atomic_store(&crowd.late, 0);
+    crowd.count = 0;
+    crowd.rounds = test_many(20000, 3000);
+    for (unsigned i = 0; i < threads; i++)
+        t[i] = test_start(run_crowd, (void *)(uintptr_t)(i + 1));
+    for (unsigned i = 0; i < threads; i++)
+        test_join(t[i]);
+    CHECK_EQ((long long)crowd.count, (long long)atomic_load(&crowd.got));
+    test_report("taken", atomic_load(&crowd.got), "times");
+    test_report("given up", atomic_load(&crowd.late), "times");
+    check_free(&crowd.m);
+}
+
+/* ---- memory that is freed -------------------------------------------------------------------- */
+
+struct shared {
+    struct valet_mutex m;
+    unsigned users; /* guarded */
+    atomic_uint ready;
+};
+
+/* Whoever gives it up last frees it, while the others may still be in their unlock. */
+static void run_user(void *argument)
+{
+    struct shared *s = argument;
+    atomic_fetch_add(&s->ready, 1);
+    while (atomic_load(&s->ready) != 3)
+        test_yield();
+    lock(&s->m);
+    bool last = --s->users == 0;
+    valet_mutex_unlock(&s->m);
+    if (last)
+        test_unmap(s);
+}
+
+static void test_who_gets_it_last_may_free_it(void)
+{
+    unsigned rounds = test_many(1000, 12);
+    uint64_t end = test_end(S);
+    for (unsigned i = 0; i < rounds && test_before(end); i++) {
+        struct shared *s = test_map();
+        struct test_thread *t[2];
+        s->users = 3;
+        for (unsigned k = 0; k < 2; k++)
+            t[k] = test_start(run_user, s);
+        run_user(s);
+        for (unsigned k = 0; k < 2; k++)
+            test_join(t[k]);
+    }
+}
+
+/* ---- handlers -------------------------------------------------------------------------------- */
+
+static struct {
+    struct valet_mutex m;
+    unsigned long count; /* guarded */
+    atomic_ulong handled;
+    atomic_bool done;
+} interrupted;
+
+/* What a handler may do anywhere: take the mutex if it is free; and give it up, where unpark may be
+ * called from one. The thread that it interrupts may be in the middle of any call. */
+static void try_in_handler(void *unused)
+{
+    (void)unused;
+    if (!valet_mutex_try_lock(&interrupted.m))
+        return;
+    interrupted.count++;
+    atomic_fetch_add(&interrupted.handled, 1);
+    valet_mutex_unlock(&interrupted.m);
+}
+
+static void run_interrupted(void *argument)
+{
+    unsigned long *mine = argument;
+    while (!atomic_load(&interrupted.done)) {
+        int r = valet_mutex_lock_for(&interrupted.m, 5 * US);
+        if (r != VALET_OK)
+            continue;
+        interrupted.count++;
+        ++*mine;
+        valet_mutex_unlock(&interrupted.m);
+    }
+}
+
+static void test_try_lock_in_a_handler(void)
+{
+    if (!test_has_handlers() || valet_now() == 0)
+        return;
+    static unsigned long mine[2];
+    struct test_thread *t[2];
+    unsigned rounds = test_many(2000, 200);
+    uint64_t end = test_end(S / 2);
+    for (unsigned i = 0; i < 2; i++)
+        t[i] = test_start(run_interrupted, &mine[i]);
+    for (unsigned i = 0; i < rounds && test_before(end); i++) {
+        test_interrupt(t[i % 2], try_in_handler, NULL);
+        test_sleep(20 * US);
+    }
+    atomic_store(&interrupted.done, true);
+    for (unsigned i = 0; i < 2; i++)
+        test_join(t[i]);
+    CHECK_EQ((long long)interrupted.count,
+             (long long)(mine[0] + mine[1] + atomic_load(&interrupted.handled)));
+    check_free(&interrupted.m);
+}
+
+TEST_PROGRAM(TEST(test_all_zero_is_a_mutex_that_is_free), TEST(test_a_free_mutex_beats_a_deadline),
+             TEST(test_a_deadline_ends_a_wait_and_not_early), TEST(test_a_locked_mutex_blocks),
+             TEST(test_threads_are_woken_in_the_order_in_which_they_came),
+             TEST(test_a_deadline_leaves_the_rest_of_the_queue_alone),
+             TEST(test_unlock_fair_hands_the_mutex_over),
+             TEST(test_who_has_lost_four_times_is_handed_the_mutex),
+             TEST(test_a_crowd_with_deadlines), TEST(test_who_gets_it_last_may_free_it),
+             TEST(test_try_lock_in_a_handler));
