@@ -2,7 +2,7 @@
 /* One call for assert.sh: of memory that is no object of the library, or of one that is. */
 #include <string.h>
 
-#include "valet.h"
+#include "valet_locks.h"
 
 #define MS UINT64_C(1000000)
 
@@ -10,6 +10,7 @@ int main(int argc, char **argv)
 {
     struct valet_parker p = {0};
     struct valet_waiters w = {0};
+    struct valet_mutex m = VALET_MUTEX_INIT;
     uint32_t word = 0;
     const char *what = argc == 2 ? argv[1] : "";
     if (strcmp(what, "park_a_stranger") == 0) {
@@ -35,10 +36,17 @@ int main(int argc, char **argv)
         valet_store_and_delegate(&w, 1);
         return 0;
     }
+    if (strcmp(what, "unlock_what_is_free") == 0) {
+        valet_mutex_unlock(&m);
+        return 0;
+    }
     if (strcmp(what, "time_out") == 0) {
         /* all that may be asserted on a way in, through and out */
         uint64_t soon = valet_now() + MS;
         valet_unpark(&p);
+        if (valet_mutex_lock(&m) != VALET_OK || valet_mutex_lock_until(&m, soon) != VALET_TIMEDOUT)
+            return 1;
+        valet_mutex_unlock_fair(&m);
         return valet_park(&p) != VALET_OK || valet_park_until(&p, soon) != VALET_TIMEDOUT ||
                valet_compare_and_wait_until(&w, 0, soon) != VALET_TIMEDOUT ||
                valet_futex_wait(&word, 0, soon) != VALET_TIMEDOUT ||

@@ -84,7 +84,7 @@ def files_for(cpu):
     """The sources with atomic operations that this CPU can have; and headers of sys/ with orders, of which the first
     source that includes one stands for all."""
     found, headers = [], []
-    for file in sorted(glob.glob("core/*.c") + glob.glob("sys/*.c")):
+    for file in sorted(glob.glob("core/*.c") + glob.glob("core/locks/*.c") + glob.glob("sys/*.c")):
         if cpu not in CPUS.get(file, rules.READ):
             continue
         text = Path(file).read_text(encoding="utf-8")
@@ -165,7 +165,8 @@ def add_groups(groups, cpu, level, linked, suffix=""):
                  input="".join(f"{a - begins:#x}\n" for a, _, _ in events))
     for (_, function, event), line in zip(events, answer.splitlines(), strict=True):
         first, *callers = json.loads(line)["Symbol"]
-        file = "/".join(first["FileName"].split("/")[-2:])
+        path = first["FileName"].split("/")
+        file = "/".join(path[-3:] if path[-2:-1] == ["locks"] else path[-2:])
         chain = (function, *((c["FunctionName"], c["Line"], c["Column"]) for c in callers))
         groups[file, first["Line"], first["Column"]][chain].append(event)
 

@@ -2,13 +2,21 @@
 /* Programs whose size and instructions figures.sh counts. PAIR: unpark and park; UNPARK:
  * unpark only; WAIT: for a state that is there; SET: a state that nobody waits for; NOTHING: the
  * loop alone. ROUNDS times, and as often again for each argument. */
-#include "valet.h"
+#include "valet_locks.h"
 
 /* Not static: a compiler that can see nobody else would do without. */
 struct valet_parker parker;
 struct valet_waiters waiters;
+struct valet_mutex mutex;
 
-#ifdef SIZE
+#ifdef SIZE_OF_MUTEX
+void start(void);
+void start(void)
+{
+    (void)!valet_mutex_lock(&mutex);
+    valet_mutex_unlock(&mutex);
+}
+#elif defined SIZE
 void start(void);
 void start(void)
 {

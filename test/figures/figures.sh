@@ -31,6 +31,13 @@ freestanding() {
         -fno-asynchronous-unwind-tables -I. -Iinclude
 }
 
+# functions_of PROGRAM: the sum of their sizes
+functions_of() {
+    llvm-nm -S --defined-only "$1" |
+        awk '$3 ~ /[tT]/ && $4 != "start" {print $2}' | while read -r hex; do echo $((0x$hex)); done |
+        awk '{sum += $1} END {print sum}'
+}
+
 # parker CPU COMPILER LEVEL BOUND [spin]: function sizes of a program that parks and unparks, whether it
 # polls (-Dspin=) or not
 parker() {
@@ -41,10 +48,19 @@ parker() {
     done
     freestanding compile "$1" "$2" "$3" -DSIZE -c test/figures/figures.c -o "$out/start.o" || return
     ld.lld --gc-sections -e start "$out"/*.o -o "$out/program" || return
-    size=$(llvm-nm -S --defined-only "$out/program" |
-        awk '$3 ~ /[tT]/ && $4 != "start" {print $2}' | while read -r hex; do echo $((0x$hex)); done |
-        awk '{sum += $1} END {print sum}')
-    bound "code of one parker, $1, $2 $3${5:+, that polls}" "$size" "$4"
+    bound "code of one parker, $1, $2 $3${5:+, that polls}" "$(functions_of "$out/program")" "$4"
+}
+
+# mutex CPU COMPILER LEVEL BOUND: function sizes of lock and unlock, beside the parker's
+mutex() {
+    out=$dir/mutex-$1-$2$3
+    mkdir -p "$out"
+    for file in core/locks/*.c; do
+        freestanding compile "$1" "$2" "$3" -c "$file" -o "$out/$(basename "$file" .c).o" || return
+    done
+    freestanding compile "$1" "$2" "$3" -DSIZE_OF_MUTEX -c test/figures/figures.c -o "$out/start.o" || return
+    ld.lld --gc-sections --unresolved-symbols=ignore-all -e start "$out"/*.o -o "$out/program" || return
+    bound "code of a mutex beside its parker, $1, $2 $3" "$(functions_of "$out/program")" "$4"
 }
 
 parker x86_64 gcc -Os 320
@@ -71,6 +87,12 @@ parker riscv64 gcc -Os 640 spin
 parker riscv64 gcc -O2 640 spin
 parker riscv64 clang -Os 640 spin
 parker riscv64 clang -O2 640 spin
+mutex x86_64 gcc -Os 1024
+mutex x86_64 clang -Os 1152
+mutex aarch64 gcc -Os 1280
+mutex aarch64 clang -Os 1472
+mutex riscv64 gcc -Os 1024
+mutex riscv64 clang -Os 1024
 
 # stack OPTION FILE...: bytes of the deepest chain, by the compiler's own account. The public function,
 # park_slow and the backend's wait are one chain, and each call is a return address more. A park counts refusals
@@ -84,12 +106,14 @@ stack() {
     done
     cat "$dir"/su-*.su | awk '
         $1 ~ /:(valet_park|poll_then_park|park_slow|sleep_once|valet_sys_futex_wait)$/ {sum += $2; calls++}
+        $1 ~ /:(valet_mutex_lock|valet_queue_lock)$/ {sum += $2; calls++}
         END {print sum + 8 * calls}'
     rm -f "$dir"/su-*
 }
 bound 'stack of a parked thread, x86_64, futex kind' "$(stack '' core/park_futex.c sys/linux.c)" 96
 bound '... that polls' "$(stack -DVALET_SPIN=1 core/park_futex.c sys/linux.c)" 112
 bound '... without a red zone' "$(stack -mno-red-zone core/park_futex.c sys/linux.c)" 112
+bound '... in a mutex' "$(stack -DVALET_SPIN=1 core/locks/mutex.c core/locks/queue.c core/park_futex.c sys/linux.c)" 320
 bound '... sema kind, without the system'"'"'s own' "$(stack '' core/park_sema.c)" 384
 
 # emulated_instructions_of_a_round CPU PROGRAM: qemu writes a line for each, and now and then one twice. One

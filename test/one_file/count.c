@@ -5,6 +5,7 @@
 
 /* Not static: a compiler that can see nobody else would do without. */
 struct valet_parker parker;
+struct valet_mutex mutex;
 
 int main(int argc, char **argv)
 {
@@ -16,6 +17,11 @@ int main(int argc, char **argv)
 #ifdef PAIR
         if (valet_park(&parker) != VALET_OK)
             return 1;
+#endif
+#ifdef MUTEX
+        if (valet_mutex_lock(&mutex) != VALET_OK)
+            return 1;
+        valet_mutex_unlock(&mutex);
 #endif
         __asm__ volatile("" ::: "memory");
     }

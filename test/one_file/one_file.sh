@@ -25,6 +25,7 @@ write() {
 
 try 'meson compile amalgamation' meson compile -C "$build" amalgamation
 try 'valet.h lies beside it' cmp include/valet.h "$build/core/valet.h"
+try '... and valet_locks.h' cmp include/valet_locks.h "$build/core/valet_locks.h"
 fresh() {
     SPIN=1 write linux futex linux.c x86_64,aarch64,riscv64,x86,arm,riscv32,ppc64,s390x,wasm32,generic . &&
         cmp "$dir/linux/valet_config.h" "$build/core/valet_config.h" &&
@@ -172,6 +173,9 @@ for row in gcc:7:11 clang:7:9; do
     bound "$cc -O2, one translation unit: instructions of unpark" $(($(instructions "$cc" UNPARK) - loop)) \
         "${bounds%:*}"
     bound "... of unpark and park with a token" $(($(instructions "$cc" PAIR) - loop)) "${bounds#*:}"
+    bound '... of lock and unlock of a mutex' $(($(instructions "$cc" MUTEX) - loop)) 10
+    atomic=$(objdump -d --no-show-raw-insn "$dir/run" | sed -n '/<main>:/,/^$/p' | grep -c 'lock cmpxchg')
+    bound '... of these, atomic' "$atomic" 2
 done
 
 # The test itself.

@@ -17,22 +17,26 @@
 #define VALET_STATIC
 #include "valet.c"
 
-enum { EMPTY, PARKED, STATE, LOCK, WAITERS, BUCKET_BITS };
+enum { EMPTY, PARKED, STATE, LOCK, WAITERS, BUCKET_BITS, WAKING };
 struct node {
     struct timespec at;
 };
 struct bucket {
     struct node node;
 };
-int user(struct valet_parker *p, struct valet_waiters *w, struct node *os_sema);
+int user(struct valet_parker *p, struct valet_waiters *w, struct node *os_sema,
+         struct valet_mutex *m);
 
 static unsigned word_of(const struct node *table)
 {
     return table->at.tv_sec != EMPTY;
 }
 
-int user(struct valet_parker *p, struct valet_waiters *w, struct node *os_sema)
+int user(struct valet_parker *p, struct valet_waiters *w, struct node *os_sema,
+         struct valet_mutex *m)
 {
+    if (valet_mutex_lock(m) == VALET_OK)
+        valet_mutex_unlock(m);
     valet_unpark(p);
     valet_store_and_wake(w, word_of(os_sema));
     return valet_park(p) + valet_compare_and_wait(w, 0);

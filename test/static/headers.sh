@@ -14,14 +14,14 @@ compiles() {
         "$@" -Wall -Wextra -Wpedantic -Werror -I. -Iinclude -fsyntax-only -
 }
 
-for header in valet.h valet_sys.h; do
+for header in valet.h valet_locks.h valet_sys.h; do
     try "$header, gcc, C11" compiles "$header" gcc -std=c11 -x c
     try "$header, clang, C11" compiles "$header" clang -std=c11 -x c
     try "$header, g++, C++17" compiles "$header" g++ -std=c++17 -x c++
     try "$header, clang++, C++17" compiles "$header" clang++ -std=c++17 -x c++
 done
 
-for header in core/*.h sys/*.h arch/arch.h; do
+for header in core/*.h core/locks/*.h sys/*.h arch/arch.h; do
     try "$header, gcc" compiles "$header" gcc -std=c11 -ffreestanding -x c
     try "$header, clang" compiles "$header" clang -std=c11 -ffreestanding -x c
 done
