@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0 */
 /*
- * picolibc's retargetable locks: the ten functions and the variable of its <sys/lock.h>. Linked
- * before libc.a, they take the place of the empty ones in there.
+ * picolibc's retargetable locks: the ten functions and the variable of its <sys/lock.h> (eight of
+ * them in 1.8.10). Linked before libc.a, they take the place of the empty ones in there.
  *
  *   bits  name   meaning                    changed by
  *   0     HELD   a CPU has the lock         the CPU that acquires or releases it
