@@ -123,7 +123,7 @@ caught() {
         return
     }
     limit=200
-    [ "$6" != hangs ] || limit=12
+    [ "$6" != hangs ] || limit=6
     # shellcheck disable=SC2086 # a list of words
     VALET_WINE_LIMIT=$limit sh "$run" "$planted/test.exe" $5 >"$planted/said" 2>&1
     status=$?
