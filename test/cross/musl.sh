@@ -26,7 +26,8 @@ build() {
     link=$(mktemp -d) && ln -s "$dir" "$link/musl" && sh test/cross/musl_source.sh "$new" && cd "$new" &&
         CC="$cpu-linux-gnu-gcc" CROSS_COMPILE="$cpu-linux-gnu-" ./configure --target="$cpu-linux-musl" \
             --prefix="$link/musl" --syslibdir="$link/musl/lib" --disable-shared --enable-wrapper=no &&
-        make -s -j2 "SRC_DIRS=$(find ./src -maxdepth 1 | grep -vxE "./src/($none)" | xargs) ./src/malloc/mallocng ./crt" "$what"
+        sources=$(find ./src -maxdepth 1 | grep -vxE "./src/($none)" | xargs) &&
+        make -s -j2 "SRC_DIRS=$sources ./src/malloc/mallocng ./crt" "$what"
     status=$?
     rm -rf "$link"
     return $status

@@ -3,9 +3,9 @@
 """Usage: run.py [--table FILE] [--log DIRECTORY] [--lanes N] quick|normal|deep [WORD...]
 
 Run the steps of a table (test/lib/steps) that belong to this strength, or those of them whose name contains a
-WORD, and what they come after. Two at a time, and one that mostly waits; longest first. A line says when a step starts and one when it
-ends, with its count and its seconds by the clock and of CPU; the end of what a failed step said follows at
-once. The last line is the sum of the counts.
+WORD, and what they come after. Two at a time, and one that mostly waits; longest first. A line says when a step
+starts and one when it ends, with its count and its seconds by the clock and of CPU; the end of what a failed step
+said follows at once. The last line is the sum of the counts.
 
 Each step runs in a session of its own, below a keeper to which everything falls that it has started: the keeper
 ends all of it when the step has ended, is out of time or is interrupted, so nothing outlives a run.

@@ -221,7 +221,7 @@ int main(void)
     puts("streams");
     stream = fdopen(SINK, "w");
     CHECK(stream != NULL);
-    /* picolibc 1.8.10 makes the lock of a buffer at its first use, and two CPUs would make one each. */
+    /* picolibc 1.8.10 makes a buffer's lock at its first use, and two CPUs would make one each. */
     CHECK(fflush(stream) == 0);
     __lock_init(serial);
     board_run(use_streams);
