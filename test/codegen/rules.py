@@ -6,7 +6,9 @@ Sources: C/C++11 mappings to processors (Sevcik, Sewell: www.cl.cam.ac.uk/~pes20
 for x86 and ARMv8; Arm ARM (DDI 0487) C6.2 for LDAR, LDAPR, STLR, LDAXR, STLXR, CAS, SWP;
 riscv-non-isa/riscv-elf-psabi-doc riscv-atomic.adoc for RISC-V, and riscv/riscv-isa-manual, "A"
 extension: LR.rl and SC.aq give no order; WebAssembly/threads: every atomic access is sequentially
-consistent.
+consistent; the same mappings for ARMv7 and POWER, whose loads, stores and exclusives have no order: the
+barriers beside them give it; z/Architecture Principles of Operation chapter 5, "Storage-Operand
+Consistency": as x86, all but a store before a load.
 """
 import re
 from dataclasses import dataclass
@@ -73,6 +75,51 @@ def riscv64(name, operands, level):
     return None
 
 
+def arm(name, operands, level):
+    name = re.sub(r"(eq|ne|cs|cc|hs|lo|hi|ls|ge|lt|gt|le|mi|pl)?(\.[nw])?$", "", name)
+    if name in ("dmb", "dsb"):
+        return Event("fence", operands in ("ish", "sy"), operands in ("ish", "sy"))  # ishst is less than a release
+    if name in ("ldrex", "ldaex"):
+        return Event("ll", acquire=name == "ldaex")
+    if name in ("strex", "stlex"):
+        return Event("sc", release=name == "stlex")
+    if name in ("lda", "stl"):
+        return Event("load", acquire=True) if name == "lda" else Event("store", release=True)
+    if re.match(r"(ld|st)r", name) and not stack(operands, ["sp", "pc"]):
+        return Event("load" if name.startswith("ld") else "store")
+    return None
+
+
+def ppc64(name, operands, level):
+    if name in ("sync", "hwsync", "lwsync"):
+        return Event("fence", True, True)
+    if name == "isync":
+        return Event("fence", True, False)  # behind the branch on what was loaded
+    if name in ("lwarx", "ldarx"):
+        return Event("ll")
+    if name in ("stwcx.", "stdcx."):
+        return Event("sc")
+    if re.fullmatch(r"(l[bhwd][az]?u?x?|st[bhwd]u?x?)", name) and not stack(operands, ["1"]):
+        return Event("load" if name.startswith("l") else "store")
+    return None
+
+
+def s390x(name, operands, level):
+    """Every plain access is an acquire or a release already, and a compare and swap is both."""
+    if name == "bcr":
+        return Event("fence", True, True)
+    if re.fullmatch(r"cs[yg]?|csst|la(a|al|n|o|x)g?", name):
+        return Event("rmw", True, True)
+    if not re.search(r"\(%r\d+\)|\(%r\d+,%r\d+\)", operands) or name.startswith("la") or \
+            re.search(r"[(,]%r15\)", operands):
+        return None
+    if re.fullmatch(r"(as|ags|als|algs)i|[nox]iy?", name):
+        return Event("torn")
+    if re.match(r"(st|mv)", name):
+        return Event("store", release=True)
+    return Event("load", acquire=True) if re.match(r"(l|c|tm|icm)", name) else None
+
+
 def x86_64(name, operands, level):
     """Every plain access is an acquire or a release already, and every locked one is both."""
     memory = "(" in operands and not name.startswith(("lea", "nop")) and "%cs:" not in operands
@@ -86,7 +133,7 @@ def x86_64(name, operands, level):
         return Event("rmw", True, True)
     if re.match(r"(cmpxchg|xadd)", name):
         return Event("rmw", False, False)  # without lock: not even atomic
-    if stack(operands, ["rsp"] + (["rbp"] if level == "-O0" else [])):
+    if stack(operands, ["rsp", "esp"] + (["rbp"] if level == "-O0" else [])):
         return None
     if operands.endswith(")") and not name.startswith(("cmp", "test")):
         # more than a move would be two accesses, neither of them locked
@@ -100,7 +147,8 @@ def wasm32(name, operands, level):
     return m and (Event(m.group(2), True, True) if m.group(1) else Event("plain"))
 
 
-READ = {"aarch64": aarch64, "riscv64": riscv64, "x86_64": x86_64, "wasm32": wasm32}
+READ = {"aarch64": aarch64, "arm": arm, "ppc64": ppc64, "riscv32": riscv64, "riscv64": riscv64, "s390x": s390x,
+        "wasm32": wasm32, "x86": x86_64, "x86_64": x86_64}
 ACCESS = {"load": ("load", "rmw"), "store": ("store", "rmw"), "exchange": ("rmw", "ll", "sc"),
           "cas": ("rmw", "ll", "sc"), "fetch": ("rmw", "ll", "sc")}
 
