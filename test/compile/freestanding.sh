@@ -29,6 +29,7 @@ compile() {
     gcc-x86_64) set -- gcc "$@" ;;
     gcc-arm) set -- arm-linux-gnueabi-gcc "$@" ;;
     gcc-riscv32) set -- riscv64-linux-gnu-gcc "$@" ;;
+    gcc-i386) set -- i686-linux-gnu-gcc "$@" ;;
     clang-arm) set -- clang --target=arm-linux-gnueabi "$@" ;;
     gcc-*) set -- "$on-linux-gnu-gcc" "$@" ;;
     clang-*) set -- clang "--target=$on-linux-gnu" "$@" ;;
@@ -37,13 +38,19 @@ compile() {
         -fPIC -fvisibility=hidden -ffunction-sections -fdata-sections
 }
 
-linker() {
-    case $1 in
-    x86_64) echo elf_x86_64 ;;
-    aarch64) echo aarch64linux ;;
-    riscv64) echo elf64lriscv ;;
-    riscv32) echo elf32lriscv ;;
-    arm) echo armelf_linux_eabi ;;
+# link CPU ARGUMENT... LLD has no s390x before 18.
+link() {
+    of=$1
+    shift
+    case $of in
+    x86_64) ld.lld -m elf_x86_64 "$@" ;;
+    aarch64) ld.lld -m aarch64linux "$@" ;;
+    riscv64) ld.lld -m elf64lriscv "$@" ;;
+    riscv32) ld.lld -m elf32lriscv "$@" ;;
+    arm) ld.lld -m armelf_linux_eabi "$@" ;;
+    i386) ld.lld -m elf_i386 "$@" ;;
+    powerpc64le) ld.lld -m elf64lppc "$@" ;;
+    s390x) s390x-linux-gnu-ld "$@" ;;
     esac
 }
 
@@ -66,15 +73,16 @@ contract() {
 
 # holds FILE SYSTEM: the properties of one relocatable file with everything in it
 holds() {
-    # (the linker itself defines the global offset table, of which 32-bit Arm has to ask where it is)
-    undefined=$(llvm-nm -u "$1" | awk '$2 != "_GLOBAL_OFFSET_TABLE_" {print $2}' | sort | tr '\n' ' ' | sed 's/ $//')
+    # What a linker itself defines: where the table of addresses is; on POWER, functions that save registers.
+    linkers='^(_GLOBAL_OFFSET_TABLE_|\.TOC\.|_(save|rest)(gpr0|gpr1|fpr)_[0-9]+)$'
+    undefined=$(llvm-nm -u "$1" | awk '{print $2}' | grep -vE "$linkers" | sort | tr '\n' ' ' | sed 's/ $//')
     [ "$undefined" = "$(contract "$2")" ] || {
         echo "undefined: '$undefined', not '$(contract "$2")'"
         return 1
     }
-    # alloc sections that are writable, thread-local or run at start
+    # alloc sections that are writable, thread-local or run at start; .toc is POWER's table of addresses
     extra=$(llvm-readelf -SW "$1" | awk '$0 ~ / (WA|WAT|AWT) / {print $0}' | sed 's/^ *\[ *[0-9]*\] //' |
-        awk '$5 != "000000" {print $1}' | grep -v -x "$3" | tr '\n' ' ')
+        awk '$5 != "000000" {print $1}' | grep -v -x -e "$3" -e .toc | tr '\n' ' ')
     [ -z "$extra" ] || {
         echo "writable sections: $extra"
         return 1
@@ -90,15 +98,15 @@ check_one() {
         set -- "$@" "../../../$source"
     done
     (cd "$out" && compile "$cpu" "$cc" "$variant" "$level" -I../../.. -I../../../include -c "$@") || return 1
-    ld.lld -m "$(linker "$cpu")" -r "$out"/*.o -o "$out/all" || return 1
+    link "$cpu" -r "$out"/*.o -o "$out/all" || return 1
     table=none
     [ "$system" != external-sema ] || table=.bss.valet_futex_table_1
     holds "$out/all" "$system" "$table" || return 1
     # position independent: a shared object without text relocations
-    ld.lld -m "$(linker "$cpu")" -shared -z text --unresolved-symbols=ignore-all "$out"/*.o -o "$out/so" || return 1
+    link "$cpu" -shared -z text --unresolved-symbols=ignore-all "$out"/*.o -o "$out/so" || return 1
     # without the caller of the table there is no table
     rm -f "$out"/futex_*.o
-    ld.lld -m "$(linker "$cpu")" -r "$out"/*.o -o "$out/rest" || return 1
+    link "$cpu" -r "$out"/*.o -o "$out/rest" || return 1
     holds "$out/rest" "$system-rest" none
 }
 
@@ -108,14 +116,20 @@ variants() {
     aarch64-linux-*) echo plain integer lse ;;
     arm-linux-*) echo plain a32 ;;
     arm-*) echo plain a32 m ;;
-    riscv32-*) echo plain ;;
+    riscv32-* | i386-* | powerpc64le-* | s390x-*) echo plain ;;
     *) echo plain integer ;;
     esac
 }
 
-for cpu in x86_64 aarch64 riscv64 riscv32 arm; do
+for cpu in x86_64 aarch64 riscv64 riscv32 arm i386 powerpc64le s390x; do
     for cc in gcc clang; do
         for system in linux-futex bare-futex external-futex external-sema; do
+            case $cpu-$system-$cc in
+            x86_64-* | aarch64-* | riscv64-*) ;;
+            i386-bare-* | powerpc64le-bare-* | s390x-bare-* | *-external-futex-*) continue ;; # no row; in linux-futex
+            *-linux-*-gcc | *-sema-gcc) ;;
+            *) deep || continue ;;
+            esac
             for kind in $(variants $cpu $system); do
                 for level in -Os -O2 -O3; do
                     { deep && [ "$kind" = plain ]; } || [ $level = -O2 ] || continue
@@ -131,7 +145,7 @@ done
 plant() {
     printf '%s\n' "$3" >"$dir/plant.c"
     compile "$2" gcc plain -O2 -c "$dir/plant.c" -o "$dir/plant.o" || bad "planted: $1: it does not compile"
-    ld.lld -m "$(linker "$2")" -r "$dir/plant.o" "$dir/$2-gcc--O2-plain-linux-futex/all" -o "$dir/planted"
+    link "$2" -r "$dir/plant.o" "$dir/$2-gcc--O2-plain-linux-futex/all" -o "$dir/planted"
     try_not "planted: $1" holds "$dir/planted" linux-futex none
 }
 plant 'an undefined symbol' x86_64 'void memcpy_(void); void f(void); void f(void) { memcpy_(); }'

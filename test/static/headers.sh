@@ -44,12 +44,12 @@ for header in arch/*.h; do
     cpu=$(basename "$header" .h)
     case $cpu in # by the compiler's name
     arch) continue ;;
+    arm) cpu=armv7a-none-eabi ;;
     generic) cpu=mips64el ;;
     x86) cpu=i386 ;;
     esac
     for each in "$header" arch/arch.h; do
-        try "$each, clang, $cpu" compiles "$each" clang --target="$cpu-unknown-unknown" -std=c11 \
-            -ffreestanding -x c
+        try "$each, clang, $cpu" compiles "$each" clang --target="$cpu" -std=c11 -ffreestanding -x c
     done
     case $cpu in
     aarch64 | riscv64)
