@@ -184,7 +184,7 @@ parker() {
 root=$PWD
 if [ "${1-}" = sizes ]; then
     # Systems that the tests run, and so are not in the table above; an embedder's own is what core/ takes.
-    table="linux futex unknown-linux-gnu x86_64,aarch64,riscv64
+    table="linux futex unknown-linux-gnueabi x86_64,aarch64,riscv64,i386,powerpc64le,riscv32,s390x,thumbv7a
 posix sema  unknown-linux-gnu x86_64
 bare futex unknown-none-elf x86_64,aarch64,riscv64
 external_futex futex unknown-none-elf x86_64,aarch64,riscv64

@@ -36,8 +36,8 @@ for path in sys.argv[1:]:
     dump = tool("llvm-objdump", "-dr", path)
     at_address = {int(line.split()[0], 16): plain(line.split()[2]) for line in tool("llvm-nm", "-n", path).splitlines()
                   if re.match(r"[0-9a-f]+ [tT] (?!ltmp)", line)} if "<ltmp" in dump else {}
-    if re.search(r"file format \S*x86.64", dump):
-        return_address = 8
+    if match := re.search(r"file format \S*(x86.64|i386)", dump):
+        return_address = 4 if match[1] == "i386" else 8
     name = pending = None  # a call on riscv64 is two instructions, and its relocation is on the first
     for line in dump.splitlines():
         if match := NAME.match(line):
