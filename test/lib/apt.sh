@@ -1,13 +1,14 @@
 # SPDX-License-Identifier: MIT OR Apache-2.0
 # shellcheck shell=sh
-# Sourced by those who fetch packages of Debian 12, checked against its signature, without installing them.
+# Sourced by those who fetch packages of Debian, checked against its signature, without installing them.
 
-# apt_lists TYPE: in the current directory, lists of apt's own, for packages (deb) or sources (deb-src); the
-# machine's need not name them, and stay as they are. A configuration, which the environment names to apt.
+# apt_lists TYPE [SUITE]: in the current directory, lists of apt's own, for packages (deb) or sources (deb-src), of
+# Debian 12 or another; the machine's need not name them, and stay as they are. A configuration, which the environment
+# names to apt.
 apt_lists() {
     mkdir -p lists/partial cache/archives/partial
     cat >sources.list <<END_OF_LIST
-$1 [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] http://deb.debian.org/debian bookworm main
+$1 [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] http://deb.debian.org/debian ${2-bookworm} main
 END_OF_LIST
     cat >apt.conf <<END_OF_CONFIGURATION
 quiet "1";
