@@ -43,6 +43,8 @@ libc6-dev-ppc64el-cross
 libc6-dev-riscv64-cross
 libc6-dev-s390x-cross
 libclang-rt-dev
+librust-parking-lot-dev
+librust-rand-dev
 libunicorn-dev
 lld
 llvm
