@@ -3,26 +3,28 @@
  * POSIX, sema kind. The one hosted file. It is of one of two forms:
  *
  *   sem_t   where a post is one atomic step, which touches nothing that the owner may have let
- *           go of after it, and is allowed in a signal handler; and where a wait can count on the
- *           monotonic clock. That is glibc, from 2.30 on. Source: its nptl/sem_post.c as of 2019
- *           and of 2023, and the machine code of 2.41, Debian 13's (one compare-exchange; then, by
- *           address, a futex wake)
- *   mutex   ... and condition variable, elsewhere: musl has no sem_clockwait, and its sem_wait
- *           polls before it sleeps; Apple has no unnamed semaphores. A post is not one step there:
- *           a poster that is stopped inside its mutex holds up the owner, and others that post
+ *           go of after it, and is allowed in a signal handler. That is glibc, from 2.30 on, which
+ *           has sem_clockwait, and musl, from 1.2.0 on. Sources: glibc's nptl/sem_post.c as of 2019
+ *           and of 2023; musl's src/thread/sem_post.c, sem_timedwait.c, __timedwait.c as of 1.2.3
+ *           and of 1.2.5; and the machine code of all of these in Debian 12 and 13 (one
+ *           compare-exchange; then, by address, a futex wake)
+ *   mutex   ... and condition variable, elsewhere: Apple has no unnamed semaphores, and others were
+ *           not read. A post is not one step there: a poster that is stopped inside its mutex holds
+ *           up the owner, and others that post
  *
  * The mutex of the second is destroyed as soon as its owner has locked and unlocked it, while the
  * poster may still be inside its unlock. POSIX.1-2017 asks for an unlock that allows that
- * (pthread_mutex_destroy, "a mutex can be destroyed immediately after it is unlocked"). musl's
- * does, as read in 1.2.4: after the exchange it only passes the address on. Others were not read.
- * The signal comes before the unlock, so it is over by then.
+ * (pthread_mutex_destroy, "a mutex can be destroyed immediately after it is unlocked"). The signal
+ * comes before the unlock, so it is over by then.
  *
  * A thread cannot be cancelled between init and fini: its frame is in the hands of others, and no
  * wait of this library is a cancellation point, as each of the calls below is.
  *
- * The condition variable counts on CLOCK_MONOTONIC where pthread_condattr_setclock exists.
- * Elsewhere (Apple) it counts on the system's clock, which may be set: a sleep is then cut into
- * slices, and the monotonic clock alone says whether the deadline has come. Source: POSIX.1-2017
+ * A timed wait counts on CLOCK_MONOTONIC where it can: by sem_clockwait, pthread_condattr_setclock.
+ * Elsewhere it is asked for a time of the system's clock, which may be set, and the monotonic clock
+ * alone says whether the deadline has come. musl's sem_timedwait makes a span of that time at once,
+ * so it is late only if the clock is set back between two looks at it. A condition variable may
+ * count on as the clock is set: a sleep is then cut into slices. Source: POSIX.1-2017
  * pthread_cond_timedwait, pthread_condattr_setclock, pthread_setcancelstate, pthread_atfork.
  */
 #define _POSIX_C_SOURCE 200809L
@@ -36,18 +38,18 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "sys/deadline.h"
 #include "valet_sys.h"
 
+/* musl says nothing of itself. What glibc and uClibc call __REDIRECT is __REDIR in its headers. */
 #ifndef VALET_POSIX_SEM
-#if defined __GLIBC__ && (__GLIBC__ > 2 || (__GLIBC__ == 2 && __GLIBC_MINOR__ >= 30))
+#if (defined __GLIBC__ && (__GLIBC__ > 2 || (__GLIBC__ == 2 && __GLIBC_MINOR__ >= 30))) || \
+    (defined __linux__ && defined __REDIR && !defined __GLIBC__ && !defined __UCLIBC__ &&  \
+     !defined __ANDROID__)
 #define VALET_POSIX_SEM 1
 #else
 #define VALET_POSIX_SEM 0
 #endif
-#endif
-
-#if !VALET_POSIX_SEM
-#include "sys/deadline.h"
 #endif
 
 #ifndef VALET_POSIX_SETCLOCK
@@ -58,12 +60,29 @@
 #endif
 #endif
 
-#define NS 1000000000u
-#if VALET_POSIX_SETCLOCK || VALET_POSIX_SEM
-#define LONGEST_NS ((uint64_t)INT32_MAX * NS) /* 68 years, in every time_t */
+/* Does a timed wait count on CLOCK_MONOTONIC? */
+#if !VALET_POSIX_SEM
+#define MONOTONIC VALET_POSIX_SETCLOCK
+#elif defined __GLIBC__
+#define MONOTONIC 1
+/* <semaphore.h> has it for those who asked for GNU's extensions before their first header. */
+#if defined __USE_TIME64_REDIRECTS || (defined __USE_TIME_BITS64 && __TIMESIZE == 32)
+#define CLOCKWAIT "__sem_clockwait64"
 #else
-#define LONGEST_NS ((uint64_t)NS) /* how late the clock's being set back can make us */
+#define CLOCKWAIT "sem_clockwait"
 #endif
+int valet_posix_clockwait(sem_t *sem, clockid_t clock,
+                          const struct timespec *at) __asm__(CLOCKWAIT);
+#define TIMEDWAIT(sem, at) valet_posix_clockwait(sem, CLOCK_MONOTONIC, at)
+#else
+#define MONOTONIC          0
+#define TIMEDWAIT(sem, at) sem_timedwait(sem, at)
+#endif
+
+#define NS 1000000000u
+/* The longest sleep: 34 years, which a time_t of 32 bits has; or a slice, where the clock may be
+ * set meanwhile. */
+#define LONGEST_NS ((uint64_t)NS * (MONOTONIC || VALET_POSIX_SEM ? INT32_MAX / 2 : 1))
 /* Of EINVAL in a row: one now and then is no reason to give up (libuv, issue 4166). */
 #define REFUSALS 4
 
@@ -110,6 +129,16 @@ static struct timespec timespec_of(uint64_t ns)
     return (struct timespec){.tv_sec = (time_t)(ns / NS), .tv_nsec = (long)(ns % NS)};
 }
 
+/* A deadline, or what the longest sleep leaves of it, as a timed wait takes it. */
+static int moment(uint64_t deadline, struct timespec *at)
+{
+    uint64_t now = clock_ns(CLOCK_MONOTONIC), ns;
+    int status = valet_deadline_sleep(now, deadline, LONGEST_NS, &ns);
+    if (status == VALET_OK)
+        *at = timespec_of((MONOTONIC ? now : clock_ns(CLOCK_REALTIME)) + ns);
+    return status;
+}
+
 static void cancel_off(struct os_sema *sema)
 {
 #ifdef PTHREAD_CANCEL_DISABLE /* Android has no cancellation */
@@ -131,20 +160,6 @@ static void cancel_as_before(int cancel)
 
 #if VALET_POSIX_SEM
 
-#ifdef __USE_GNU
-#define CLOCKWAIT sem_clockwait
-#else
-/* <semaphore.h> has it for those who asked for GNU's extensions before their first header. */
-#if defined __USE_TIME64_REDIRECTS || (defined __USE_TIME_BITS64 && __TIMESIZE == 32)
-#define CLOCKWAIT_SYMBOL "__sem_clockwait64"
-#else
-#define CLOCKWAIT_SYMBOL "sem_clockwait"
-#endif
-#define CLOCKWAIT valet_posix_clockwait
-int valet_posix_clockwait(sem_t *sem, clockid_t clock,
-                          const struct timespec *at) __asm__(CLOCKWAIT_SYMBOL);
-#endif
-
 int valet_sys_sema_init(struct valet_sema *s)
 {
     int saved = errno;
@@ -160,28 +175,20 @@ int valet_sys_sema_init(struct valet_sema *s)
 int valet_sys_sema_wait(struct valet_sema *s, uint64_t deadline)
 {
     sem_t *sem = &os_sema(s)->sem;
-    if (deadline != VALET_FOREVER && clock_ns(CLOCK_MONOTONIC) == 0)
-        return VALET_ERR_UNSUPPORTED;
-    struct timespec at = timespec_of(deadline < LONGEST_NS ? deadline : LONGEST_NS);
+    struct timespec at;
     int saved = errno, r = VALET_OK;
-    for (int refusals = 0;;) {
-        if ((deadline == VALET_FOREVER ? sem_wait(sem) : CLOCKWAIT(sem, CLOCK_MONOTONIC, &at)) ==
-            0) {
+    for (int refusals = 0; r == VALET_OK;) {
+        if (deadline != VALET_FOREVER && (r = moment(deadline, &at)) != VALET_OK)
+            break;
+        if ((deadline == VALET_FOREVER ? sem_wait(sem) : TIMEDWAIT(sem, &at)) == 0) {
             /* acquire: pairs with POST */
             (void)atomic_load_explicit(&os_sema(s)->posted, memory_order_acquire);
             break;
         }
-        if (errno == ETIMEDOUT && deadline != VALET_FOREVER &&
-            clock_ns(CLOCK_MONOTONIC) >= deadline) {
-            r = VALET_TIMEDOUT;
-            break;
-        }
-        /* EINTR: a signal. ETIMEDOUT: early. EINVAL too often, and others: the library is broken.
-         */
-        if (errno != EINTR && errno != ETIMEDOUT && (errno != EINVAL || ++refusals == REFUSALS)) {
+        /* EINTR: a signal. ETIMEDOUT: the next look at the clock decides. EINVAL too often, and
+         * others: the library is broken. */
+        if (errno != EINTR && errno != ETIMEDOUT && (errno != EINVAL || ++refusals == REFUSALS))
             r = VALET_ERR_SYSTEM;
-            break;
-        }
     }
     errno = saved;
     return r;
@@ -243,12 +250,10 @@ static int sleep_until(struct os_sema *sema, uint64_t deadline, int *refusals)
     if (deadline == VALET_FOREVER) {
         e = pthread_cond_wait(&sema->condition, &sema->mutex);
     } else {
-        uint64_t now = clock_ns(CLOCK_MONOTONIC), ns;
-        int status = valet_deadline_sleep(now, deadline, LONGEST_NS, &ns);
+        struct timespec at;
+        int status = moment(deadline, &at);
         if (status != VALET_OK)
             return status;
-        struct timespec at =
-            timespec_of((VALET_POSIX_SETCLOCK ? now : clock_ns(CLOCK_REALTIME)) + ns);
         e = pthread_cond_timedwait(&sema->condition, &sema->mutex, &at);
         if (e == ETIMEDOUT)
             e = 0; /* the next look at the clock decides */

@@ -111,14 +111,15 @@ held() {
     esac
     case $1 in
     linux*) set -- "$2" -DVALET_TEST_STEP && kind=futex futex=1 system=linux ;;
-    posix) set -- "$2" -DVALET_TEST_STEP ;;
+    posix | posix-musl) set -- "$2" -DVALET_TEST_STEP ;;
     posix-cond-step) set -- "$2" -DVALET_POSIX_SEM=0 -DVALET_TEST_STEP ;;
     posix-cond) set -- "$2" -DVALET_POSIX_SEM=0 ;;
     *) set -- "$2" ;;
     esac
     output=$1
     shift
-    for wrapped in sem_wait sem_clockwait pthread_cond_wait pthread_cond_timedwait valet_sys_futex_wait; do
+    for wrapped in sem_wait sem_clockwait sem_timedwait pthread_cond_wait pthread_cond_timedwait \
+        valet_sys_futex_wait; do
         set -- "$@" "-Wl,--wrap=$wrapped"
     done
     # shellcheck disable=SC2086 # a command and its options
@@ -174,13 +175,19 @@ for row in posix posix-cond; do
     hold_up 'one refusal is the end' $row test_a_refusal_now_and_then sys/posix.c \
         '#define REFUSALS 4' '#define REFUSALS 1'
 done
+for row in posix-cond posix-musl; do
+    hold_up 'a time of another clock is believed' $row test_a_time_that_is_over_by_another_clock sys/posix.c \
+        'if (errno != EINTR && errno != ETIMEDOUT' \
+        'if (errno == ETIMEDOUT) r = VALET_TIMEDOUT; else if (errno != EINTR' \
+        'if (e == ETIMEDOUT) e = 0;' 'if (e == ETIMEDOUT) return VALET_TIMEDOUT;'
+done
 hold_up 'errno is left behind' posix test_a_refusal_now_and_then sys/posix.c \
     'errno = saved; return r;' '(void)saved; return r;'
 hold_up 'a wake is not one step' posix-cond-step test_a_handler_may_wake sys/posix.c \
     '#define REFUSALS 4' '#define REFUSALS 3'
 hold_up 'who is woken lets others go first' posix test_a_waker_that_computes_on sys/posix.c \
-    'break; } if (errno == ETIMEDOUT' \
-    'extern int sched_yield(void); for (int i = 0; i < 16; i++) sched_yield(); break; } if (errno == ETIMEDOUT'
+    '(void)atomic_load_explicit(&os_sema(s)->posted, memory_order_acquire); break;' \
+    'extern int sched_yield(void); for (int i = 0; i < 16; i++) sched_yield(); break;'
 
 # plant NAME SYSTEM FILE OLD NEW WHAT SCENARIO: the tracer must fail, by saying WHAT, in that scenario
 number=0

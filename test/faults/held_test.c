@@ -2,8 +2,8 @@
 /*
  * Threads that are held up where others need them: without the CPU, stopped, left behind by a fork,
  * cancelled, interrupted by a handler that wakes. On Linux, for linux and both forms of posix
- * (held.sh). Each test ends by itself, or is ended by alarm(2): it hangs. -DVALET_TEST_STEP: a wake
- * is one atomic step to the thread it wakes, so it may be stopped, or interrupted, anywhere.
+ * (faults.sh). Each test ends by itself, or is ended by alarm(2): it hangs. -DVALET_TEST_STEP: a
+ * wake is one atomic step to the thread it wakes, so it may be stopped, or interrupted, anywhere.
  *
  * Sources: sched(7), pthread_cancel(3), pthread_atfork(3), signal-safety(7).
  */
@@ -412,8 +412,8 @@ static void test_no_wait_is_a_cancellation_point(void)
 
 /* ---- refused --------------------------------------------------------------------------------- */
 
-/* The linker puts these in the place of the C library's (held.sh): every so often EINVAL. */
-static atomic_int refusals;
+/* The linker puts these in the place of the C library's (faults.sh): every so often `refusal`. */
+static atomic_int refusals, refusal;
 
 static bool refused(void)
 {
@@ -426,7 +426,17 @@ int __wrap_sem_wait(sem_t *sem)
 {
     if (!refused())
         return __real_sem_wait(sem);
-    errno = EINVAL;
+    errno = refusal;
+    return -1;
+}
+
+int __real_sem_timedwait(sem_t *sem, const struct timespec *at);
+int __wrap_sem_timedwait(sem_t *sem, const struct timespec *at);
+int __wrap_sem_timedwait(sem_t *sem, const struct timespec *at)
+{
+    if (!refused())
+        return __real_sem_timedwait(sem, at);
+    errno = refusal;
     return -1;
 }
 
@@ -440,7 +450,7 @@ int __wrap_sem_clockwait(sem_t *sem, clockid_t clock, const struct timespec *at)
 #else
     (void)sem, (void)clock, (void)at;
 #endif
-    errno = EINVAL;
+    errno = refusal;
     return -1;
 }
 
@@ -448,14 +458,14 @@ int __real_pthread_cond_wait(pthread_cond_t *c, pthread_mutex_t *m);
 int __wrap_pthread_cond_wait(pthread_cond_t *c, pthread_mutex_t *m);
 int __wrap_pthread_cond_wait(pthread_cond_t *c, pthread_mutex_t *m)
 {
-    return refused() ? EINVAL : __real_pthread_cond_wait(c, m);
+    return refused() ? refusal : __real_pthread_cond_wait(c, m);
 }
 
 int __real_pthread_cond_timedwait(pthread_cond_t *c, pthread_mutex_t *m, const struct timespec *at);
 int __wrap_pthread_cond_timedwait(pthread_cond_t *c, pthread_mutex_t *m, const struct timespec *at);
 int __wrap_pthread_cond_timedwait(pthread_cond_t *c, pthread_mutex_t *m, const struct timespec *at)
 {
-    return refused() ? EINVAL : __real_pthread_cond_timedwait(c, m, at);
+    return refused() ? refusal : __real_pthread_cond_timedwait(c, m, at);
 }
 
 /* Now and then a refusal is no reason to give up; for ever, it is an error. errno is the caller's.
@@ -463,6 +473,7 @@ int __wrap_pthread_cond_timedwait(pthread_cond_t *c, pthread_mutex_t *m, const s
 static void test_a_refusal_now_and_then(void)
 {
 #if !VALET_TEST_FUTEX_KIND
+    atomic_store(&refusal, EINVAL);
     for (int operation = PARK; operation < OPERATIONS; operation++) {
         for (int timed = 0; timed < 2; timed++) {
             parker[0].word = 0;
@@ -477,6 +488,23 @@ static void test_a_refusal_now_and_then(void)
             CHECK_EQ(errno, 4711);
             atomic_store(&refusals, 0);
         }
+    }
+#endif
+}
+
+/* The clock that the C library counts on may be set: what it calls over is over by valet_now()
+ * only. */
+static void test_a_time_that_is_over_by_another_clock(void)
+{
+#if !VALET_TEST_FUTEX_KIND
+    atomic_store(&refusal, ETIMEDOUT);
+    for (int operation = PARK; operation < OPERATIONS; operation++) {
+        parker[0].word = 0;
+        atomic_store(&refusals, 10);
+        uint64_t deadline = valet_now() + 20 * MS;
+        CHECK_EQ(sleep_on(operation, 0, deadline), VALET_TIMEDOUT);
+        CHECK(valet_now() >= deadline);
+        CHECK_EQ(atomic_load(&refusals), 0);
     }
 #endif
 }
@@ -672,4 +700,5 @@ TEST_PROGRAM(TEST(test_a_waker_of_higher_priority_goes_on),
 #endif
              TEST(test_a_child_waits_by_itself), TEST(test_a_child_calls_at_once),
              TEST(test_no_wait_is_a_cancellation_point), TEST(test_a_refusal_now_and_then),
-             TEST(test_a_crowd_with_one_deadline), TEST(test_a_waker_that_computes_on), );
+             TEST(test_a_time_that_is_over_by_another_clock), TEST(test_a_crowd_with_one_deadline),
+             TEST(test_a_waker_that_computes_on), );

@@ -82,7 +82,7 @@ case $(cppcheck --help) in
 *) level=--quiet ;;
 esac
 check() {
-    cppcheck --quiet "$level" --std=c11 --language=c --error-exitcode=1 --inline-suppr \
+    cppcheck --quiet "$level" --max-configs=24 --std=c11 --language=c --error-exitcode=1 --inline-suppr \
         --enable=warning,style,performance,portability --suppress=missingIncludeSystem \
         --suppress=unusedStructMember --suppress=constParameterPointer --include=test/static/cppcheck.h \
         -I. -Iinclude "$@"
