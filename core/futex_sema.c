@@ -9,14 +9,16 @@
  *   0     TAKEN: one thread, and no other, has the queue
  *   1     OWED: it has to wake all of the bucket, since a waker found TAKEN
  *   2     QUEUED: the queue is not empty. Without TAKEN only
- *   3-    the newest note of those who came, or want to leave, since the queue was last taken; or 0
+ *   3-    the newest note of those who came, or want to leave, since the queue was last taken;
+ *         or 0. Without TAKEN there is one at most
  *
  * Nobody waits for TAKEN, since the thread that has it may lose its CPU, or be interrupted by a
  * handler that wakes. A waiter leaves a note, by one compare-exchange, and so does one that wants
- * to leave and finds TAKEN: it then sleeps until it is posted. A waker that finds TAKEN looks a few
- * times, sets OWED and goes its way; more threads wake than had to, which every wait allows. The
- * one that has TAKEN lets go by a compare-exchange that fails as long as there is a note, or
- * something is owed.
+ * to leave and finds TAKEN: it then sleeps until it is posted. A waiter that finds a note takes the
+ * queue and reads it, so a waker has few to read, however many have come. A waker that finds TAKEN
+ * looks a few times, sets OWED and goes its way; more threads wake than had to, which every wait
+ * allows. The one that has TAKEN lets go by a compare-exchange that fails as long as there is a
+ * note, or something is owed.
  *
  * "Compare the word, then queue" is no one step here: a waiter leaves its note first and looks at
  * the word after it, while nobody waits for it. A waker has changed the word before it takes the
@@ -235,11 +237,11 @@ static void stay(struct node *n)
 }
 
 /* Out of the queue, for the reason r. r, or VALET_OK: woken before. */
-VALET_UNPROTECTED static int leave(struct bucket *b, struct node *n, bool alone, int r)
+VALET_UNPROTECTED static int leave(struct bucket *b, struct node *n, int r)
 {
     uintptr_t seen = atomic_load_explicit(&b->word, memory_order_relaxed); /* a guess for the CAS */
-    while (alone && newest(seen) == &n->comes && !(seen & TAKEN))
-        /* Nobody has read its note. */
+    while (newest(seen) == &n->comes && !(seen & TAKEN))
+        /* Nobody has read its note, and there is no other. */
         if (atomic_compare_exchange_weak_explicit(&b->word, &seen, seen & QUEUED,
                                                   memory_order_relaxed, memory_order_relaxed))
             return r;
@@ -285,14 +287,21 @@ VALET_UNPROTECTED int valet_futex_wait(uint32_t *word, uint32_t expected, uint64
     n.word = word;
     atomic_store_explicit(&n.fate, CHECKING, memory_order_relaxed);
     struct bucket *b = bucket_of(word);
-    uintptr_t seen = atomic_load_explicit(&b->word, memory_order_relaxed); /* a guess for the CAS */
+    uintptr_t seen = atomic_load_explicit(&b->word, memory_order_relaxed), next; /* a guess */
     do {
         n.comes.next = newest(seen);
-        /* release: NOTE, pairs with TAKE. acquire: pairs with NOBODY: it changed the word before */
-    } while (!atomic_compare_exchange_weak_explicit(&b->word, &seen,
-                                                    (uintptr_t)&n.comes | (seen & BITS),
-                                                    memory_order_acq_rel, memory_order_relaxed));
-    bool alone = newest(seen) == NULL;
+        bool reads = newest(seen) != NULL && !(seen & TAKEN);
+        next = reads ? TAKEN : (uintptr_t)&n.comes | (seen & BITS);
+        /* release: NOTE, pairs with TAKE. acquire: TAKE, pairs with NOTE and LET_GO; and pairs with
+         * NOBODY: it changed the word before */
+    } while (!atomic_compare_exchange_weak_explicit(&b->word, &seen, next, memory_order_acq_rel,
+                                                    memory_order_relaxed));
+    if (next == TAKEN) {
+        struct out out = {NULL, &out.first};
+        read_notes(b, newest(seen), &out);
+        append(b, &n);
+        let_go(b, &out);
+    }
     uint32_t fate = CHECKING;
     if (atomic_load_explicit((valet_word32 *)word, memory_order_relaxed) != expected)
         r = VALET_CHANGED;
@@ -302,7 +311,7 @@ VALET_UNPROTECTED int valet_futex_wait(uint32_t *word, uint32_t expected, uint64
     else
         stay(&n);
     if (r != VALET_OK)
-        r = leave(b, &n, alone, r);
+        r = leave(b, &n, r);
     valet_sys_sema_fini(&n.sema);
     return r;
 }

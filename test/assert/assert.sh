@@ -61,9 +61,9 @@ plant sema 'a parker leaves an odd address' core/park_sema.c \
 # who is alone goes out by a way of its own, which these do not have
 plant sema 'somebody takes the list away' core/waiters_sema.c 'while (oldest &&' 'while (0 &&' \
     'found |= walk(' 'seen &= ~TAKEN; found |= walk('
-plant sema 'a node is unlinked twice' core/futex_sema.c 'while (alone &&' 'while (0 &&' \
+plant sema 'a node is unlinked twice' core/futex_sema.c 'while (newest(seen) == &n' 'while (0 && newest(seen) == &n' \
     'unlink_node(b, n); let_go' 'unlink_node(b, n); unlink_node(b, n); let_go'
-plant sema 'unlinking forgets the last' core/futex_sema.c 'while (alone &&' 'while (0 &&' \
+plant sema 'unlinking forgets the last' core/futex_sema.c 'while (newest(seen) == &n' 'while (0 && newest(seen) == &n' \
     '*(n->next ? &n->next->previous : &b->last) = n->previous;' \
     'if (n->next) n->next->previous = n->previous;'
 
