@@ -36,6 +36,9 @@
  *             it is out of the queue
  *   OUT       a waker took it out of the   none: it stays for that post
  *             queue, and is going to post
+ *
+ * Nodes that came one after the other for one word are a row, and a waker steps over each row of
+ * another word as a whole: a crowd that waits for one word costs the wakers of others nothing.
  */
 #include <stdbool.h>
 #include <stddef.h>
@@ -67,6 +70,8 @@ struct node {
     struct valet_sema sema;
     struct note comes, leaves;
     struct node *next, *previous; /* in the queue, or next among those that are out of it */
+    struct node *last_of_row;     /* of the first of a row; else NULL */
+    struct node *first_of_row;    /* of the last of a row; else NULL */
     uint32_t *word;
     valet_word32 fate;
 };
@@ -146,8 +151,16 @@ static struct note *newest(uintptr_t word)
 static void append(struct bucket *b, struct node *n)
 {
     VALET_ASSERT((b->first == NULL) == (b->last == NULL));
+    struct node *before = b->last;
     n->next = NULL;
-    n->previous = b->last;
+    n->previous = before;
+    n->last_of_row = n->first_of_row = n;
+    if (before != NULL && before->word == n->word) {
+        n->last_of_row = NULL;
+        n->first_of_row = before->first_of_row;
+        n->first_of_row->last_of_row = n;
+        before->first_of_row = NULL;
+    }
     *(b->last ? &b->last->next : &b->first) = n;
     b->last = n;
 }
@@ -155,6 +168,13 @@ static void append(struct bucket *b, struct node *n)
 static void unlink_node(struct bucket *b, struct node *n)
 {
     VALET_ASSERT(*(n->previous ? &n->previous->next : &b->first) == n); /* it is there */
+    if (n->last_of_row != NULL && n->first_of_row == NULL) {
+        n->next->last_of_row = n->last_of_row;
+        n->last_of_row->first_of_row = n->next;
+    } else if (n->last_of_row == NULL && n->first_of_row != NULL) {
+        n->previous->first_of_row = n->first_of_row;
+        n->first_of_row->last_of_row = n->previous;
+    }
     *(n->previous ? &n->previous->next : &b->first) = n->next;
     *(n->next ? &n->next->previous : &b->last) = n->previous;
 }
@@ -202,8 +222,12 @@ static bool wake_node(struct bucket *b, struct node *n, struct out *out)
 static void wake_on(struct bucket *b, const uint32_t *word, uint32_t count, struct out *out)
 {
     for (struct node *n = b->first, *next; n != NULL && count != 0; n = next) {
+        if (word != NULL && n->word != word) {
+            next = n->last_of_row->next;
+            continue;
+        }
         next = n->next;
-        if ((word == NULL || n->word == word) && wake_node(b, n, out))
+        if (wake_node(b, n, out))
             count--;
     }
 }

@@ -400,6 +400,48 @@ static void test_words_do_not_disturb_each_other(void)
     }
 }
 
+/* Three on one word, of which one gives up, and behind them one on another word: it must be found,
+ * and so must the next one there. Words so far apart nearly always share a queue of
+ * core/futex_sema.c, whose hash steps by the golden ratio: 1597 is of Fibonacci's numbers. */
+static void test_who_waits_behind_a_row_of_others_is_woken(void)
+{
+    enum { APART = 1597, ROW = 3, BEHIND = ROW, LATER, AGAIN, ALL };
+    static futex words[APART + 1];
+    futex *one = &words[0], *other = &words[APART];
+    for (unsigned gone = 0; gone < ROW && valet_now() != 0 && test_threads_max() >= ALL; gone++) {
+        atomic_uint entered = 0, returned = 0;
+        struct sleeper s[ALL];
+        struct test_thread *t[ALL];
+        atomic_store(one, 0);
+        for (unsigned i = 0; i < ALL; i++) {
+            bool of_others = i == BEHIND || i == AGAIN;
+            uint64_t deadline = i == gone ? valet_now() + 15 * MS : VALET_FOREVER;
+            if (i == LATER)
+                test_join(t[gone]);
+            if (i == AGAIN) {
+                atomic_store(other, 1);
+                wake(other, 1);
+                test_join(t[BEHIND]);
+            }
+            if (of_others)
+                atomic_store(other, 0);
+            s[i] = (struct sleeper){of_others ? other : one, deadline, -1, 0, &entered, &returned};
+            t[i] = test_start(sleep_once, &s[i]);
+            test_until(&entered, i + 1);
+            test_sleep(2 * MS);
+        }
+        CHECK_EQ(s[gone].result, VALET_TIMEDOUT);
+        atomic_store(other, 1);
+        wake(other, 1);
+        test_join(t[AGAIN]);
+        atomic_store(one, 1);
+        wake(one, VALET_FUTEX_ALL);
+        for (unsigned i = 0; i <= LATER; i++)
+            if (i != gone && i != BEHIND)
+                test_join(t[i]);
+    }
+}
+
 /* A wake is not for the future: one that finds nobody is gone. */
 static void test_a_wake_is_not_kept(void)
 {
@@ -464,5 +506,6 @@ TEST_PROGRAM(TEST(test_invalid_words), TEST(test_a_word_that_is_not_as_expected_
              TEST(test_an_unmapped_word_is_an_error_and_no_fault), TEST(test_a_count_wakes_so_many),
              TEST(test_a_count_above_int32_max_is_all), TEST(test_first_in_first_out),
              TEST(test_a_timed_out_waiter_leaves_the_queue), TEST(test_a_timeout_uses_up_no_wake),
-             TEST(test_words_do_not_disturb_each_other), TEST(test_a_wake_is_not_kept),
+             TEST(test_words_do_not_disturb_each_other),
+             TEST(test_who_waits_behind_a_row_of_others_is_woken), TEST(test_a_wake_is_not_kept),
              TEST(test_a_mutex_guards_a_counter));
