@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: MIT OR Apache-2.0
 # The test programs, stress too, under valgrind's memcheck and helgrind, over a futex and over a libc.
 # Helgrind learns of atomic operations from core/valgrind.h. Then planted bugs (sanitizers/bugs):
-# each tool must report one of its kind, AddressSanitizer one in a frame that is gone. That the programs
-# pass under the compilers' sanitizers is other steps' to show.
+# each tool must report one of its kind, AddressSanitizer one in a frame that is gone, ThreadSanitizer each order of
+# sys/posix.c that is weakened. That the programs pass under the compilers' sanitizers is other steps' to show.
 set -u
 cd "$(dirname "$0")/../.." || exit 1
 . test/lib/count.sh
@@ -22,6 +22,7 @@ compile() {
     # helgrind knows no sem_clockwait: a mutex and a condition variable under posix
     helgrind) set -- gcc -include "$top/core/valgrind.h" -DVALET_POSIX_SEM=0 ;;
     # no inlining: a function with assembly in it gets no frame that can be found dead
+    thread) set -- clang -fsanitize=thread ;;
     address) set -- clang -fsanitize=address,undefined -fno-sanitize-recover=all -fno-inline ;;
     esac
     "$@" -std=gnu11 -g -O1 -w -pthread -I. -Iinclude "-I$top/test/harness" \
@@ -38,6 +39,7 @@ run() {
     address)
         ASAN_OPTIONS=detect_stack_use_after_return=1:exitcode=99 UBSAN_OPTIONS=exitcode=99 timeout -k 10 300 "$@"
         ;;
+    thread) TSAN_OPTIONS=halt_on_error=1:exitcode=99 timeout -k 10 300 "$@" ;;
     *)
         # fair: else a thread that spins keeps the one CPU that valgrind has
         timeout -k 10 300 valgrind --quiet --tool="$tool" --fair-sched=yes --error-exitcode=99 \
