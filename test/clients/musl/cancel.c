@@ -81,6 +81,33 @@ static void cancel_async(void)
     CHECK(join(&w) == PTHREAD_CANCELED);
 }
 
+#ifndef __GLIBC__ /* in which that is undefined, as in POSIX: it ends inside */
+static void *lock_asynchronously(struct worker *w)
+{
+    CHECK(pthread_setcanceltype(PTHREAD_CANCEL_ASYNCHRONOUS, NULL) == 0);
+    ready(w);
+    CHECK(pthread_mutex_lock(&mutex) == 0);
+    w->stage = 2;
+    CHECK(pthread_mutex_unlock(&mutex) == 0);
+    pthread_testcancel();
+    return w;
+}
+
+static void cancel_async_lock(void)
+{
+    struct worker w;
+    CHECK(pthread_mutex_init(&mutex, NULL) == 0);
+    CHECK(pthread_mutex_lock(&mutex) == 0);
+    start(&w, lock_asynchronously);
+    asleep(&w);
+    CHECK(pthread_cancel(w.thread) == 0);
+    CHECK(pthread_mutex_unlock(&mutex) == 0);
+    CHECK(join(&w) == PTHREAD_CANCELED);
+    CHECK(w.stage == 2); /* it had the mutex */
+    CHECK(pthread_mutex_destroy(&mutex) == 0);
+}
+#endif
+
 /* The mutex is held again when the handlers run: only its owner may unlock it. */
 static void unlock_held(void *m)
 {
@@ -450,6 +477,7 @@ const struct check cancel_checks[] = {
     {"cancel with sem post, before the thread runs", cancel_with_post},
     {"cancel during a handler in sem wait", cancel_in_handler},
     {"cancel by a handler in sem wait", cancel_by_handler},
+    {"cancel asynchronous in mutex lock", cancel_async_lock},
 #endif
     {0},
 };

@@ -61,11 +61,18 @@ int __timedwait_cp(volatile int *addr, int val, clockid_t clk, const struct time
     return r ? r : __valet_wait_cp(addr, val, deadline);
 }
 
+/* Not a cancellation point, and no place where a thread that may be cancelled at any time is. */
 int __timedwait(volatile int *addr, int val, clockid_t clk, const struct timespec *at, int priv)
 {
     uint64_t deadline;
+    int state;
     if (!priv)
         return __shared_timedwait(addr, val, clk, at, 0);
     int r = deadline_of(clk, at, &deadline);
-    return r ? r : __valet_wait(addr, val, deadline);
+    if (r)
+        return r;
+    __pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &state);
+    r = __valet_wait(addr, val, deadline);
+    __pthread_setcancelstate(state, 0);
+    return r;
 }
