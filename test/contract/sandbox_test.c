@@ -22,6 +22,7 @@
 #include <unistd.h>
 
 #include "load.h"
+#include "objects.h"
 #include "test.h"
 
 #if defined __i386__
@@ -272,6 +273,8 @@ static void test_a_kernel_that_refuses_is_an_error_at_once(void)
     in_a_child(refused, EPERM);
     in_a_child(refused, ENOSYS);
     in_a_child(refused, EACCES);
+    for (int operation = PARK; operation < OPERATIONS; operation++)
+        test_been_through(operation);
 }
 
 /* Answers that mean nothing here, and some that no futex call ever gives. */

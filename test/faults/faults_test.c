@@ -29,6 +29,7 @@
 
 #include "load.h"
 #include "machine.h"
+#include "objects.h"
 #include "test.h"
 
 #define LATER 3600 * S
@@ -49,8 +50,6 @@ static struct shared {
 #define ASLEEP 100
 
 /* ---- one thread that sleeps, one that wakes it ----------------------------------------------- */
-
-enum { PARK, WAIT, FUTEX, OPERATIONS };
 
 static int sleep_on(int operation, uint64_t deadline)
 {
@@ -445,6 +444,207 @@ static void test_a_word_may_be_unmapped_under_a_wait(void)
 {
     in_a_child(unmapped_words, 0);
 }
+/* ---- a stranger in the queue ----------------------------------------------------------------- */
+
+/*
+ * Somebody waits on the address, of what the memory was before: 77. The library's thread comes
+ * second. As valet.h says, a wake that was for one may go to the stranger, as here it does. Nothing
+ * else is lost: the token, or the state, is there, and is found after a signal and at the deadline.
+ * A wake of all reaches all. Sources: futex(2); torvalds/linux include/uapi/linux/io_uring.h,
+ * io_uring/futex.c.
+ */
+enum stranger { BY_BITSET, BY_WAITV, BY_REQUEUE, BY_IO_URING };
+
+#define FUTEX_CMP_REQUEUE   4
+#define FUTEX_32_PRIVATE    (2 | 128)
+#define CALL_FUTEX_WAITV    449 /* since 5.16 */
+#define CALL_IO_URING_SETUP 425
+#define CALL_IO_URING_ENTER 426
+#define IO_URING_FUTEX_WAIT 51 /* since 6.7 */
+#define IO_URING_ENTRIES    0x10000000
+
+struct io_uring {
+    uint32_t entries[2], flags, others[2], features, more[4];
+    struct {
+        uint32_t head, tail, mask, entries, others[6];
+    } submissions;
+    struct {
+        uint32_t head, tail, mask, entries, overflow, results, others[4];
+    } completions;
+};
+
+struct io_uring_entry {
+    uint8_t operation, flags[3];
+    int32_t futex_flags;
+    uint64_t value, address, others[3], mask, none;
+};
+
+_Static_assert(sizeof(struct io_uring) == 120 && sizeof(struct io_uring_entry) == 64, "the ABI's");
+
+static struct {
+    uint32_t *word, own; /* own: what it waits on before it is moved to word */
+    atomic_long answer;  /* of its wait; WAITS before */
+    struct test_thread *thread;
+    char *ring; /* of io_uring, in place of a thread */
+    struct io_uring *at;
+    int fd;
+} stranger;
+#define WAITS 1000
+
+static void strange_wait(void *how)
+{
+    struct {
+        uint64_t value, address;
+        uint32_t flags, reserved;
+    } of_waitv = {77, (uintptr_t)stranger.word, FUTEX_32_PRIVATE, 0};
+    uint32_t *word = (intptr_t)how == BY_REQUEUE ? &stranger.own : stranger.word;
+    atomic_store(&x->id, (int)syscall(SYS_gettid));
+    long r = (intptr_t)how == BY_WAITV
+                 ? syscall(CALL_FUTEX_WAITV, &of_waitv, 1, 0, NULL, 0)
+                 : syscall(SYS_futex, word, FUTEX_WAIT_BITSET | FUTEX_PRIVATE, 77, NULL, NULL, -1);
+    atomic_store(&stranger.answer, r < 0 ? -errno : r);
+}
+
+/* One entry, submitted by hand: it stays queued when this has returned. */
+static void submit_a_wait(void)
+{
+    static struct io_uring uring;
+    uring = (struct io_uring){.entries = {0}};
+    stranger.fd = (int)syscall(CALL_IO_URING_SETUP, 1, &uring);
+    if (stranger.fd < 0)
+        skip("io_uring_setup");
+    stranger.at = &uring;
+    stranger.ring = mmap(NULL, TEST_PAGE, PROT_READ | PROT_WRITE, MAP_SHARED, stranger.fd, 0);
+    struct io_uring_entry *entry =
+        mmap(NULL, TEST_PAGE, PROT_READ | PROT_WRITE, MAP_SHARED, stranger.fd, IO_URING_ENTRIES);
+    CHECK(stranger.ring != MAP_FAILED && entry != MAP_FAILED);
+    *entry = (struct io_uring_entry){.operation = IO_URING_FUTEX_WAIT,
+                                     .futex_flags = FUTEX_32_PRIVATE,
+                                     .value = 77,
+                                     .address = (uintptr_t)stranger.word,
+                                     .mask = UINT32_MAX};
+    *(uint32_t *)(void *)(stranger.ring + uring.submissions.tail) = 1;
+    CHECK_EQ(syscall(CALL_IO_URING_ENTER, stranger.fd, 1, 0, 0, NULL, 0), 1);
+}
+
+/* What io_uring has answered by now. */
+static long completed(void)
+{
+    test_yield(); /* it is told on the way out of a call */
+    if (*(volatile uint32_t *)(void *)(stranger.ring + stranger.at->completions.tail) == 0)
+        return WAITS;
+    int32_t r = *(int32_t *)(void *)(stranger.ring + stranger.at->completions.results + 8);
+    errno = r < 0 ? -r : 0;
+    return r;
+}
+
+static void begin_to_wait(enum stranger how, uint32_t *word)
+{
+    stranger.word = word;
+    *word = stranger.own = 77;
+    atomic_store(&stranger.answer, WAITS);
+    if (how == BY_IO_URING) {
+        submit_a_wait();
+        if (completed() == -EINVAL)
+            skip("IORING_OP_FUTEX_WAIT");
+        CHECK_EQ(completed(), WAITS);
+        return;
+    }
+    atomic_store(&x->id, 0);
+    stranger.thread = test_start(strange_wait, (void *)(intptr_t)how);
+    while (atomic_load(&stranger.answer) == WAITS &&
+           (atomic_load(&x->id) == 0 || !sleeps(getpid())))
+        test_yield();
+    if (atomic_load(&stranger.answer) == -ENOSYS) {
+        errno = ENOSYS;
+        skip("futex_waitv");
+    }
+    CHECK_EQ(atomic_load(&stranger.answer), WAITS);
+    long moved = how != BY_REQUEUE;
+    while (moved == 0) /* not every kernel's /proc tells who sleeps */
+        moved =
+            syscall(SYS_futex, &stranger.own, FUTEX_CMP_REQUEUE | FUTEX_PRIVATE, 0, 1, word, 77);
+    CHECK_EQ(moved, 1);
+}
+
+static void was_woken(enum stranger how)
+{
+    if (how != BY_IO_URING)
+        test_join(stranger.thread);
+    else {
+        while (completed() == WAITS)
+            ;
+        atomic_store(&stranger.answer, completed());
+        close(stranger.fd);
+    }
+    CHECK_EQ(atomic_load(&stranger.answer), 0);
+}
+
+static void end_at_once(void *unused)
+{
+    (void)unused;
+}
+
+static void strangers(int how)
+{
+    enum { DELEGATE = OPERATIONS, ALL };
+    /* Since 6.16 a process has a queue of its own from its second thread on, and who came before by
+     * io_uring is left behind. */
+    test_join(test_start(end_at_once, NULL));
+    for (int what = PARK; what < ALL; what++) {
+        int operation = what == DELEGATE ? WAIT : what;
+        for (int timed = 0; timed < 2; timed++) {
+            begin_to_wait((enum stranger)how, operation == FUTEX  ? &x->word
+                                              : operation == PARK ? (uint32_t *)&x->parker.word
+                                                                  : (uint32_t *)&x->waiters.word);
+            /* here the memory is begun anew */
+            struct test_thread *t =
+                start_sleeper(operation, timed ? valet_now() + 50 * MS : VALET_FOREVER);
+            while (atomic_load(&x->id) == 0 ||
+                   (!sleeps(getpid()) && atomic_load(&x->result) == ASLEEP))
+                test_yield();
+            if (what == DELEGATE)
+                valet_store_and_delegate(&x->waiters, 1);
+            else
+                wake_up(operation);
+            /* A slow machine: nobody may have been there to be woken. Once more. */
+            bool late = valet_now() >= x->deadline;
+            if (late)
+                valet_futex_wake(stranger.word, VALET_FUTEX_ALL);
+            was_woken((enum stranger)how);
+            if (what != WAIT && !timed) { /* the wake was not for two */
+                CHECK(sleeps(getpid()));
+                CHECK_EQ(atomic_load(&x->result), ASLEEP);
+                test_interrupt(t, NULL, NULL);
+            }
+            test_join(t);
+            CHECK(late || atomic_load(&x->result) == VALET_OK);
+            timed -= late;
+        }
+        if (what < OPERATIONS)
+            test_been_through(what);
+    }
+}
+
+static void test_a_stranger_by_wait_bitset(void)
+{
+    in_a_child(strangers, BY_BITSET);
+}
+
+static void test_a_stranger_by_waitv(void)
+{
+    in_a_child(strangers, BY_WAITV);
+}
+
+static void test_a_stranger_that_was_moved(void)
+{
+    in_a_child(strangers, BY_REQUEUE);
+}
+
+static void test_a_stranger_by_io_uring(void)
+{
+    in_a_child(strangers, BY_IO_URING);
+}
 #endif
 
 /* Objects that end where the page ends, and nothing behind it. */
@@ -516,6 +716,7 @@ static void test_stopped_threads_stay_parked(void)
             CHECK_EQ(status_of(child), 0);
             CHECK_EQ(atomic_load(&x->result), VALET_OK);
         }
+        test_been_through(operation);
     }
 }
 
@@ -527,12 +728,13 @@ static void test_a_deadline_that_comes_while_stopped(void)
             test_yield();
         stop_child(child);
         while (valet_now() < x->deadline + 10 * MS)
-            test_yield();
+            test_sleep(1 * MS);
         continue_child(child);
         until_result(VALET_TIMEDOUT);
         atomic_store(&x->turn, 2);
         CHECK_EQ(status_of(child), 0);
         CHECK(operation != PARK || test_word(&x->parker.word) == 1); /* the token is kept */
+        test_been_through(operation);
     }
 }
 
@@ -645,12 +847,13 @@ static void test_a_deadline_that_comes_while_frozen(void)
             test_yield();
         freeze("", true);
         while (valet_now() < x->deadline + 10 * MS)
-            test_yield();
+            test_sleep(1 * MS);
         freeze("", false);
         until_result(VALET_TIMEDOUT);
         atomic_store(&x->turn, 2);
         CHECK_EQ(status_of(child), 0);
         CHECK(operation != PARK || test_word(&x->parker.word) == 1); /* the token is kept */
+        test_been_through(operation);
     }
     remove_group("");
 }
@@ -680,6 +883,7 @@ static void test_a_wake_up_while_the_sleeper_is_frozen(void)
             CHECK_EQ(atomic_load(&x->result), VALET_OK);
             remove_group("/threads");
         }
+        test_been_through(operation);
     }
     remove_group("");
 }
@@ -746,6 +950,8 @@ static void forked(int unused)
     valet_store_and_wake(&waiters, 1);
     test_join(a);
     test_join(b);
+    test_been_through(PARK);
+    test_been_through(WAIT);
 }
 
 static void test_a_parked_program_may_fork(void)
@@ -893,6 +1099,8 @@ TEST_PROGRAM(
 #if VALET_TEST_FUTEX_KIND
     TEST(test_a_storm_of_answers_ends), TEST(test_an_endless_storm_gives_no_false_answer),
     TEST(test_a_read_only_word_can_be_waited_on), TEST(test_a_word_may_be_unmapped_under_a_wait),
+    TEST(test_a_stranger_by_wait_bitset), TEST(test_a_stranger_by_waitv),
+    TEST(test_a_stranger_that_was_moved), TEST(test_a_stranger_by_io_uring),
 #endif
     TEST(test_objects_at_the_end_of_a_page), TEST(test_stopped_threads_stay_parked),
     TEST(test_a_deadline_that_comes_while_stopped), TEST(test_tokens_survive_a_storm_of_stops),
