@@ -1,16 +1,17 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT OR Apache-2.0
 # gVisor, another kernel behind Linux' interface: the contract and the stress of linux and posix with glibc, static
-# programs, each test in its short form; then a wake against a deadline at length, which this kernel may call a
-# timeout and use up all the same. Planted: what this kernel found. By Debian 12's runsc with its platform ptrace, which
-# needs neither KVM nor an installation: fetched once, and unpacked. Where it cannot be had, or does not start, all is
-# skipped, with the reason.
+# programs, each test in its short form; what befalls threads (test/faults), shorter still; then a wake against a
+# deadline at length, which this kernel may call a timeout and use up all the same. Planted: what this kernel found. By
+# Debian 12's runsc with its platform ptrace, which needs neither KVM nor an installation: fetched once, and unpacked.
+# Where it cannot be had, or does not start, all is skipped, with the reason.
 set -u
 cd "$(dirname "$0")/../.." || exit 1
 . test/lib/count.sh
+. test/faults/each.sh
 dir=build/gvisor
 kept=$PWD/build/debian-runsc # it is fetched once
-rm -rf "$dir"
+rm -rf "$dir" build/threads/gvisor-*
 mkdir -p "$dir"
 
 skip_all() {
@@ -47,11 +48,11 @@ try_not '... and one that does not is seen' fails
 
 # compile TREE SYSTEM OUTPUT OPTION...: as a test is compiled
 compile() {
-    from=$1 futex=1 define=-DVALET_TEST_OS_$2 output=$3
+    from=$1 futex=1 define=-DVALET_TEST_OS_$2 to=$3
     [ "$2" = linux ] || futex=0
     shift 3
     gcc -std=gnu11 -O2 -Wall -Wextra -Werror -static -pthread "-I$from" "-I$from/include" -Itest/harness \
-        "-DVALET_TEST_FUTEX_KIND=$futex" "$define" -o "$output" "$@"
+        "-DVALET_TEST_FUTEX_KIND=$futex" "$define" -o "$to" "$@"
 }
 
 # program TREE SYSTEM NAME THREADS: NAME_test.c, static. valet is a library, of which it gets what it needs.
@@ -83,6 +84,38 @@ for system in linux posix; do
         try "$system: ${name}_test" passes "$system" "$name"
     done
 done
+
+# threads SYSTEM NAME: NAME_test.c of test/faults
+threads() {
+    kind=futex name=$2 output=$PWD/$dir/$1-$2
+    [ "$1" = linux ] || kind=sema
+    set -- . "$1" "$output" -DVALET_TEST_STEP "test/faults/$2_test.c" test/harness/test.c test/harness/hosted.c \
+        "core/park_$kind.c" "core/waiters_$kind.c" "core/futex_$kind.c" core/now.c "sys/$1.c"
+    for wrapped in sem_wait sem_clockwait sem_timedwait pthread_cond_wait pthread_cond_timedwait \
+        valet_sys_futex_wait; do
+        [ "$name" != held ] || set -- "$@" "-Wl,--wrap=$wrapped"
+    done
+    compile "$@"
+}
+inside=inside
+export HELD_SECONDS=0
+for system in linux posix; do
+    begin_notes gvisor-$system
+    if ! threads $system faults || ! threads $system held; then
+        bad "$system: faults_test.c and held_test.c: do not build"
+        continue
+    fi
+    each_test gvisor-$system "$PWD/$dir/$system-faults" test/faults/faults_test.c test_stopped_threads_stay_parked \
+        test_a_deadline_that_comes_while_stopped test_a_parked_program_may_fork
+    each_test gvisor-$system "$PWD/$dir/$system-held" test/faults/held_test.c test_a_handler_interrupts_a_wait \
+        test_a_handler_may_wake test_a_stopped_thread_holds_up_no_waker test_a_page_that_is_protected_for_a_moment \
+        test_the_first_thread_ends test_a_process_ends_while_threads_wait test_a_child_waits_by_itself \
+        test_a_child_calls_at_once test_no_wait_is_a_cancellation_point test_no_timeout_is_early
+done
+each_test gvisor-linux "$PWD/$dir/linux-faults" test/faults/faults_test.c test_a_stranger_by_wait_bitset
+each_test gvisor-linux "$PWD/$dir/linux-sandbox-63" test/contract/sandbox_test.c \
+    test_a_kernel_that_refuses_is_an_error_at_once
+each_test gvisor-posix "$PWD/$dir/posix-held" test/faults/held_test.c test_a_refusal_now_and_then
 
 # late PROGRAM: 4,800 wakes against deadlines, by four processes at a time
 late() {
