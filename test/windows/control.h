@@ -10,6 +10,7 @@
 
 #include <stdatomic.h>
 #include <stdbool.h>
+#include <stdint.h>
 
 enum control_mode {
     PLAIN,
@@ -31,6 +32,10 @@ void control_interrupt(const struct control *c);
 
 /* How often the library has called ntdll to wait. */
 unsigned control_waits(void);
+
+/* Futex kind: from now on that status is ntdll's answer to each wait; STATUS_SUCCESS: its own
+ * again. */
+void control_answer(int32_t status);
 
 /* Futex kind: run this once, inside the library's next call to wait, before ntdll sees it. */
 void control_before_wait(void (*run)(void));

@@ -14,6 +14,7 @@ static wake_call *wake_address_all;
 static bool early;
 static atomic_uint waits;
 static _Atomic(void (*)(void)) before_wait;
+static _Atomic int32_t answer = STATUS_SUCCESS;
 
 /* NT_TIB's ArbitraryUserPointer: the program's own, but while ntdll loads a library. */
 #define OWN 0x28
@@ -59,6 +60,8 @@ int32_t RtlWaitOnAddress(const volatile void *word, const void *expected, size_t
     void (*run)(void) = atomic_exchange(&before_wait, NULL);
     if (run != NULL)
         run();
+    if (atomic_load(&answer) != STATUS_SUCCESS)
+        return atomic_load(&answer);
     if (early && timeout != NULL) {
         half = *timeout / 2;
         timeout = &half;
@@ -78,6 +81,11 @@ void control_interrupt(const struct control *c)
 unsigned control_waits(void)
 {
     return atomic_load(&waits);
+}
+
+void control_answer(int32_t status)
+{
+    atomic_store(&answer, status);
 }
 
 void control_before_wait(void (*run)(void))

@@ -101,6 +101,20 @@ void test_join(struct test_thread *thread)
     unlock();
 }
 
+HANDLE nt_handle(const struct test_thread *thread)
+{
+    return thread->handle;
+}
+
+HANDLE nt_this_thread(void)
+{
+    HANDLE handle;
+    CHECK_EQ(
+        NtDuplicateObject(NT_PROCESS, NT_THREAD, NT_PROCESS, &handle, 0, 0, DUPLICATE_SAME_ACCESS),
+        STATUS_SUCCESS);
+    return handle;
+}
+
 void test_yield(void)
 {
     NtYieldExecution();

@@ -2,6 +2,7 @@
 /* Keyed events: deadlines against releases, and the integrator's handle. */
 #include "load.h"
 #include "nt.h"
+#include "objects.h"
 #include "test.h"
 
 /* ---- the handle hook ------------------------------------------------------------------------- */
@@ -152,6 +153,8 @@ static void test_a_refused_handle_is_an_error(void)
         valet_unpark(&p);
         CHECK_EQ(valet_park(&p), VALET_OK);
     }
+    for (int operation = PARK; operation < OPERATIONS; operation++)
+        test_been_through(operation);
     /* Posts are refused like waits: neither side may wait for the other for ever. */
     atomic_uint taken = 0;
     struct test_thread *t = test_start(park_refused, &taken);

@@ -18,6 +18,9 @@ typedef void *HANDLE;
 #define STATUS_INVALID_HANDLE ((NTSTATUS)0xc0000008)
 
 #define NT_PROCESS ((HANDLE)-1) /* the current one, as a handle */
+#define NT_THREAD  ((HANDLE)-2)
+
+#define DUPLICATE_SAME_ACCESS 2u
 
 #define MEM_COMMIT_RESERVE 0x3000u
 #define PAGE_NOACCESS      0x01u
@@ -96,6 +99,8 @@ NTSTATUS NtYieldExecution(void);
 NTSTATUS NtDelayExecution(uint8_t alertable, const int64_t *time);
 NTSTATUS NtWaitForSingleObject(HANDLE object, uint8_t alertable, const int64_t *timeout);
 NTSTATUS NtClose(HANDLE handle);
+NTSTATUS NtDuplicateObject(HANDLE from_process, HANDLE from, HANDLE to_process, HANDLE *to,
+                           uint32_t access, uint32_t attributes, uint32_t options);
 
 NTSTATUS NtAllocateVirtualMemory(HANDLE process, void **address, uintptr_t zero_bits, size_t *size,
                                  uint32_t type, uint32_t protection);
@@ -110,6 +115,11 @@ NTSTATUS NtWriteFile(HANDLE file, HANDLE event, void *apc, void *context,
 /* arguments.c: the command line, in UTF-8 and cut into words as Windows does it. Returns how many
  * words there are; more than max, or more text than size, is cut off. */
 unsigned nt_arguments(char **words, unsigned max, char *text, size_t size);
+
+/* host.c: a thread of the harness; and the calling one, to be closed. */
+struct test_thread;
+HANDLE nt_handle(const struct test_thread *thread);
+HANDLE nt_this_thread(void);
 
 /* host.c: ntdll's own function of that name, also where the program defines one. */
 void (*nt_function(const char *name))(void);

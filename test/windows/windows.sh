@@ -6,6 +6,7 @@ set -u
 cd "$(dirname "$0")/../.." || exit 1
 . test/lib/count.sh
 . test/demo/texts.sh
+. test/faults/each.sh
 dir=build/windows-test
 run=test/windows/run.sh
 systems='windows windows_keyed'
@@ -103,6 +104,7 @@ passes() {
     what="$compiler, $system: ${name}_test${*:+ $*}"
     if [ "$status" -eq 0 ] && [ -n "$tests" ]; then
         good "$what: $tests tests passed, $(($(date +%s) - start)) s"
+        notes "$system" "$log"
         grep -E '^   (10000 hand-offs|1000 waiters|timed parks|ended by|took|releases|waits that took)' "$log" |
             sed 's/^ */        /'
     else
@@ -255,6 +257,8 @@ try_not 'another library is seen' imports x86_64 /usr/lib/x86_64-linux-gnu/wine/
 
 # ---- the suite
 
+begin_notes windows
+begin_notes windows_keyed
 # The longest first; and in a run that is not deep all with few threads and rounds.
 few=
 deep || few=-few
@@ -264,6 +268,9 @@ deep || few=-few
         for name in stress windows waiters park futex locks time; do
             echo passes gcc $system $name $few
         done
+        echo passes gcc $system threads test_interrupts
+        echo passes gcc $system threads test_a_
+        echo passes gcc $system threads test_the_first
         for name in stress park; do
             echo passes gcc $system $name -few -early
         done
@@ -295,9 +302,11 @@ ends() {
 }
 for system in $systems; do
     try "a DLL with a worker builds: $system" detach "$dir/detach-$system" "$system" "sys/$system.c"
+    before=$failed
     for call in 0 1 2 3 4 5 6 7; do
         try "the process ends, $system: a wake in the detach of a DLL, call $call" ends "$dir/detach-$system" $call
     done
+    [ "$failed" -ne "$before" ] || note "$system" "a DLL's detach: parker waiters futex"
 done
 mkdir -p "$dir/detach-waits"
 waits_for_the_dead() {
