@@ -60,7 +60,10 @@ function withoutBlocking() {
     assert.equal(valet.valet_compare_and_wait(B, 1), OK);
     valet.valet_store_and_wake(B, 1); // somebody is on record
     assert.equal(valet.valet_compare_and_wait(B, 0), OK);
+    assert.equal(valet.valet_futex_wait(B, get(B), FOREVER), UNSUPPORTED);
+    assert.equal(valet.valet_futex_wait(B, get(B) + 1, FOREVER), CHANGED);
     valet.valet_futex_wake(B, ALL);
+    return 'parker waiters futex';
 }
 
 const imports = () => WebAssembly.Module.imports(module).map((i) => `${i.module}.${i.name}`).sort();
@@ -90,6 +93,17 @@ const checks = {
                 assert.ok(clock() >= deadline, 'early');
             }
         },
+        'no timeout is early': () => {
+            for (const wait of ['park_until', 'compare_and_wait_until', 'futex_wait'])
+                for (let i = 0n; i < 50n; i++) {
+                    const deadline = clock() + i * i * i * 20n; // to 2.4 ms
+                    assert.equal(valet[`valet_${wait}`](...wait === 'park_until' ? [B, deadline] : [B, 0, deadline]),
+                        TIMEDOUT);
+                    assert.ok(clock() >= deadline, 'early');
+                    set(B, 0);
+                }
+            return 'parker waiters futex';
+        },
         'a clock slower than the engine': () => {
             const start = hrtime();
             clock = () => 10n * DAY + (hrtime() - start) / 3n;
@@ -114,12 +128,20 @@ const checks = {
             }
         },
         'a stranger queued before the parked thread': () => {
-            set(B, 77);
-            assert.ok(Atomics.waitAsync(words, B / 4, 77).async);
-            set(B, -1); // the memory is a parker now, and a thread is parked
-            assert.ok(Atomics.waitAsync(words, B / 4, -1).async);
-            valet.valet_unpark(B);
-            assert.equal(Atomics.notify(words, B / 4), 0);
+            // What the memory is begun anew as: with a thread that sleeps; and what wakes it.
+            for (const [asleep, wake] of [
+                [-1, () => valet.valet_unpark(B)],
+                [32, () => valet.valet_store_and_wake(B, 1)],
+                [0, () => (set(B, 1), valet.valet_futex_wake(B, ALL))],
+            ]) {
+                set(B, 77);
+                assert.ok(Atomics.waitAsync(words, B / 4, 77).async);
+                set(B, asleep);
+                assert.ok(Atomics.waitAsync(words, B / 4, asleep).async);
+                wake();
+                assert.equal(Atomics.notify(words, B / 4), 0);
+            }
+            return 'parker waiters futex';
         },
         'where no thread may block': withoutBlocking,
     },
@@ -144,8 +166,8 @@ for (const [name, check] of Object.entries(checks[build])) {
     allowed = 1;
     words.fill(0, A / 4);
     try {
-        check();
-        console.log(`ok      ${build}: ${name}`);
+        const objects = check(); // which it has been through: a cell of test/faults/README.md
+        console.log(`ok      ${build}: ${name}${objects === undefined ? '' : `: ${objects}`}`);
     } catch (error) {
         failed++;
         console.log(`FAILED  ${build}: ${name}: ${error.message.replace(/\s+/g, ' ')}`);

@@ -6,6 +6,7 @@ set -u
 cd "$(dirname "$0")/../.." || exit 1
 . test/lib/count.sh
 . test/demo/texts.sh
+. test/faults/each.sh
 dir=build/wasm-test
 rm -rf "$dir"
 mkdir -p "$dir"
@@ -38,7 +39,7 @@ library() {
     out=$1
     shift
     for call in sys_futex_wait sys_futex_wake park park_until park_for unpark compare_and_wait \
-        store_and_wake futex_wake; do
+        compare_and_wait_until store_and_wake futex_wait futex_wake; do
         set -- "$@" "--export=valet_$call"
     done
     mkdir -p "$(dirname "$out")"
@@ -124,10 +125,12 @@ checks() {
     timeout 120 node test/wasm/contract.mjs "$dir/$1.wasm" >"$dir/$1.txt" 2>&1
     status=$?
     cat "$dir/$1.txt"
+    sed -n 's/^ok *[a-z]*: \(.*: .*\)/\1/p' "$dir/$1.txt" >>build/threads/wasm
     passed=$((passed + $(grep -c '^ok ' "$dir/$1.txt")))
     failed=$((failed + $(grep -c '^FAILED ' "$dir/$1.txt")))
     [ $status -eq 0 ] || grep -q '^FAILED ' "$dir/$1.txt" || bad "$1: status $status"
 }
+begin_notes wasm
 checks shared
 checks unshared
 checks single
