@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0 */
 /*
  * What a called function must keep is saved on the stack of the thread, and where the interrupt
- * returns to that the thread may be in: test/bare/riscv64.c leaves that in mepc and mstatus, and
+ * returns to that the thread may be in: test/bare/riscv.c leaves that in mepc and mstatus, and
  * other threads take interrupts meanwhile. There is no floating point. Registers: RISC-V ELF psABI
  * "Register Convention".
  */
