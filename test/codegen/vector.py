@@ -412,7 +412,9 @@ class Form:
         objects = [self.compile(f"{here}/user.c", "user.o", *flags, *include, "-flto",
                                 f"-DUSER=__attribute__((used)) {self.user}")]
         more = ["-O2", "-flto", f"-DVALET_SPIN={self.spin}", *include, *(flags if self.kind == "lto-vector" else [])]
-        headers = ("include/valet_sys.h", f"arch/{self.cpu}.h")
+        headers = ["include/valet_sys.h", f"arch/{self.cpu}.h"]
+        if self.cpu.startswith("riscv"):
+            headers.append("arch/riscv.h")
         texts = [Path(file).read_text(encoding="utf-8") for file in headers]
         for file, text in zip(headers, with_faults(texts, self.faults)):
             write(f"{here}/{os.path.basename(file) if file.startswith('include') else file}", text)
