@@ -32,26 +32,41 @@ unsigned bare_cpu(void)
     return (unsigned)((here - 1 - (uintptr_t)bare_stacks) / BARE_STACK);
 }
 
-/* Spin locks. Masked, since handlers write and map too. */
-static uintptr_t lock(atomic_flag *f)
+/* Spin locks. Masked, since handlers write and map too. No atomic_flag: gcc sets it by a load and a
+ * store on a CPU without atomic operations. */
+static uintptr_t lock(atomic_uint *f)
 {
     uintptr_t before = bare_mask();
-    while (atomic_flag_test_and_set_explicit(f, memory_order_acquire))
+    while (atomic_exchange_explicit(f, 1, memory_order_acquire) != 0)
         bare_relax();
     return before;
 }
 
-static void unlock(atomic_flag *f, uintptr_t before)
+static void unlock(atomic_uint *f, uintptr_t before)
 {
-    atomic_flag_clear_explicit(f, memory_order_release);
+    atomic_store_explicit(f, 0, memory_order_release);
     bare_unmask(before);
 }
+
+#if ATOMIC_INT_LOCK_FREE == 2
+static atomic_uint everything;
+
+uintptr_t bare_begin(void)
+{
+    return lock(&everything);
+}
+
+void bare_end(uintptr_t before)
+{
+    unlock(&everything, before);
+}
+#endif
 
 /* ---- output ---------------------------------------------------------------------------------- */
 
 void test_write(const char *text)
 {
-    static atomic_flag writing = ATOMIC_FLAG_INIT;
+    static atomic_uint writing;
     uintptr_t before = lock(&writing);
     for (; *text != '\0'; text++)
         bare_put(*text);
@@ -89,7 +104,7 @@ void bare_on_fault(const char *what, uintptr_t pc)
 extern unsigned char bare_pool[PAGES][TEST_PAGE]; /* behind the program: see the linker script */
 static unsigned short given_back[PAGES];
 static unsigned fresh, oldest, newest; /* pages never used; ends of the ring given_back */
-static atomic_flag pool = ATOMIC_FLAG_INIT;
+static atomic_uint pool;
 
 static void fill(void *page, uint64_t value)
 {

@@ -22,6 +22,11 @@ extern unsigned char bare_stacks[BARE_CPUS][BARE_STACK];
 /* Start-up code comes here, on each CPU's own stack, with interrupts masked. */
 _Noreturn void bare_enter(unsigned cpu);
 
+/* Between these two no other thread and no handler is between them; they do not nest. Of <cpu>.c,
+ * where the CPU has no atomic read-modify-write. */
+uintptr_t bare_begin(void);
+void bare_end(uintptr_t before);
+
 /* The number of this CPU. */
 unsigned bare_cpu(void);
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0 */
 /*
- * QEMU's riscv64 board "virt". Source: qemu hw/riscv/virt.c (addresses), hw/intc/riscv_aclint.c,
+ * QEMU's board "virt", riscv32 and riscv64. Source: qemu hw/riscv/virt.c (addresses), hw/intc/riscv_aclint.c,
  * hw/misc/sifive_test.c; the privileged specification for the rest.
  */
 #include "bare.h"
@@ -10,7 +10,7 @@
 #include "test.h"
 
 #define MSIP(hart)     ((volatile uint32_t *)(0x02000000u + 4 * (uintptr_t)(hart)))
-#define MTIMECMP(hart) ((volatile uint64_t *)(0x02004000u + 8 * (uintptr_t)(hart)))
+#define MTIMECMP(hart) ((volatile uint32_t *)(0x02004000u + 8 * (uintptr_t)(hart)))
 #define UART           ((volatile uint8_t *)0x10000000u)
 #define FINISHER       ((volatile uint32_t *)0x00100000u)
 
@@ -19,7 +19,7 @@
 #define MSTATUS_MIE 8u
 #define IRQ_IPI     3u
 #define IRQ_TIMER   7u
-#define INTERRUPT   (UINT64_C(1) << 63)
+#define INTERRUPT   (~(UINTPTR_MAX >> 1))
 
 #define ILLEGAL 2u
 #define WRS_STO 0x01d00073u
@@ -34,6 +34,30 @@
 
 void trap(void);
 
+/* In halves, as 32 bits need it: with the upper one at its most no interrupt comes in between. */
+static void compare(uint64_t ticks)
+{
+    volatile uint32_t *half = MTIMECMP(bare_cpu());
+    half[1] = UINT32_MAX;
+    half[0] = (uint32_t)ticks;
+    half[1] = (uint32_t)(ticks >> 32);
+}
+
+static uint64_t ticks(void)
+{
+#if __riscv_xlen == 64
+    return READ("time");
+#else
+    uint32_t high, low, again;
+    do {
+        high = READ("timeh");
+        low = READ("time");
+        again = READ("timeh");
+    } while (high != again);
+    return (uint64_t)high << 32 | low;
+#endif
+}
+
 __attribute__((interrupt("machine"), aligned(4))) void trap(void)
 {
     uintptr_t cause = READ("mcause"), pc = READ("mepc");
@@ -44,7 +68,7 @@ __attribute__((interrupt("machine"), aligned(4))) void trap(void)
         __asm__ volatile("fence rw, rw" ::: "memory");
         bare_on_ipi();
     } else if (cause == (INTERRUPT | IRQ_TIMER)) {
-        *MTIMECMP(hart) = UINT64_MAX;
+        compare(UINT64_MAX);
         bare_on_timer();
     } else if (cause == ILLEGAL && *(const uint32_t *)pc == WRS_STO) {
         /* QEMU before 8.0 has no Zawrs. The instruction may end for any reason: it ends at once. */
@@ -61,7 +85,7 @@ void bare_machine_init(void)
 
 void bare_cpu_init(void)
 {
-    *MTIMECMP(bare_cpu()) = UINT64_MAX;
+    compare(UINT64_MAX);
     __asm__ volatile("csrs mie, %0" ::"r"(1u << IRQ_IPI | 1u << IRQ_TIMER) : "memory");
 }
 
@@ -79,12 +103,12 @@ void bare_ipi(unsigned cpu)
 
 void bare_timer_start(uint64_t ns)
 {
-    *MTIMECMP(bare_cpu()) = READ("time") + ns / TICK_NS;
+    compare(ticks() + (uint32_t)ns / TICK_NS);
 }
 
 uint64_t bare_clock(void)
 {
-    return READ("time") * TICK_NS + 1; /* never 0 */
+    return ticks() * TICK_NS + 1; /* never 0 */
 }
 
 void bare_put(char c)

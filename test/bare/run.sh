@@ -27,7 +27,7 @@ x86_64) package=qemu-system-x86 success=33
     board="-M q35 -device isa-debug-exit,iobase=0xf4,iosize=4" ;;
 aarch64) package=qemu-system-arm
     board="-M virt -cpu cortex-a57 -semihosting-config enable=on,target=native" ;;
-riscv64) package=qemu-system-misc
+riscv32 | riscv64) package=qemu-system-misc
     board="-M virt -bios none" ;;
 *) echo "$0: no board for $cpu" >&2; exit 2 ;;
 esac
