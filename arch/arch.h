@@ -8,6 +8,8 @@
  *                                   still be expected: bare metal's untimed wait
  *   valet_arch_event()              end the valet_arch_wait of every other CPU
  *   valet_arch_now()                monotonic ns from a counter that each CPU of the kind has; or 0
+ *   valet_arch_mask()               interrupts off, where the CPU has no atomic operations; returns
+ *   valet_arch_unmask(before)       what puts them back
  *   valet_trap_*()                  one system call, by calling convention
  */
 #ifndef VALET_ARCH_H

@@ -72,6 +72,21 @@ static inline void valet_arch_event(void)
     VALET_ARM_HINT("dsb\n\tsev");
 }
 
+#if __ARM_ARCH_PROFILE == 'M' && __ARM_ARCH == 6
+/* PRIMASK, which unprivileged code cannot change, and is not told so. Source: ARM DDI 0419 B5.2. */
+static inline uintptr_t valet_arch_mask(void)
+{
+    uintptr_t before;
+    __asm__ volatile("mrs %0, primask\n\tcpsid i" : "=r"(before)::"memory");
+    return before;
+}
+
+static inline void valet_arch_unmask(uintptr_t before)
+{
+    __asm__ volatile("msr primask, %0" ::"r"(before) : "memory");
+}
+#endif
+
 /* The generic timer is optional in ARMv7-A, and M's SysTick is 24 bits of the board's rate. */
 static inline uint64_t valet_arch_now(void)
 {

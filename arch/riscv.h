@@ -84,6 +84,24 @@ static inline void valet_arch_event(void)
 {
 }
 
+#ifndef __riscv_atomic
+/*
+ * MIE of mstatus, in machine mode. csrrci and csrrs by their encodings: an assembler may want to be
+ * told of Zicsr. Source: riscv-isa-manual src/machine.adoc, src/zicsr.adoc.
+ */
+static inline uintptr_t valet_arch_mask(void)
+{
+    uintptr_t before;
+    __asm__ volatile(".insn i 0x73, 7, %0, x8, 0x300" : "=r"(before)::"memory"); /* x8: a number */
+    return before & 8;
+}
+
+static inline void valet_arch_unmask(uintptr_t before)
+{
+    __asm__ volatile(".insn i 0x73, 2, x0, %0, 0x300" ::"r"(before) : "memory");
+}
+#endif
+
 /* rdtime's rate is the board's: the integrator knows it. */
 static inline uint64_t valet_arch_now(void)
 {

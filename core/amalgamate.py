@@ -226,7 +226,8 @@ def amalgamate(tree, options):
 
     # A hook is declared as it is defined: static, or the integrator's.
     hook = ""
-    for macro, name in re.findall(r"^#if !(VALET_\w+)\nVALET_WEAK [\w *]*\b(valet_sys_\w+)\(", text, re.M):
+    hooks = re.findall(r"^#if !(VALET_\w+)\nVALET_WEAK [\w *]*\b(valet_sys_\w+)\(", text, re.M)
+    for macro, name in reversed(hooks):  # the first is the one that each CPU has
         text = re.sub(rf"^((?:VALET_SYS_CALL )?\w+ \**{name}\((?:[^()]|\([^()]*\))*\);)",
                       r"VALET_HOOK_LINKAGE \1", text, flags=re.M)
         hook = f"""/* Whether {name} is yours: as -Dhook= had it, or your own choice. With VALET_STATIC yours is

@@ -12,10 +12,10 @@
 #ifndef VALET_CORE_WORD_H
 #define VALET_CORE_WORD_H
 
-#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "core/atomic.h"
 #include "valet.h"
 #include "valet_sys.h"
 
@@ -36,7 +36,7 @@ typedef _Atomic uintptr_t __attribute__((may_alias)) valet_wordptr;
 _Static_assert(_Alignof(uint32_t) == 4, "a kernel compares aligned words only");
 _Static_assert(sizeof(valet_word32) == 4 && sizeof(valet_wordptr) == sizeof(uintptr_t),
                "an atomic word has no lock beside it");
-_Static_assert(ATOMIC_INT_LOCK_FREE == 2 && ATOMIC_POINTER_LOCK_FREE == 2,
+_Static_assert(VALET_SYS_ATOMIC || (ATOMIC_INT_LOCK_FREE == 2 && ATOMIC_POINTER_LOCK_FREE == 2),
                "atomic operations must be instructions");
 
 /*
@@ -45,7 +45,7 @@ _Static_assert(ATOMIC_INT_LOCK_FREE == 2 && ATOMIC_POINTER_LOCK_FREE == 2,
  * nothing for certain (gcc 12, config/riscv/sync.md: %F5, %A5; RISC-V manual, "A" extension). So
  * failure gets the order of success, and seq_cst stands for a release; test/codegen looks for each.
  */
-#if defined __riscv && defined __GNUC__ && !defined __clang__ && __GNUC__ < 14
+#if defined __riscv && defined __GNUC__ && !defined __clang__ && __GNUC__ < 14 && !VALET_SYS_ATOMIC
 #define VALET_RISCV_CAS(word, seen, new, weak, order)                                            \
     __atomic_compare_exchange_n(                                                                 \
         word, seen, new, weak,                                                                   \

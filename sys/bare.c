@@ -23,6 +23,25 @@ VALET_WEAK uint64_t valet_sys_now(void)
 }
 #endif
 
+/*
+ * A CPU without atomic operations: right for one of them. Where there are more, the integrator's
+ * own take the place of these.
+ */
+#if VALET_SYS_ATOMIC
+#if !VALET_HOOK
+VALET_WEAK uintptr_t valet_sys_atomic_begin(void)
+{
+    return valet_arch_mask();
+}
+#endif
+#if !VALET_HOOK
+VALET_WEAK void valet_sys_atomic_end(uintptr_t before)
+{
+    valet_arch_unmask(before);
+}
+#endif
+#endif
+
 int valet_sys_futex_wait(uint32_t *word, uint32_t expected, uint64_t deadline)
 {
     while (valet_futex_look(word) == expected) {

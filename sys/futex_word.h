@@ -6,13 +6,23 @@
 #include <stdatomic.h>
 #include <stdint.h>
 
+#include "valet_sys.h"
+
 /* The user's object may be declared as something else: may_alias. */
+#if VALET_SYS_ATOMIC /* a load is an instruction there, too, but not all compilers know that */
+typedef const volatile uint32_t __attribute__((may_alias)) valet_futex_word;
+#else
 typedef const _Atomic uint32_t __attribute__((may_alias)) valet_futex_word;
+#endif
 
 static inline uint32_t valet_futex_look(const uint32_t *word)
 {
+#if VALET_SYS_ATOMIC
+    return *(valet_futex_word *)word;
+#else
     /* relaxed: the core has its own ordering */
     return atomic_load_explicit((valet_futex_word *)word, memory_order_relaxed);
+#endif
 }
 
 /* For kernels that take a signed int, of which a negative one is not "all": VALET_SYS_ALL becomes
