@@ -35,7 +35,8 @@ void bad_late_write(void)
 
 void bad_fault(void)
 {
-    *(volatile uint32_t *)(UINT64_C(1) << 39) = 1; /* no board has anything there */
+    /* No board has anything there. */
+    *(volatile uint32_t *)(sizeof(void *) == 8 ? (uintptr_t)(UINT64_C(1) << 39) : 0xd0000000u) = 1;
 }
 
 void bad_hang(void)

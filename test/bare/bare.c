@@ -25,12 +25,14 @@ enum { FREE, TAKEN, GIVEN, DONE };
 static struct test_thread threads[BARE_CPUS]; /* one for each CPU; the first is GIVEN its program */
 static _Atomic unsigned running;
 
+#ifndef BARE_MACHINE
 unsigned bare_cpu(void)
 {
     /* Everything on a CPU, handlers included, is on that CPU's stack. */
     uintptr_t here = (uintptr_t)__builtin_frame_address(0);
     return (unsigned)((here - 1 - (uintptr_t)bare_stacks) / BARE_STACK);
 }
+#endif
 
 /* Spin locks. Masked, since handlers write and map too. No atomic_flag: gcc sets it by a load and a
  * store on a CPU without atomic operations. */
@@ -82,7 +84,7 @@ void bare_on_fault(const char *what, uintptr_t pc)
 {
     char hex[2 + 16 + 2] = "0x";
     for (unsigned i = 0; i < 16; i++)
-        hex[2 + i] = "0123456789abcdef"[pc >> (60 - 4 * i) & 15];
+        hex[2 + i] = "0123456789abcdef"[(uint64_t)pc >> (60 - 4 * i) & 15];
     hex[18] = '\n';
     hex[19] = '\0';
     test_write(what);
@@ -98,7 +100,11 @@ void bare_on_fault(const char *what, uintptr_t pc)
  * at the end of the program: a late store is found, a late load is not. Pages are used again as
  * late as possible, oldest first.
  */
-#define PAGES   2048u
+#ifdef BARE_MACHINE /* a microcontroller */
+#define PAGES 512u
+#else
+#define PAGES 2048u
+#endif
 #define PATTERN 0xdeadfacedeadfaceu
 
 extern unsigned char bare_pool[PAGES][TEST_PAGE]; /* behind the program: see the linker script */
@@ -260,7 +266,7 @@ void bare_enter(unsigned cpu)
         bare_machine_init();
     bare_cpu_init();
     atomic_fetch_add(&running, 1);
-    if (cpu != 0)
+    if (BARE_CPUS > 1 && cpu != 0)
         serve(&threads[cpu]);
 
     atomic_store(&threads[0].state, GIVEN);

@@ -3,12 +3,15 @@
  * The harness on a machine without a system: QEMU's, with four CPUs. A thread is a CPU: the first
  * runs the program, the others sleep until test_start gives them something to run.
  *
- * bare.c is the same on each; <cpu>.S starts the CPUs and <cpu>.c drives the few devices.
+ * bare.c is the same on each; <cpu>.S starts the CPUs and <cpu>.c drives the few devices. Where
+ * there are fewer cores than four, threads take turns on them: cortexm.c.
  */
 #ifndef VALET_TEST_BARE_H
 #define VALET_TEST_BARE_H
 
-#define BARE_CPUS  4
+#ifndef BARE_CPUS
+#define BARE_CPUS 4
+#endif
 #define BARE_STACK 0x10000 /* one for each CPU; a power of two */
 
 #ifndef __ASSEMBLER__

@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0 */
 /*
- * QEMU's board "virt", riscv32 and riscv64. Source: qemu hw/riscv/virt.c (addresses), hw/intc/riscv_aclint.c,
- * hw/misc/sifive_test.c; the privileged specification for the rest.
+ * QEMU's board "virt", riscv32 and riscv64. Source: qemu hw/riscv/virt.c (addresses),
+ * hw/intc/riscv_aclint.c, hw/misc/sifive_test.c; the privileged specification for the rest.
  */
 #include "bare.h"
 
 #include <stdbool.h>
 
 #include "test.h"
+#include "valet_sys.h"
 
 #define MSIP(hart)     ((volatile uint32_t *)(0x02000000u + 4 * (uintptr_t)(hart)))
 #define MTIMECMP(hart) ((volatile uint32_t *)(0x02004000u + 8 * (uintptr_t)(hart)))
@@ -31,6 +32,71 @@
         value;                                                     \
     })
 #define WRITE(csr, value) __asm__ volatile("csrw " csr ", %0" ::"r"(value) : "memory")
+
+#if VALET_SYS_ATOMIC
+/*
+ * No atomic operations, and four CPUs: Lamport's bakery, of loads and stores. Who comes takes a
+ * number higher than all that he sees, and waits for those with a lower one, or the same and a
+ * lower CPU. Source: L. Lamport, A New Solution of Dijkstra's Concurrent Programming Problem, 1974.
+ */
+static volatile struct {
+    uint32_t choosing, number;
+} bakery[BARE_CPUS];
+
+static void barrier(void)
+{
+    __asm__ volatile("fence rw, rw" ::: "memory");
+}
+
+uintptr_t bare_begin(void)
+{
+    uintptr_t before = bare_mask();
+    unsigned me = bare_cpu();
+    uint32_t highest = 0;
+    bakery[me].choosing = 1;
+    barrier();
+    for (unsigned i = 0; i < BARE_CPUS; i++)
+        if (bakery[i].number > highest)
+            highest = bakery[i].number;
+    bakery[me].number = highest + 1;
+    barrier();
+    bakery[me].choosing = 0;
+    barrier();
+    for (unsigned i = 0; i < BARE_CPUS; i++) {
+        while (bakery[i].choosing)
+            bare_relax();
+        barrier();
+        for (uint32_t n;
+             (n = bakery[i].number) != 0 && (n <= highest || (n == highest + 1 && i < me));)
+            bare_relax();
+    }
+    barrier();
+    return before;
+}
+
+void bare_end(uintptr_t before)
+{
+    barrier();
+    bakery[bare_cpu()].number = 0;
+    barrier();
+    bare_unmask(before);
+}
+
+#ifndef BARE_PAIR
+#define BARE_PAIR 1
+#endif
+#if BARE_PAIR
+uintptr_t valet_sys_atomic_begin(void)
+{
+    return bare_begin();
+}
+
+void valet_sys_atomic_end(uintptr_t before)
+{
+    bare_end(before);
+}
+#endif
+#endif
 
 void trap(void);
 

@@ -50,11 +50,11 @@ kernel() {
     cpu=$1 kind=$2 program=$4
     set -- "$3/kernel.c" "$3/switch-$cpu.S" "$3/contract-$kind.c" "$3/program.c"
     case $cpu in
-    aarch64) set -- "$@" -mno-outline-atomics -mgeneral-regs-only ;;
-    riscv64) set -- "$@" -march=rv64imac_zicsr -mabi=lp64 -mcmodel=medany -mno-relax ;;
+    aarch64) board=aarch64 && set -- "$@" -mno-outline-atomics -mgeneral-regs-only ;;
+    riscv64) board=riscv && set -- "$@" -march=rv64imac_zicsr -mabi=lp64 -mcmodel=medany -mno-relax ;;
     esac
     common with_valet "$cpu" "$kind" "$cpu-linux-gnu-gcc" -std=c11 -ffreestanding -nostdlib \
-        -T "test/bare/$cpu.ld" "$@" "test/bare/$cpu.c" "test/bare/$cpu.S" -o "$program"
+        -T "test/bare/$board.ld" "$@" "test/bare/$board.c" "test/bare/$board.S" -o "$program"
 }
 
 # picolibc CPU SOURCES PROGRAM. count.c counts the calls of the locks, on their way there.
@@ -63,11 +63,11 @@ picolibc() {
     set -- "$sources/locks.c" "$sources/board.c" "$sources/program.c" "$sources/count.c"
     case $cpu in
     aarch64)
-        cc=aarch64-linux-gnu-gcc address=0x40080000
+        cc=aarch64-linux-gnu-gcc address=0x40080000 board=aarch64
         set -- "$@" -mno-outline-atomics -mgeneral-regs-only
         ;;
     riscv64)
-        cc=riscv64-unknown-elf-gcc address=0x80000000
+        cc=riscv64-unknown-elf-gcc address=0x80000000 board=riscv
         # as its libc.a
         set -- "$@" test/bare/clock.c -march=rv64imac -misa-spec=2.2 -mabi=lp64 -mcmodel=medany
         ;;
@@ -75,7 +75,7 @@ picolibc() {
     lock=-Wl,--wrap=__retarget_lock_
     common with_valet "$cpu" busy "$cc" --specs=picolibc.specs -DPICOLIBC_INTEGER_PRINTF_SCANF -std=gnu11 \
         -T "$sources/picolibc.ld" "-Wl,--defsym=load_address=$address" -I. \
-        "$@" "test/bare/$cpu.c" "test/bare/$cpu.S" \
+        "$@" "test/bare/$board.c" "test/bare/$board.S" \
         ${lock}acquire ${lock}acquire_recursive ${lock}try_acquire ${lock}try_acquire_recursive \
         ${lock}release ${lock}release_recursive -Wl,--wrap=valet_park -Wl,--wrap=main -o "$program"
 }
