@@ -19,6 +19,7 @@ dpkg-dev
 g++
 gcc
 gcc-aarch64-linux-gnu
+gcc-arm-none-eabi
 gcc-arm-linux-gnueabi
 gcc-arm-linux-gnueabihf
 gcc-i686-linux-gnu
