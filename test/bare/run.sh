@@ -27,9 +27,11 @@ success=0 cpu=$machine memory="-smp $cpus -m 64"
 case $machine in
 x86_64) package=qemu-system-x86 success=33
     board="-M q35 -device isa-debug-exit,iobase=0xf4,iosize=4" ;;
-aarch64) package=qemu-system-arm
+aarch64)
+    package=qemu-system-arm
     board="-M virt -cpu cortex-a57 -semihosting-config enable=on,target=native" ;;
-riscv32 | riscv64) package=qemu-system-misc
+riscv32 | riscv64)
+    package=qemu-system-misc
     board="-M virt -bios none" ;;
 riscv32imc) package=qemu-system-misc cpu=riscv32
     board="-M virt -bios none -cpu rv32,g=off,a=off,f=off,d=off" ;;
@@ -47,14 +49,14 @@ trap 'rm -f "$output"' EXIT
 # shellcheck disable=SC2086
 timeout "$limit" "qemu-system-$cpu" $board $memory -accel tcg,thread=multi -nodefaults \
     -display none -serial stdio -no-reboot -kernel "$program" </dev/null >"$output" 2>&1 &
-qemu=$!
+emulator=$!
 tenths=0 hangs=''
-while [ -n "$hang" ] && kill -0 $qemu 2>/dev/null; do
-    [ $tenths -lt "${hang}0" ] || { hangs=yes && kill $qemu && break; }
+while [ -n "$hang" ] && kill -0 $emulator 2>/dev/null; do
+    [ $tenths -lt "${hang}0" ] || { hangs=yes && kill $emulator && break; }
     sleep 0.1
     [ $tenths -eq 0 ] && ! grep -q '^[a-z]*_[a-z_]*$' "$output" || tenths=$((tenths + 1))
 done
-wait $qemu
+wait $emulator
 status=$?
 [ -z "$hangs" ] || { status=124 && limit=$hang; }
 cat "$output"
