@@ -176,6 +176,64 @@ fast_paths i386 18 30 18 20
 fast_paths ppc64le 11 24 16 12
 fast_paths s390x 9 18 12 10
 
+# Cortex-M, -Dos=bare: one parker, a whole program that parks and unparks, and the fast paths on a board.
+# cortexm CORE COMPILER LEVEL DIRECTORY ARGUMENT...: figures.c as a program, each file a unit of its own
+cortexm() {
+    core=$1 by=$2 level=$3 out=$4
+    shift 4
+    case $by-$core in
+    gcc-*) by='arm-none-eabi-gcc -mthumb' ;;
+    *-m0) by='clang --target=thumbv6m-none-eabi' ;;
+    *) by='clang --target=thumbv8m.main-none-eabi -mfloat-abi=soft' ;;
+    esac
+    rm -rf "$out"
+    mkdir -p "$out"
+    for file in core/park_futex.c core/waiters_futex.c core/now.c sys/bare.c test/figures/figures.c \
+        test/figures/cortexm.c; do
+        # shellcheck disable=SC2086 # words on purpose
+        $by "-mcpu=cortex-$core" "$level" -std=c11 -ffreestanding -ffunction-sections -fno-stack-protector \
+            -fno-asynchronous-unwind-tables -fstack-usage -I. -Iinclude "$@" -c "$file" \
+            -o "$out/$(basename "$file" .c).o" || return
+    done
+    ld.lld --gc-sections -T test/figures/cortexm.ld "$out"/*.o -o "$out/program"
+}
+
+# cortexm_parker CORE COMPILER LEVEL CODE STACK FLASH: bounds, in bytes
+cortexm_parker() {
+    out=$dir/cortex-$1-$2$3
+    cortexm "$1" "$2" "$3" "$out" -DPAIR -DROUNDS=1 -DTIMES=1 || return
+    bound "code of one parker, Cortex-$(echo "$1" | tr m M), $2 $3" "$(llvm-nm -S --defined-only "$out/program" |
+        awk '$4 != "main" && $4 != "start" && $3 ~ /[tTwW]/ {print $2}' |
+        while read -r hex; do echo $((0x$hex)); done | awk '{sum += $1} END {print sum}')" "$4"
+    # Nothing is pushed for a call: a frame has the return address.
+    [ "$2" != gcc ] || bound '... stack of a parked thread' "$(cat "$out"/*.su |
+        awk '$1 ~ /:(valet_park|park_slow|valet_sys_(futex_wait|atomic_begin))$/ {sum += $2} END {print sum}')" "$5"
+    bound '... flash of a program that parks and unparks' "$(llvm-size -A "$out/program" |
+        awk '$1 == ".text" || $1 == ".data" {sum += $2} END {print sum}')" "$6"
+}
+cortexm_parker m33 gcc -Os 400 96 480
+cortexm_parker m33 gcc -O2 400 96 480
+cortexm_parker m33 clang -Os 400 96 480
+cortexm_parker m33 clang -O2 400 96 480
+cortexm_parker m0 gcc -Os 480 112 560
+cortexm_parker m0 clang -Os 480 112 560
+
+# cortexm_instructions WHAT: by gcc -O2, on two lengths of run
+cortexm_instructions() {
+    for times in 1 2; do
+        cortexm m33 gcc -O2 "$dir/board-$1" "-D$1" -DROUNDS=1000 "-DTIMES=$times" || return
+        timeout 60 qemu-system-arm -M mps2-an505 -nodefaults -display none -semihosting-config enable=on,target=native \
+            "$one" -d exec,nochain -D "$dir/trace" -kernel "$dir/board-$1/program" >/dev/null 2>&1 &&
+            grep -c '^Trace' "$dir/trace"
+    done | awk '{n[NR] = $1} END {if (NR == 2) print int((n[2] - n[1]) / 1000 + 0.5)}'
+}
+loop=$(cortexm_instructions NOTHING)
+for what in 'UNPARK 12 unpark, nobody parked' 'PAIR 24 unpark and park with a token' \
+    'WAIT 14 wait for a state that is there' 'SET 12 store and wake nobody'; do
+    most=${what#* }
+    bound "instructions, Cortex-M33: ${most#* }" "$(($(cortexm_instructions "${what%% *}") - loop))" "${most%% *}"
+done
+
 # What one parker takes on each system and CPU, as in test/figures/sizes.txt: each row is in both. The bounds of code
 # and stack are for clang 14; by another version these two are printed, and what is judged is the rest.
 clang=$(clang -dumpversion | cut -d . -f 1)
