@@ -30,6 +30,8 @@ x86_64) package=qemu-system-x86 success=33
 aarch64)
     package=qemu-system-arm
     board="-M virt -cpu cortex-a57 -semihosting-config enable=on,target=native" ;;
+arm) package=qemu-system-arm
+    board="-M virt -cpu cortex-a15 -semihosting-config enable=on,target=native" ;;
 riscv32 | riscv64)
     package=qemu-system-misc
     board="-M virt -bios none" ;;
