@@ -4,7 +4,8 @@
 #        suite.sh DIRECTORY --setup NAME. Test it again, by another setup of its tests.
 # STRENGTH=quick leaves out the stress. The long form of each test is, in a normal run, in build/linux and build/posix,
 # in a deep one in each build but those that differ from one of these in little: in how the same code was compiled, or,
-# under QEMU, in the libc. A directory of another name has it. Of build/board-* a normal run has the quick tests only.
+# under QEMU, in the libc. A directory of another name has it. Of build/board-* a normal run has the quick
+# tests only, and so, with the stress, has a deep one where another board has the rest.
 set -eu
 dir=$1
 shift
@@ -22,6 +23,7 @@ case ${STRENGTH:-deep}-$dir in
 quick-*) set -- --suite quick ;;
 normal-build/linux | normal-build/posix) ;;
 normal-build/board-*) set -- --suite quick ;;
+*/board-riscv32* | */board-armv7 | */board-m[47]) set -- --suite quick --suite stress ;;
 normal-* | *-single | *-assert | *-gcc3 | */linux-clang | */posix-aarch64 | */linux-riscv64 | *-musl-aarch64 | \
     *-musl-riscv64) export VALET_TEST_SHORT=1 ;;
 esac
