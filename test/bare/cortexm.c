@@ -269,6 +269,9 @@ void bare_machine_init(void)
 
 void bare_cpu_init(void)
 {
+    /* A thread that on_switch has begun is not masked yet: it would miss what comes until it waits.
+     */
+    bare_mask();
     if (bare_cpu() >= BARE_CORES)
         return;
 #ifdef MHU
