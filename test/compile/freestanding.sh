@@ -24,8 +24,17 @@ compile() {
     plain-arm) set -- -march=armv7-a -mthumb -mfloat-abi=soft "$@" ;;
     a32-arm) set -- -march=armv7-a -marm -mfloat-abi=soft "$@" ;;
     m-arm) set -- -march=armv7-m -mthumb -mfloat-abi=soft "$@" ;;
+    m0-arm) set -- -march=armv6-m -mthumb -mfloat-abi=soft "$@" ;;
+    m33-arm) set -- -march=armv8-m.main -mthumb -mfloat-abi=soft "$@" ;;
+    pair-riscv32) set -- -march=rv32imc -mabi=ilp32 "$@" ;;
+    esac
+    case $by-$on-$variant in # for a board, where the system makes a difference
+    gcc-arm-m[03]*) on=board && set -- arm-none-eabi-gcc "$@" ;;
+    clang-arm-m[03]*) on=board && set -- clang --target=arm-none-eabi "$@" ;;
+    clang-riscv32-pair) on=board && set -- clang --target=riscv32-none-elf "$@" ;;
     esac
     case $by-$on in
+    *-board) ;;
     gcc-x86_64) set -- gcc "$@" ;;
     gcc-arm) set -- arm-linux-gnueabi-gcc "$@" ;;
     gcc-riscv32) set -- riscv64-linux-gnu-gcc "$@" ;;
@@ -62,12 +71,13 @@ sources() {
     echo "core/park_$kind.c core/waiters_$kind.c core/futex_$kind.c core/now.c core/locks/mutex.c core/locks/queue.c"
 }
 
-# what the embedder supplies; -rest: to who does not call the futex
+# what the embedder supplies; -rest: to who does not call the futex; $pair: where there are no atomic instructions
+pair=
 contract() {
     case $1 in
-    external-futex) echo 'valet_sys_futex_look valet_sys_futex_wait valet_sys_futex_wake valet_sys_now' ;;
-    external-futex-rest) echo 'valet_sys_futex_wait valet_sys_futex_wake valet_sys_now' ;;
-    external-sema*) echo "valet_sys_now $(printf 'valet_sys_sema_%s ' fini init post)valet_sys_sema_wait" ;;
+    external-futex) echo "${pair}valet_sys_futex_look valet_sys_futex_wait valet_sys_futex_wake valet_sys_now" ;;
+    external-futex-rest) echo "${pair}valet_sys_futex_wait valet_sys_futex_wake valet_sys_now" ;;
+    external-sema*) echo "${pair}valet_sys_now $(printf 'valet_sys_sema_%s ' fini init post)valet_sys_sema_wait" ;;
     esac
 }
 
@@ -93,6 +103,8 @@ check_one() {
     cpu=$1 cc=$2 level=$3 variant=$4 system=$5
     out=$dir/$cpu-$cc-$level-$variant-$system
     mkdir -p "$out"
+    pair=
+    case $variant in m0 | pair) pair='valet_sys_atomic_begin valet_sys_atomic_end ' ;; esac
     set --
     for source in $(sources "$system"); do
         set -- "$@" "../../../$source"
@@ -115,11 +127,15 @@ variants() {
     case $1-$2 in
     aarch64-linux-*) echo plain integer lse ;;
     arm-linux-*) echo plain a32 ;;
-    arm-*) echo plain a32 m ;;
-    riscv32-* | i386-* | powerpc64le-* | s390x-*) echo plain ;;
+    arm-*) echo plain a32 m m0 m33 ;;
+    riscv32-linux-* | i386-* | powerpc64le-* | s390x-*) echo plain ;;
+    riscv32-*) echo plain pair ;;
     *) echo plain integer ;;
     esac
 }
+
+# leveled VARIANT: at each level, in a deep run
+leveled() { case $1 in plain | m0 | m33 | pair) ;; *) false ;; esac; }
 
 for cpu in x86_64 aarch64 riscv64 riscv32 arm i386 powerpc64le s390x; do
     for cc in gcc clang; do
@@ -132,7 +148,7 @@ for cpu in x86_64 aarch64 riscv64 riscv32 arm i386 powerpc64le s390x; do
             esac
             for kind in $(variants $cpu $system); do
                 for level in -Os -O2 -O3; do
-                    { deep && [ "$kind" = plain ]; } || [ $level = -O2 ] || continue
+                    { deep && leveled "$kind"; } || [ $level = -O2 ] || continue
                     try "$cpu $cc $system $kind $level" check_one $cpu $cc $level "$kind" $system
                 done
             done
