@@ -106,7 +106,7 @@ static inline uint32_t test_random(uint32_t *state)
  */
 static inline void test_give_up_reservation(void)
 {
-#ifdef __riscv
+#ifdef __riscv_atomic
     int unused;
     __asm__ volatile("sc.w zero, zero, (%0)" : : "r"(&unused) : "memory");
 #endif
