@@ -37,6 +37,17 @@ static inline uint32_t valet_plain_exchange(volatile void *word, uint32_t desire
     return old;
 }
 
+/* The old value; the new one is ((old & kept) | set) + added. */
+static inline uint32_t valet_plain_change(volatile void *word, uint32_t kept, uint32_t set,
+                                          uint32_t added)
+{
+    uintptr_t before = valet_sys_atomic_begin();
+    uint32_t old = *(volatile valet_plain32 *)word;
+    *(volatile valet_plain32 *)word = ((old & kept) | set) + added;
+    valet_sys_atomic_end(before);
+    return old;
+}
+
 static inline bool valet_plain_compare_exchange(volatile void *word, void *expected,
                                                 uint32_t desired)
 {
@@ -54,6 +65,10 @@ static inline bool valet_plain_compare_exchange(volatile void *word, void *expec
 #undef atomic_exchange_explicit
 #undef atomic_compare_exchange_strong_explicit
 #undef atomic_compare_exchange_weak_explicit
+#undef atomic_fetch_and_explicit
+#undef atomic_fetch_or_explicit
+#undef atomic_fetch_add_explicit
+#undef atomic_fetch_sub_explicit
 #define atomic_load_explicit(word, order)              valet_plain_load(word, order)
 #define atomic_store_explicit(word, desired, order)    (void)valet_plain_exchange(word, desired)
 #define atomic_exchange_explicit(word, desired, order) valet_plain_exchange(word, desired)
@@ -61,6 +76,11 @@ static inline bool valet_plain_compare_exchange(volatile void *word, void *expec
     valet_plain_compare_exchange(word, expected, desired)
 #define atomic_compare_exchange_weak_explicit(word, expected, desired, order, order_failed) \
     valet_plain_compare_exchange(word, expected, desired)
+#define atomic_fetch_and_explicit(word, value, order) valet_plain_change(word, value, 0, 0)
+#define atomic_fetch_or_explicit(word, value, order)  valet_plain_change(word, UINT32_MAX, value, 0)
+#define atomic_fetch_add_explicit(word, value, order) valet_plain_change(word, UINT32_MAX, 0, value)
+#define atomic_fetch_sub_explicit(word, value, order) \
+    valet_plain_change(word, UINT32_MAX, 0, 0u - (uint32_t)(value))
 
 #endif
 #endif

@@ -259,7 +259,7 @@ static struct crowd {
     unsigned long count; /* guarded */
     unsigned rounds;
     atomic_ulong got, late;
-    atomic_bool inside;
+    atomic_uint inside; /* a word: riscv64 exchanges no bytes */
 } crowd;
 
 static void enter_and_leave(bool fair)
