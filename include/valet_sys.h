@@ -79,27 +79,40 @@ VALET_SYS_CALL uint64_t valet_sys_now(void);
 /* ---- CPUs without atomic read-modify-write --------------------------------------------------- */
 
 /*
- * armv6-M (Cortex-M0, M0+, M1) and RISC-V without A load and store, and no more. There this is 1,
- * and both kinds of system supply the next two functions, between which the library makes what are
- * atomic operations elsewhere: a few loads and stores of one word, and no call.
- *
- * While one thread or handler is between them, no other may be, on any CPU. With one CPU that is:
- * interrupts off, and on again if they were on. With more CPUs a lock besides, taken with
- * interrupts off: a hardware spinlock, or one made of loads and stores. -Dos=bare has the former
- * (in privileged mode; RISC-V: in machine mode), which yours replace, as they do its clock.
- *
- * begin     returns what end needs to put things back
- * order     each is a full barrier, for the compiler and between the CPUs
- * context   wherever the library is called. A handler that they cannot keep out (an NMI, a fault)
- *           calls nothing of the library
- * user      valet_futex_wait only reads the user's word: how he changes it is his affair
+ * armv6-M (Cortex-M0, M0+, M1) and RISC-V without A load and store, and no more. There both kinds
+ * of system supply the next two functions, between which the library makes what are atomic
+ * operations elsewhere: a few loads and stores of one word, and no call.
  */
 #if defined __GCC_ATOMIC_INT_LOCK_FREE && __GCC_ATOMIC_INT_LOCK_FREE != 2
-#define VALET_SYS_ATOMIC 1
-VALET_SYS_CALL uintptr_t valet_sys_atomic_begin(void);
-VALET_SYS_CALL void valet_sys_atomic_end(uintptr_t before);
+#define VALET_SYS_ATOMIC 1 /* whether this CPU is such a one */
 #else
-#define VALET_SYS_ATOMIC 0
+#define VALET_SYS_ATOMIC 0 /* whether this CPU is such a one */
+#endif
+
+#if VALET_SYS_ATOMIC
+
+/*
+ * Keep every other thread and handler, on any CPU, from where this one is until the end. With one
+ * CPU: interrupts off. With more a lock besides, taken with interrupts off: a hardware spinlock, or
+ * one made of loads and stores. -Dos=bare has the former, for privileged mode (RISC-V: machine
+ * mode); yours take its place as they do its clock's.
+ *
+ * returns   what the end needs to put things back
+ * order     a full barrier, for the compiler and between the CPUs
+ * context   wherever the library is called. A handler that this cannot keep out (an NMI, a fault)
+ *           calls nothing of the library
+ * again     they do not nest
+ */
+VALET_SYS_CALL uintptr_t valet_sys_atomic_begin(void);
+
+/*
+ * Let the others go on.
+ *
+ * before    what the begin has returned: interrupts come on again if they were on
+ * order     a full barrier
+ */
+VALET_SYS_CALL void valet_sys_atomic_end(uintptr_t before);
+
 #endif
 
 /* ---- futex kind ------------------------------------------------------------------------------ */
