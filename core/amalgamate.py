@@ -253,8 +253,8 @@ def amalgamate(tree, options):
 
     # What arch/ has may serve another CPU's traps only (Darwin's on x86_64 is a BSD one), a poll, or a default clock;
     # and a division without a runtime only CPUs of 32 bits.
-    text = re.sub(r"^(static inline \w+ valet_(?:trap_|arch_relax|arch_now|seconds))", r"__attribute__((unused)) \1",
-                  text, flags=re.M)
+    text = re.sub(r"^(static inline \w+ valet_(?:trap_|arch_(?:relax|now|mask|unmask)\b|seconds))",
+                  r"__attribute__((unused)) \1", text, flags=re.M)
 
     # What was in it is further up.
     text = re.sub(r"^#if .*\n#endif\n", "", text, flags=re.M)
