@@ -42,7 +42,7 @@ with_valet() {
 common() {
     if [ "$faulty" = yes ]; then set -- "$@" -w -DLONG=5000000000u; else set -- "$@" -Wall -Wextra -Werror; fi
     "$@" -O2 -fno-pie -no-pie -static -nostartfiles -fno-stack-protector -fno-asynchronous-unwind-tables \
-        -Wl,--build-id=none -Wl,-z,max-page-size=4096 -Wl,--no-warn-rwx-segments -Itest/bare
+        -Wl,--build-id=none -Wl,-z,max-page-size=4096 -Wl,--no-warn-rwx-segments -Itest/bare -Itest/harness
 }
 
 # kernel CPU KIND SOURCES PROGRAM
