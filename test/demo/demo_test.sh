@@ -142,4 +142,19 @@ for file in control control.posix; do
     try_not "planted bug 3: unprintable bytes divide words: $file" counted_right 3 "$dir/$file"
 done
 
+# The one for a board: both cores got all, and were idle for a share of the time; a handler that does not unpark hangs it.
+on_a_board() {
+    sh test/demo/board.sh "$dir/board" >"$dir/board.out" 2>&1 || { cat "$dir/board.out" && return 1; }
+    [ "$(grep -cE '^core [01]: 500 samples, [0-9]+ lost, [1-9][0-9]* parks, idle [1-9][0-9]* % of the time$' \
+        "$dir/board.out")" -eq 2 ] || { cat "$dir/board.out" && return 1; }
+}
+try 'on a board: two cores are fed by interrupts' on_a_board
+board_hangs() {
+    grep -v "^        valet_unpark(&other->parker);" test/demo/board.c >"$dir/board.c"
+    ! cmp -s "$dir/board.c" test/demo/board.c || return 1
+    sh test/demo/board.sh "$dir/planted-board" "$dir/board.c" 3 >"$dir/board.out" 2>&1
+    [ $? -eq 124 ]
+}
+try 'planted on a board: a handler that does not unpark hangs' board_hangs
+
 counted demo
