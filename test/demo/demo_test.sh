@@ -142,7 +142,7 @@ for file in control control.posix; do
     try_not "planted bug 3: unprintable bytes divide words: $file" counted_right 3 "$dir/$file"
 done
 
-# The one for a board: both cores got all, and were idle for a share of the time; a handler that does not unpark hangs it.
+# The one for a board: both cores got all, and were idle for a share of the time.
 on_a_board() {
     sh test/demo/board.sh "$dir/board" >"$dir/board.out" 2>&1 || { cat "$dir/board.out" && return 1; }
     [ "$(grep -cE '^core [01]: 500 samples, [0-9]+ lost, [1-9][0-9]* parks, idle [1-9][0-9]* % of the time$' \
