@@ -269,8 +269,8 @@ def amalgamate(tree, options):
  * table of valet_futex_wait and _wake is one for all such files that are linked together; programs and
  * shared objects have one each, so a futex word is used through one of them."""
     else:
-        poll = f"""/* Whether parks and waits poll before they sleep: as -Dspin= had it, or your own. CPUs of 32 bits do not.
- */
+        poll = f"""/* Whether parks and waits poll before they sleep: as -Dspin= had it, or your own; but
+ * CPUs of 32 bits do not. */
 #ifndef VALET_SPIN
 #define VALET_SPIN {'(UINTPTR_MAX > UINT32_MAX)' if options.spin == '1' else 0}
 #endif

@@ -320,8 +320,9 @@ class Work:
         text = Path("core/word.h").read_text(encoding="utf-8")
         write(f"{root}/core/word.h", text.replace(old, "#if 0"))
         core = [f for f in self.files if f.startswith("core/")]
-        _, _, _, lacks = self.look(compile_all(self.cpu, self.command, self.level, core, root,
-                                               more=["-iquote", root]), "all", [s for s in self.sites if s.file in core])
+        _, _, _, lacks = self.look(
+            compile_all(self.cpu, self.command, self.level, core, root, more=["-iquote", root]), "all",
+            [s for s in self.sites if s.file in core])
         right = text.count(old) == 1 and {s.operation for s, _ in lacks} == {"cas"}
         return right, f"planted in {self.title}: no core/word.h for this compiler: {len(lacks)} orders reported", \
             [f"{s}: no {w}" for s, w in lacks]
@@ -415,7 +416,8 @@ def main(top):
         if w.cpu in WEAK_IS_VISIBLE and not w.suffix:
             jobs += [lambda w=w, p=p: w.plant_one(*p) for p in ONE_ORDER
                      if w.cpu not in NARROW or not p[0].endswith("polling")]
-        old_gcc = w.title in ("riscv64, gcc -O2", "riscv32, gcc -O2") and int(run([w.command.split()[0], "-dumpversion"]).split(".")[0]) < 14
+        old_gcc = w.title in ("riscv64, gcc -O2", "riscv32, gcc -O2") and \
+            int(run([w.command.split()[0], "-dumpversion"]).split(".")[0]) < 14
         title = w.title[:w.title.rindex(" ")] + (" before 14" if old_gcc else "")
         texts = ZACAS_INSTRUCTIONS if w.name == "riscv64 Zacas" else INSTRUCTIONS[title]
         jobs.append(lambda w=w, texts=texts: w.plant_instructions(texts))
