@@ -7,10 +7,10 @@
 # all that may only if it does not. A fault that no longer applies is a failure. Faults that show only where
 # one thread comes between two instructions of another are not there but in test/c11/bugs, where they are
 # found for certain.
-# Builds are linux, posix, cond-posix (with a condition variable) and x86-linux (i386) by gcc, and tsan-linux
-# and tsan-posix by clang's ThreadSanitizer, which alone sees a missing order on a CPU that has it anyway. A test that hangs has
-# noticed, too: all its threads sleep and go on sleeping, or it has used several times the CPU time that it
-# needs without a fault. So a machine under load catches nothing.
+# Builds are linux, posix, cond-posix (with a condition variable) and x86-linux (i386) by gcc, and tsan-linux and
+# tsan-posix by clang's ThreadSanitizer, which alone sees a missing order on a CPU that has it anyway. A test that
+# hangs has noticed, too: all its threads sleep and go on sleeping, or it has used several times the CPU time that
+# it needs without a fault. So a machine under load catches nothing.
 set -u
 [ $# -ge 1 ] || { echo 'usage: mutants.sh DIR [WORD]' >&2; exit 2; }
 mkdir -p "$1"
