@@ -18,8 +18,9 @@ source=$top/build/peers-source
 dir=$top/build/clients-peers
 mkdir -p "$dir" "$source"
 : >"$dir/jobs"
+rm -f "$source"/*/updated
 
-# one_of NORMAL DEEP: every so-manieth line, by the strength; all in a whole run
+# one_of NORMAL DEEP: one in so many of the lines that come in, by the strength; all in a whole run
 one_of() {
     if [ -n "$whole" ]; then cat; else awk -v n="$(deep && echo "$2" || echo "$1")" 'n == 1 || NR % n == 1'; fi
 }
@@ -69,7 +70,7 @@ gcc_source() {
         tar -xO --wildcards "./usr/src/gcc-*/gcc-*.tar.xz" |
         tar -C new --strip-components=1 -xJ --wildcards --no-wildcards-match-slash 'gcc-*/libgomp' 'gcc-*/config*' \
             'gcc-*/include' 'gcc-*/lt*' 'gcc-*/libtool*' 'gcc-*/install-sh' 'gcc-*/missing' \
-            'gcc-*/depcomp' 'gcc-*/mkinstalldirs'
+            'gcc-*/depcomp' 'gcc-*/mkinstalldirs' && rm "$1"_*.deb
 }
 
 # ---- programs ------------------------------------------------------------------------------------------
@@ -98,6 +99,7 @@ build() {
 nsync_build() {
     platform=$source/nsync/platform out=$dir/nsync
     cpu=$(uname -m)
+    [ "$cpu" != riscv64 ] || cpu=riscv
     rm -rf "$out" && mkdir -p "$out/stock" "$out/own" "$out/valet" && cd "$out" || return
     set -- -O -D_POSIX_C_SOURCE=200809L "-I$platform/gcc" "-I$platform/linux" "-I$platform/$cpu" "-I$platform/posix" \
         "-I$source/nsync/public" "-I$source/nsync/internal" "-I$source/nsync/testing" "-I$top/include" -pthread
@@ -149,7 +151,8 @@ parking_lot_build() {
         'parking_lot_core = { path = "parking_lot_core" }' >Cargo.toml
     for seam in stock parker futex; do
         [ "$seam" = stock ] || cp "$seams/parking_lot/$seam.rs" parking_lot_core/src/thread_parker/linux.rs
-        PATH=/usr/bin:$PATH CARGO_HOME=$out/home CARGO_PROFILE_DEV_DEBUG=0 RUSTFLAGS="-L native=$dir/linux" \
+        PATH=/usr/bin:$PATH CARGO_HOME=$out/home CARGO_PROFILE_DEV_DEBUG=0 \
+            CARGO_ENCODED_RUSTFLAGS="$(printf -- '-L\037native=%s' "$dir/linux")" \
             timeout -k 5 900 cargo test --workspace --lib --no-run --offline --target-dir target --config \
             'source.crates-io.replace-with="debian"' --config 'source.debian.directory="/usr/share/cargo/registry"' \
             >log 2>&1 || { cat log && return 1; }
@@ -252,7 +255,9 @@ libgomp_build() {
 }
 libgomp() {
     case $top in *' '*) skip libgomp 'its configure takes no path with a space' && return ;; esac
-    get gcc deb bookworm gcc_source "gcc-$(gcc -dumpversion)-source" || return 0
+    # Of this machine's compiler: its own library is the one that is built here.
+    suite=$(. /etc/os-release && echo "${VERSION_CODENAME-}")
+    get gcc deb "$suite" gcc_source "gcc-$(gcc -dumpversion)-source" || return 0
     tests=$source/gcc/libgomp/testsuite out=$dir/libgomp
     newer "$out/valet/libgomp.so.1" "$seams/libgomp/futex.h" include/valet.h ||
         build libgomp_build || return 0
@@ -278,7 +283,8 @@ libgomp() {
 }
 
 # The open POSIX test suite, on musl: as it is, and with its futex calls turned over to valet (test/clients/musl.sh).
-# Not those that set the clock, or want to run before everybody else: this machine has other work.
+# Not those that set the clock, or want to run before everybody else: this machine has other work. musl.sh plants the
+# faults, in the same library.
 posixtestsuite() {
     get posixtestsuite deb-src bookworm original posixtestsuite || return 0
     musl=$top/build/clients-musl
@@ -310,9 +316,13 @@ posixtestsuite() {
 }
 
 for peer in $peers; do
-    turns=0
-    $peer
+    case $peer in
+    nsync | parking_lot | liburcu | libgomp | posixtestsuite) $peer ;;
+    *) bad "no such peer: $peer" ;;
+    esac
 done
+short_seams() { wc -l "$seams"/*/* | awk '$2 != "total" && $1 > 40 {print; long = 1} END {exit long || NR < 6}'; }
+try 'each seam has at most 40 lines' short_seams
 
 # ---- planted faults ------------------------------------------------------------------------------------
 
