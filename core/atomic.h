@@ -52,12 +52,14 @@ static inline bool valet_plain_compare_exchange(volatile void *word, void *expec
                                                 uint32_t desired)
 {
     uintptr_t before = valet_sys_atomic_begin();
-    uint32_t old = *(volatile valet_plain32 *)word, seen = *(valet_plain32 *)expected;
-    if (old == seen)
+    uint32_t old = *(volatile valet_plain32 *)word;
+    bool same = old == *(valet_plain32 *)expected;
+    if (same)
         *(volatile valet_plain32 *)word = desired;
     valet_sys_atomic_end(before);
-    *(valet_plain32 *)expected = old;
-    return old == seen;
+    if (!same)
+        *(valet_plain32 *)expected = old;
+    return same;
 }
 
 #undef atomic_load_explicit
