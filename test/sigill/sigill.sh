@@ -18,8 +18,9 @@ set -u
 cd "$(dirname "$0")/../.." || exit 1
 . test/lib/count.sh
 dir=${SIGILL_BUILD:-build/sigill}
-rounds=20000
-deep || { rounds=10000 && export VALET_TEST_SHORT=1; }
+rounds=40000
+deep || rounds=10000
+export VALET_TEST_SHORT=1 # of the programs: a signal for each call is what takes the time
 
 # system, kind, kernel in sigill/, CPUs, and where a stub is inlined: a harmless call by it. -: the
 # compiler sees a function call.
