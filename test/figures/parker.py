@@ -53,11 +53,13 @@ for path in sys.argv[1:]:
             if pending:
                 refers[name].append((pending, mnemonic == "jr"))
                 pending = None
+            guessed = len(refers[name])  # a relocation that follows knows better: these bytes point to what is next
             refers[name] += [(plain(to), bool(JUMP.match(mnemonic))) for to in re.findall(r"<([^>+]+)>", match[4])]
         elif name and (match := RELOCATION.match(line)):
             if mnemonic == "auipc":
                 pending = plain(match[1])
             else:
+                del refers[name][guessed:]
                 refers[name].append((plain(match[1]), bool(JUMP.match(mnemonic))))
 for line in tool("llvm-size", "-A", *sys.argv[1:]).splitlines():
     if match := re.match(r"\.?_*(data|bss|tdata|tbss|common)\S*\s+(\d+)", line):
