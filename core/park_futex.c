@@ -162,9 +162,16 @@ int valet_park_for(struct valet_parker *p, uint64_t timeout_ns)
     /* Before the clock is asked, which may be a system call. */
     if (take_token(word_of(p)))
         return VALET_OK;
+#if VALET_SPIN
+    if (timeout_ns != 0) {
+        int polled = poll_then_park(word_of(p), 0); /* in vain: it does not park yet */
+        if (polled != VALET_TIMEDOUT)
+            return polled;
+    }
+#endif
     uint64_t deadline;
     if (valet_deadline_after(timeout_ns, &deadline))
-        return park(word_of(p), deadline);
+        return park_slow(word_of(p), deadline);
     int r = park_slow(word_of(p), 0); /* no clock to wait by: a token still wins */
     return r == VALET_TIMEDOUT ? VALET_ERR_UNSUPPORTED : r;
 }

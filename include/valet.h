@@ -8,17 +8,18 @@
  *
  * Times are nanoseconds of valet_now(), unsigned; sums saturate at VALET_FOREVER. A timeout is
  * never early by that clock. Every wait has a form with a deadline; one with a timeout (_for) is
- * there where it saves a call of the clock. Objects hold no pointer to themselves: they may be
- * moved while no thread uses them, and need no destruction. But an object in use has one address: a
- * page that is mapped twice, or a tag in an address, is another word, and its waiter is not woken.
- * Nobody else waits on that address: a wait of other means that was begun on what the memory was
- * before, and not cancelled (io_uring's, Atomics.waitAsync), may take the wake that was for one
- * thread. No call is a cancellation point. No handler may jump out of one, and no thread may be
- * ended inside one (as by asynchronous cancellation): what it has left in the word would be found
- * by the others. But when a process ends, what is left of it (on Windows the detach of a DLL) may
- * wake threads that are gone already: nobody is woken, and no call waits for them. In the child of
- * a fork, begin anew what other threads of the parent waited on. A thread that is stopped in a call
- * holds up nobody but where the context of a call says so.
+ * there where it saves a call of the clock: it polls, or looks at its word, before it asks. Objects
+ * hold no pointer to themselves: they may be moved while no thread uses them, and need no
+ * destruction. But an object in use has one address: a page that is mapped twice, or a tag in an
+ * address, is another word, and its waiter is not woken. Nobody else waits on that address: a wait
+ * of other means that was begun on what the memory was before, and not cancelled (io_uring's,
+ * Atomics.waitAsync), may take the wake that was for one thread. No call is a cancellation point.
+ * No handler may jump out of one, and no thread may be ended inside one (as by asynchronous
+ * cancellation): what it has left in the word would be found by the others. But when a process
+ * ends, what is left of it (on Windows the detach of a DLL) may wake threads that are gone already:
+ * nobody is woken, and no call waits for them. In the child of a fork, begin anew what other
+ * threads of the parent waited on. A thread that is stopped in a call holds up nobody but where the
+ * context of a call says so.
  *
  * "Futex kind" and "sema kind" are the two kinds of system under the library; the README's table
  * says which one each system is. They differ for the user only where a comment below says so.

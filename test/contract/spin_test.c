@@ -220,7 +220,19 @@ static void test_a_deadline_to_come(void)
     unpark_at = 5;
     CHECK_EQ(valet_park_for(&parker, 1), VALET_OK);
     CHECK_EQ(looks, 5);
-    CHECK_EQ(waits + wakes, 0);
+    CHECK_EQ(waits + wakes + clocks, 0); /* a timeout polls before it asks for the time */
+
+    clear(RICH);
+    CHECK_EQ(valet_park_for(&parker, 1), VALET_TIMEDOUT);
+    CHECK_EQ(looks, 288);
+    CHECK_EQ(waits, 1);
+    CHECK_EQ(clocks, 1);
+    CHECK_EQ(account(), (2 * 64 + 8) << 16 | (2048 - 288));
+    clear(0);
+    CHECK_EQ(valet_park_for(&parker, 1), VALET_TIMEDOUT);
+    CHECK_EQ(looks, 0);
+    CHECK_EQ(waits + clocks, 2);
+    CHECK_EQ(credit(), 256 + 4);
 
     clear(0); /* it cannot pay for a poll, and asks no clock */
     CHECK_EQ(valet_park_until(&parker, 1001), VALET_TIMEDOUT);
