@@ -24,6 +24,9 @@ def bare(text):
     return TOKEN.sub(" ", text)
 
 
+WEAK, UNUSED = "__attribute__((weak)) ", "__attribute__((unused)) "
+
+
 class Tree:
     """The files under a root, and what reading them has shown."""
 
@@ -199,15 +202,18 @@ def drop_unused(text):
 
 
 def defaults(text, tree, options):
-    """A weak function of core/ that a system may have of its own: its own, or static; the embedder's is a hook."""
+    """Weak functions of core/ that a system may have of its own, all of an #if or none: its own, or static; the
+    embedder's are a hook."""
     weak = re.compile(r"(?:/\*(?:(?!\*/).)*\*/\n)?#ifndef (VALET_\w+)\n#define \1 0\n#endif\n#if !\1\n"
-                      r"__attribute__\(\(weak\)\) (int (valet_sys_\w+)\([^;{]*\)\n\{.*?\n\}\n)#endif\n\n", re.S)
-    if options.file == "-":
-        return weak.sub(r"#if !\1\nVALET_WEAK \2#endif\n\n", text)
-    theirs = tree.read(f"sys/{options.file}")
+                      r"((?:__attribute__\(\(weak\)\) .*?\n\}\n\n?)+)#endif\n\n", re.S)
+    theirs = "" if options.file == "-" else tree.read(f"sys/{options.file}")
 
     def choose(match):
-        return "" if re.search(rf"^int {match.group(3)}\(", theirs, re.M) else match.group(2) + "\n"
+        functions = match.group(2)
+        if options.file == "-":
+            return f"#if !{match.group(1)}\n" + functions.replace(WEAK, f"VALET_WEAK {UNUSED}") + "#endif\n\n"
+        first = re.match(rf"{re.escape(WEAK)}\w+ (\w+)", functions).group(1)
+        return "" if re.search(rf"^\w+ {first}\(", theirs, re.M) else functions.replace(WEAK, UNUSED) + "\n"
 
     return weak.sub(choose, text)
 
@@ -226,30 +232,37 @@ def amalgamate(tree, options):
 
     # A hook is declared as it is defined: static, or the integrator's.
     hook = ""
-    hooks = re.findall(r"^#if !(VALET_\w+)\nVALET_WEAK [\w *]*\b(valet_sys_\w+)\(", text, re.M)
-    for macro, name in reversed(hooks):  # the first is the one that each CPU has
-        text = re.sub(rf"^((?:VALET_SYS_CALL )?\w+ \**{name}\((?:[^()]|\([^()]*\))*\);)",
-                      r"VALET_HOOK_LINKAGE \1", text, flags=re.M)
-        hook = f"""/* Whether {name} is yours: as -Dhook= had it, or your own choice. With VALET_STATIC yours is
+    blocks = {}
+    for macro, block in re.findall(r"^#if !(VALET_\w+)\n(VALET_WEAK .*?)^#endif", text, re.M | re.S):
+        blocks.setdefault(macro, []).append(
+            re.findall(r"^VALET_WEAK [^(\n]*(?:\(\(unused\)\) \w+ )?\b(valet_sys_\w+)\(", block, re.M))
+    for macro, names in blocks.items():
+        for name in sum(names, []):
+            text = re.sub(rf"^((?:VALET_SYS_CALL )?\w+ \**{name}\((?:[^()]|\([^()]*\))*\);)",
+                          rf"{macro}_LINKAGE \1", text, flags=re.M)
+        first = names[0]  # the first is the one that each CPU has
+        theirs = f"{' and '.join(first)} {'is' if len(first) == 1 else 'are'}"
+        hook += f"""/* Whether {theirs} yours: as -Dhook= had it, or your own choice. With VALET_STATIC yours is
  * taken only with it; define it in your file, or elsewhere. */
 #ifndef {macro}
 #define {macro} {int(options.hook)}
 #endif
 #if defined VALET_STATIC && !{macro}
-#define VALET_HOOK_LINKAGE static
+#define {macro}_LINKAGE static
+#elif defined _WIN32
+#define {macro}_LINKAGE
 #else
-#define VALET_HOOK_LINKAGE
+#define {macro}_LINKAGE __attribute__((visibility("hidden")))
 #endif
 
 """
-        if options.file == "-":
-            hook += tree.expand("sys/hook.h").strip() + "\n\n"
+    if hook and options.file == "-":
+        hook += tree.expand("sys/hook.h").strip() + "\n\n"
 
     # The system's functions are the file's own, but where somebody else defines or replaces them.
-    for name in set(re.findall(r"^(?:VALET_SLOW )?(?:int|void|uint64_t) (valet_(?:sys|queue)_\w+)\([^;{]*\)\n\{",
-                               text, re.M)):
-        text = re.sub(rf"^((?:VALET_SYS_CALL |VALET_SLOW )?(?:int|void|uint64_t) {name}\()", r"static \1", text,
-                      flags=re.M)
+    marks = rf"(?:VALET_SYS_CALL |VALET_SLOW |{re.escape(UNUSED)})?"
+    for name in set(re.findall(rf"^{marks}\w+ (valet_(?:sys|queue)_\w+)\([^;{{]*\)\n\{{", text, re.M)):
+        text = re.sub(rf"^({marks}\w+ {name}\()", r"static \1", text, flags=re.M)
 
     # What arch/ has may serve another CPU's traps only (Darwin's on x86_64 is a BSD one), a poll, or a default clock;
     # and a division without a runtime only CPUs of 32 bits.

@@ -115,6 +115,7 @@ MEASUREMENTS = {
 BOUNDS = [
     ("valet", "barrier 2cpu", "us", "spin", 1.3),
     ("valet", "barrier 1cpu", "us", "raw", 1.1),
+    ("valet-clock", "handoff timed", "us", "raw", 1.15),
     ("valet-posix", "handoff 1cpu", "us", "raw", 1.3),
     ("valet-posix", "handoff 2cpu", "us", "raw", 1.05),
     ("valet-posix-musl", "handoff 1cpu", "us", "raw", 2.8),

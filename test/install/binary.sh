@@ -101,6 +101,16 @@ for ld in bfd lld; do
     }
     try "planted: a weak hook, and an archive, $ld: no clock, in silence" silent $ld
 done
+# The clock of a libc that has the vDSO's, in its archive
+try 'linux, hook required' row "$root" linux futex "$dir/libc" -DVALET_HOOK=1
+try 'linux: the clock in an archive' ordered bfd "$dir/libc/libvalet.a" "$board"
+missed() {
+    ordered bfd "$dir/libc/libvalet.a"
+    [ $? -eq 4 ]
+}
+try '... and without it the linker says so' missed
+try 'linux, hook weak' row "$root" linux futex "$dir/trap"
+try 'linux: the clock in an object' ordered bfd "$dir/trap/libvalet.a" "$dir/board.o"
 keyed() { # FLAGS...: whose event is it?
     cc_is="x86_64-w64-mingw32-gcc -std=c11 -O2 -Wall -Wextra -Werror"
     row "$root" windows_keyed sema "$dir/keyed" "$@" && $cc_is -Iinclude -c "$here/board.c" -o "$dir/keyed/b.o" &&

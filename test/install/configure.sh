@@ -93,8 +93,9 @@ done
 try 'c17' takes . linux.c -Dc_std=c17
 
 # What a row cannot be
-try 'a hook that linux does not have: refused' refused . '-Dhook=required is for .*bare.*, not for linux' \
-    -Dhook=required
+try 'a hook that posix does not have: refused' refused . '-Dhook=required is for .*bare.*, not for posix' \
+    -Dos=posix -Dhook=required
+try 'the hook of linux' takes . linux.c -Dhook=required
 for row in none:x86_64:bare windows:x86_64:windows_keyed; do
     system=${row%%:*} os=${row##*:}
     try "the hook of $os" takes . "$os.c" "$(cross "$system" x86_64)" "-Dos=$os" -Dhook=required
@@ -135,9 +136,9 @@ planted 'any CPU' 'it goes on: ' sys/meson.build '^if cpu not in cpus' 'if false
     refused "$dir/tree" '-Dos=dragonfly is for' "$(cross dragonfly aarch64)" -Dos=dragonfly
 planted 'the first row of a machine, on any CPU' '-Dos=bare is for' sys/meson.build \
     ' and cpu in systems.row..2..split()' '' takes "$dir/tree" wasm.c --cross-file test/cross/wasm32.txt
-planted 'a hook of any row' 'it goes on: -Dhook=required' sys/meson.build 'if os not in hooks' \
+planted 'a hook of any row' 'it goes on: -Dos=posix -Dhook=required' sys/meson.build 'if os not in hooks' \
     'hooks += {os: []}\n  if false' \
-    refused "$dir/tree" 'such' -Dhook=required
+    refused "$dir/tree" 'such' -Dos=posix -Dhook=required
 planted 'a shared library of any row' 'it goes on: -Dos=external' meson.build 'if os in unshared' 'if false' \
     refused "$dir/tree" 'such' -Dos=external -Ddefault_library=shared
 planted 'any C' 'it goes on: -Dc_std=c99' meson.build "'c99', " '' refused "$dir/tree" 'valet is written' -Dc_std=c99

@@ -88,6 +88,7 @@ one_cpu() {
         ! gcc -std=c11 -fsyntax-only "$dir/linux/valet.c" 2>/dev/null
 }
 try 'for one CPU it is for no other' one_cpu
+try '... and for those again' write linux futex linux.c x86_64,aarch64,riscv64 .
 
 # A hook that the user's file has: no weak symbol is left, and it is the one that is called. Without VALET_HOOK (or
 # VALET_AT_FORK) the file's own is static, and a second one an error.
@@ -96,9 +97,9 @@ hooked() { # SYSTEM COMPILER FLAGS...
     shift
     strict "$@" -ffreestanding -I"$dir/$system" -c test/one_file/hook.c -o "$dir/$system/hook.o" || return 1
     nm "$dir/$system/hook.o" | grep -i ' w ' && return 1
-    [ "$system" != bare ] || { gcc "$dir/$system/hook.o" -o "$dir/$system/hook" && "$dir/$system/hook"; }
+    case $system in bare | linux) gcc "$dir/$system/hook.o" -o "$dir/$system/hook" && "$dir/$system/hook" ;; esac
 }
-for row in bare:HOOK:valet_sys_now windows_keyed:HOOK:valet_sys_keyed_event external:AT_FORK:valet_sys_at_fork; do
+for row in bare:HOOK:valet_sys_now linux:HOOK:valet_sys_now windows_keyed:HOOK:valet_sys_keyed_event external:AT_FORK:valet_sys_at_fork; do
     system=${row%%:*} hook=${row##*:} macro=${row#*:}
     macro=VALET_${macro%:*}
     for cc in gcc clang; do

@@ -3,7 +3,7 @@
  * valet, through its library.
  *
  *   ONE_UNIT   the single file, compiled into the program that uses it
- *   LIBC_CLOCK a deadline is reckoned by the C library's clock, which asks no kernel
+ *   LIBC_CLOCK the library's clock is the C library's, which asks no kernel (-Dhook=)
  *   DELEGATE   no parker, and the waker leaves the waking to the first that it wakes
  *   FUTEX      no parker, and the waiters wait on a word of their own, by valet_futex_wait
  */
@@ -16,6 +16,16 @@
 #include <valet.c> /* not this file */
 #else
 #include "valet.h"
+#endif
+
+#ifdef LIBC_CLOCK
+#include "valet_sys.h"
+uint64_t valet_sys_now(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+}
 #endif
 
 #define HAS_WAITERS 1
@@ -106,14 +116,7 @@ static inline void parker_park(struct parker *p)
 
 static inline bool parker_park_for(struct parker *p, uint64_t ns)
 {
-#ifdef LIBC_CLOCK
-    struct timespec now; /* of the clock that valet_now reads on Linux */
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    ns += (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
-    return valet_park_until(&p->valet, ns) == VALET_OK;
-#else
     return valet_park_for(&p->valet, ns) == VALET_OK;
-#endif
 }
 
 static inline void parker_unpark(struct parker *p)
