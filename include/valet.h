@@ -323,6 +323,16 @@ VALET_API void valet_waiters_wake(struct valet_waiters *w);
 VALET_API int valet_futex_wait(uint32_t *word, uint32_t expected, uint64_t deadline) VALET_CHECKED;
 
 /*
+ * The same with a timeout. The library itself looks at the word before it asks the clock, so a word
+ * that is not mapped is a fault.
+ *
+ * timeout_ns  as valet_park_for; 0: only look, without a system call
+ * returns     as valet_futex_wait
+ */
+VALET_API int valet_futex_wait_for(uint32_t *word, uint32_t expected,
+                                   uint64_t timeout_ns) VALET_CHECKED;
+
+/*
  * Wake threads that wait on word. Change the word first: where the wait is a loop on the word (bare
  * metal), and for a thread that is about to sleep, only the change counts. Sema kind: a word is
  * used through one copy of the library, since a program and each shared object that has one have a

@@ -16,6 +16,6 @@ int user(struct valet_parker *p, struct valet_waiters *w, uint32_t *word, unsign
     valet_futex_wake(word, VALET_FUTEX_ALL);
     int r = valet_park(p) | valet_park_until(p, when) | valet_park_for(p, valet_now());
     r |= valet_compare_and_wait(w, 2) | valet_compare_and_wait_until(w, 3, when);
-    r |= valet_parker_is_set(p);
+    r |= valet_parker_is_set(p) | valet_futex_wait_for(word, 6, when);
     return r | valet_waiters_compare_exchange(w, expected, 4) | valet_futex_wait(word, 5, when);
 }

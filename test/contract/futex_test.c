@@ -78,6 +78,63 @@ static void test_a_word_that_is_not_as_expected_is_changed(void)
         }
 }
 
+/* A timeout: the library looks first, and asks the clock only where the word is as expected. */
+static void test_timeouts(void)
+{
+    futex word = 5;
+    uint32_t *w = (uint32_t *)&word;
+    const uint64_t any[] = {0, 1, S, VALET_FOREVER - 1, VALET_FOREVER};
+    for (unsigned i = 0; i < 5; i++) {
+        CHECK_EQ(valet_futex_wait_for(w, 6, any[i]), VALET_CHANGED);
+        CHECK_EQ(valet_futex_wait_for(NULL, 0, any[i]), VALET_ERR_INVALID);
+        CHECK_EQ(valet_futex_wait_for((uint32_t *)(void *)((char *)w + 1), 5, any[i]),
+                 VALET_ERR_INVALID);
+    }
+    CHECK_EQ(valet_futex_wait_for(w, 5, 0), VALET_TIMEDOUT);
+    if (valet_now() == 0) {
+        CHECK_EQ(valet_futex_wait_for(w, 5, 1), VALET_ERR_UNSUPPORTED);
+        CHECK_EQ(valet_futex_wait_for(w, 5, VALET_FOREVER - 1), VALET_ERR_UNSUPPORTED);
+        return;
+    }
+    const uint64_t timeouts[] = {1, 10 * US, MS, 3 * MS};
+    for (unsigned i = 0; i < 4; i++) {
+        uint64_t began = valet_now();
+        CHECK_EQ(valet_futex_wait_for(w, 5, timeouts[i]), VALET_TIMEDOUT);
+        CHECK(valet_now() >= began + timeouts[i]);
+    }
+}
+
+struct timed_sleeper {
+    futex word;
+    uint64_t timeout;
+    int result;
+    atomic_uint entered;
+};
+
+static void sleep_for(void *argument)
+{
+    struct timed_sleeper *s = argument;
+    atomic_store(&s->entered, 1);
+    do
+        s->result = valet_futex_wait_for((uint32_t *)&s->word, 0, s->timeout);
+    while (s->result == VALET_OK && atomic_load(&s->word) == 0);
+}
+
+static void test_a_timeout_beyond_the_clock_is_none(void)
+{
+    const uint64_t far[] = {VALET_FOREVER, VALET_FOREVER - 1, (uint64_t)INT64_MAX + 1};
+    for (unsigned i = 0; i < (valet_now() != 0 ? 3 : 1); i++) {
+        struct timed_sleeper s = {0, far[i], -1, 0};
+        struct test_thread *t = test_start(sleep_for, &s);
+        test_until(&s.entered, 1);
+        test_sleep(2 * MS);
+        atomic_store(&s.word, 1);
+        wake(&s.word, 1);
+        test_join(t);
+        CHECK(s.result == VALET_OK || s.result == VALET_CHANGED);
+    }
+}
+
 static void test_deadlines(void)
 {
     futex word = 5;
@@ -501,6 +558,7 @@ static void test_a_mutex_guards_a_counter(void)
 }
 
 TEST_PROGRAM(TEST(test_invalid_words), TEST(test_a_word_that_is_not_as_expected_is_changed),
+             TEST(test_timeouts), TEST(test_a_timeout_beyond_the_clock_is_none),
              TEST(test_deadlines), TEST(test_far_deadlines_do_not_end),
              TEST(test_interrupts_do_not_end_a_wait_early_with_a_timeout),
              TEST(test_an_unmapped_word_is_an_error_and_no_fault), TEST(test_a_count_wakes_so_many),

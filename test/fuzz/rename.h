@@ -22,6 +22,7 @@
 #define valet_store_and_delegate       NAMED(valet_store_and_delegate)
 #define valet_waiters_wake             NAMED(valet_waiters_wake)
 #define valet_futex_wait               NAMED(valet_futex_wait)
+#define valet_futex_wait_for           NAMED(valet_futex_wait_for)
 #define valet_futex_wake               NAMED(valet_futex_wake)
 #define valet_sys_now                  NAMED(valet_sys_now)
 #define valet_sys_futex_wait           NAMED(valet_sys_futex_wait)

@@ -779,6 +779,21 @@ THREAD(futex_timed_wake_1)
     DO(1, valet_futex_wake(&word, 1));
 }
 
+/* What differs is seen without a call; a timeout counts from it. */
+THREAD(futex_for_0)
+{
+    EXPECT(CALL(0, valet_futex_wait_for(&word, 7, 1)) == VALET_CHANGED);
+    uint64_t start = check_clock();
+    of[0].result = CALL(2, valet_futex_wait_for(&word, 0, 300000)); /* after a timeout it looks */
+    EXPECT(of[0].result >= 0);
+    EXPECT(of[0].result != VALET_TIMEDOUT || check_clock() >= start + 300000);
+}
+THREAD(futex_for_1)
+{
+    atomic_store_explicit(futex(), 1, memory_order_release);
+    DO(1, valet_futex_wake(&word, 1));
+}
+
 THREAD(futex_timed_0)
 {
     of[0].result = CALL(2, valet_futex_wait(&word, 0, DEADLINE)); /* after a timeout it looks */

@@ -48,6 +48,7 @@
     S(futex_wait_wake,      2, EVERY,                    1)     \
     S(futex_wake_one,       3, FUTEX_KIND,               0)     \
     S(futex_timed,          3, FUTEX_KIND | TIMED,       0)     \
+    S(futex_for,            2, TIMED | LATER,            1)     \
     S(futex_late,           3, FUTEX_KIND | TIMED,       0)     \
     S(futex_timed_wake,     2, SEMA_KIND | TIMED,        0)     \
     S(futex_unmapped,       1, FUTEX_KIND | KERNEL,      0)

@@ -38,6 +38,7 @@ is() {
 is uncontended 0 0 0 '1000 x unpark and park, without a deadline and with each kind, try twice'
 is uncontended-waiters 0 0 0 '1000 x wait for another state, try, store and wake nobody, exchange'
 is handoff 100 100 0 '100 x wake a thread that sleeps'
+is changed 0 0 0 '1000 x futex wait with a timeout, on a word that differs; and with a timeout of 0'
 is timeout 1 0 1 'one park until its deadline'
 is wake-all 1000 1 0 'wake 1000 threads that wait'
 is delegate 1000 2 0 '... one of them, which wakes the others'

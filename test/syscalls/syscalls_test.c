@@ -104,6 +104,12 @@ static void test_calls(void)
     phase("none", &parker);
     test_join(t);
 
+    static uint32_t word;
+    phase("changed", &word);
+    for (int i = 0; i < 1000; i++) {
+        CHECK_EQ(valet_futex_wait_for(&word, 1, 1000000000), VALET_CHANGED);
+        CHECK_EQ(valet_futex_wait_for(&word, 0, 0), VALET_TIMEDOUT);
+    }
     phase("timeout", &parker);
     CHECK_EQ(valet_park_for(&parker, 1000000), VALET_TIMEDOUT);
     phase("none", &parker);
