@@ -33,8 +33,14 @@ int valet_futex_wait_for(uint32_t *word, uint32_t expected, uint64_t timeout_ns)
     return valet_futex_wait(word, expected, deadline);
 }
 
-void valet_futex_wake(uint32_t *word, uint32_t count)
+uint32_t valet_futex_wake(uint32_t *word, uint32_t count)
 {
-    if (count != 0)
-        valet_sys_futex_wake(word, count > INT32_MAX ? VALET_SYS_ALL : count);
+    if (count == 0)
+        return 0;
+    if (count > INT32_MAX)
+        count = VALET_SYS_ALL;
+    if (valet_sys_features() & VALET_SYS_COUNTS)
+        return valet_sys_futex_wake_with(word, count);
+    valet_sys_futex_wake(word, count);
+    return VALET_FUTEX_UNKNOWN;
 }

@@ -220,17 +220,20 @@ static bool wake_node(struct bucket *b, struct node *n, struct out *out)
     return fate == ASLEEP;
 }
 
-static void wake_on(struct bucket *b, const uint32_t *word, uint32_t count, struct out *out)
+/* How many slept, of those that it wakes. */
+static uint32_t wake_on(struct bucket *b, const uint32_t *word, uint32_t count, struct out *out)
 {
-    for (struct node *n = b->first, *next; n != NULL && count != 0; n = next) {
+    uint32_t woken = 0;
+    for (struct node *n = b->first, *next; n != NULL && woken != count; n = next) {
         if (word != NULL && n->word != word) {
             next = n->last_of_row->next;
             continue;
         }
         next = n->next;
         if (wake_node(b, n, out))
-            count--;
+            woken++;
     }
+    return woken;
 }
 
 /* Let go of the queue, once there is nothing more to do, and then of the nodes that are out. */
@@ -356,10 +359,10 @@ int valet_futex_wait_for(uint32_t *word, uint32_t expected, uint64_t timeout_ns)
     return valet_futex_wait(word, expected, deadline);
 }
 
-VALET_UNPROTECTED void valet_futex_wake(uint32_t *word, uint32_t count)
+VALET_UNPROTECTED uint32_t valet_futex_wake(uint32_t *word, uint32_t count)
 {
     if (count == 0)
-        return;
+        return 0;
     struct bucket *b = bucket_of(word);
     uintptr_t seen = atomic_load_explicit(&b->word, memory_order_relaxed), next;
     unsigned looks = 0;
@@ -374,9 +377,10 @@ VALET_UNPROTECTED void valet_futex_wake(uint32_t *word, uint32_t count)
     } while (!atomic_compare_exchange_weak_explicit(&b->word, &seen, next, memory_order_acq_rel,
                                                     memory_order_relaxed));
     if (next != TAKEN)
-        return;
+        return next == 0 ? 0 : VALET_FUTEX_UNKNOWN; /* nobody; or OWED, which wakes them */
     struct out out = {NULL, &out.first};
     read_notes(b, newest(seen), &out);
-    wake_on(b, word, count, &out);
+    uint32_t woken = wake_on(b, word, count, &out);
     let_go(b, &out);
+    return woken;
 }

@@ -300,7 +300,8 @@ VALET_API void valet_waiters_wake(struct valet_waiters *w);
 
 /* ---- Futex: wait on any 32-bit word ---------------------------------------------------------- */
 
-#define VALET_FUTEX_ALL UINT32_MAX
+#define VALET_FUTEX_ALL     UINT32_MAX /* as a count */
+#define VALET_FUTEX_UNKNOWN UINT32_MAX /* as the number that was woken */
 
 /*
  * Block while *word is expected, until a wake or the deadline. The comparison and going to sleep
@@ -342,10 +343,14 @@ VALET_API int valet_futex_wait_for(uint32_t *word, uint32_t expected,
  * word      may be dead by now: the address is a key, the word is not read
  * count     how many; 0: nobody; VALET_FUTEX_ALL, as any above INT32_MAX: all. More may wake: a few
  *           systems wake all (their rows say so), and any wait may return for no reason
+ * returns   how many threads it woke; one that was about to sleep may be among them
+ *           VALET_FUTEX_UNKNOWN, the system does not tell (sys/README.md), or has left the wake to
+ *           another thread
+ *           0, nobody was asleep on the word, so a lock may forget that somebody was
  * order     none: change the word with release yourself
  * context   as valet_unpark
  */
-VALET_API void valet_futex_wake(uint32_t *word, uint32_t count);
+VALET_API uint32_t valet_futex_wake(uint32_t *word, uint32_t count);
 
 /*
  * The clock of all deadlines.

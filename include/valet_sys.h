@@ -165,6 +165,26 @@ VALET_SYS_CALL int valet_sys_futex_look(uint32_t *word, uint32_t expected);
  */
 VALET_SYS_CALL void valet_sys_futex_wake(uint32_t *word, uint32_t count);
 
+/*
+ * Optional, all of these or none: what a system can do beside the functions above, and those that
+ * do it. A system without them writes nothing. The core has defaults, which are weak; yours are
+ * found in an archive where they lie in an object with one of the functions above.
+ */
+
+#define VALET_SYS_COUNTS 0x80000000u /* valet_sys_futex_wake_with tells how many it woke */
+
+/* returns VALET_SYS_COUNTS, or 0; always the same */
+VALET_SYS_CALL unsigned valet_sys_features(void);
+
+/*
+ * As valet_sys_futex_wake, for valet_futex_wake.
+ *
+ * returns   how many threads it woke; those that were about to sleep may be among them, or not
+ *           VALET_FUTEX_UNKNOWN, it cannot tell
+ *           0, only if nobody was asleep on the word
+ */
+VALET_SYS_CALL uint32_t valet_sys_futex_wake_with(uint32_t *word, uint32_t count);
+
 /* ---- sema kind ------------------------------------------------------------------------------- */
 
 /*

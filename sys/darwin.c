@@ -27,6 +27,7 @@
 #define ULF_WAIT_ADAPTIVE_SPIN 0x40000
 #define ULF_NO_ERRNO           0x1000000
 #define CLOCK_UPTIME_RAW       8
+#define ENOENT                 2
 #define EINTR                  4
 #define EFAULT                 14
 #define ETIMEDOUT              60
@@ -105,10 +106,25 @@ int valet_sys_futex_look(uint32_t *word, uint32_t expected)
     return sleep_for(word, expected, 1, 0);
 }
 
+/* 0, but not how many, and those on their way out of the kernel count as asleep. ENOENT: nobody
+ * waits, also where the address is gone. EDOM: a stranger waits there now. */
+static inline int wake(uint32_t *word, long how_many)
+{
+    return (int)valet_trap_darwin(SYS_ulock_wake, UL_COMPARE_AND_WAIT | ULF_NO_ERRNO | how_many,
+                                  (long)word, 0, 0, 0, 0);
+}
+
 void valet_sys_futex_wake(uint32_t *word, uint32_t count)
 {
-    /* One or all: more than one is all. Results: 0; ENOENT, nobody waits, also where the address is
-     * gone; EDOM, a stranger waits there now. */
-    long operation = UL_COMPARE_AND_WAIT | ULF_NO_ERRNO | (count == 1 ? 0 : ULF_WAKE_ALL);
-    valet_trap_darwin(SYS_ulock_wake, operation, (long)word, 0, 0, 0, 0);
+    wake(word, count == 1 ? 0 : ULF_WAKE_ALL); /* one or all */
+}
+
+unsigned valet_sys_features(void)
+{
+    return VALET_SYS_COUNTS;
+}
+
+uint32_t valet_sys_futex_wake_with(uint32_t *word, uint32_t count)
+{
+    return wake(word, count == 1 ? 0 : ULF_WAKE_ALL) == -ENOENT ? 0 : VALET_FUTEX_UNKNOWN;
 }

@@ -8,6 +8,7 @@
  * refused. Sources: apple-oss-distributions/libplatform include/os/os_sync_wait_on_address.h,
  * apple-oss-distributions/xnu bsd/kern/sys_ulock.c, clock_gettime(3).
  */
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "sys/deadline.h"
@@ -17,6 +18,7 @@
 #define OS_SYNC_WAKE_BY_ADDRESS_NONE 0
 #define OS_CLOCK_MACH_ABSOLUTE_TIME  32
 #define CLOCK_UPTIME_RAW             8
+#define ENOENT                       2
 #define EINTR                        4
 #define ENOMEM                       12
 #define EFAULT                       14
@@ -85,13 +87,30 @@ int valet_sys_futex_look(uint32_t *word, uint32_t expected)
     return sleep_for(word, expected, 1, 0);
 }
 
+/* 0, but not how many, or -1 and an errno. ENOENT: nobody waits, also where the address is gone.
+ * EINVAL: a stranger waits there now. */
+static inline int wake(uint32_t *word, bool all)
+{
+    return all ? os_sync_wake_by_address_all(word, sizeof *word, OS_SYNC_WAKE_BY_ADDRESS_NONE)
+               : os_sync_wake_by_address_any(word, sizeof *word, OS_SYNC_WAKE_BY_ADDRESS_NONE);
+}
+
 void valet_sys_futex_wake(uint32_t *word, uint32_t count)
 {
     int kept = *__error();
-    /* ENOENT: nobody waits, also where the address is gone. EINVAL: a stranger waits there now. */
-    if (count == 1)
-        os_sync_wake_by_address_any(word, sizeof *word, OS_SYNC_WAKE_BY_ADDRESS_NONE);
-    else
-        os_sync_wake_by_address_all(word, sizeof *word, OS_SYNC_WAKE_BY_ADDRESS_NONE);
+    wake(word, !(count == 1));
     *__error() = kept;
+}
+
+unsigned valet_sys_features(void)
+{
+    return VALET_SYS_COUNTS;
+}
+
+uint32_t valet_sys_futex_wake_with(uint32_t *word, uint32_t count)
+{
+    int kept = *__error();
+    bool nobody = wake(word, !(count == 1)) < 0 && *__error() == ENOENT;
+    *__error() = kept;
+    return nobody ? 0 : VALET_FUTEX_UNKNOWN;
 }

@@ -32,4 +32,11 @@ static inline int valet_futex_count(uint32_t count)
     return (int)(count & INT32_MAX);
 }
 
+/* What a kernel's wake answers: the number woken, or an error. An error is no count: an address
+ * that is gone, or a sandbox. */
+static inline uint32_t valet_futex_woken(long answer)
+{
+    return answer < 0 ? VALET_FUTEX_UNKNOWN : (uint32_t)answer;
+}
+
 #endif

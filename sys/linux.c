@@ -110,6 +110,7 @@ VALET_WEAK uint64_t valet_sys_now(void)
         return 0; /* a sandbox took the clock away; nothing else can fail here */
     return ns_of(&t);
 }
+#endif
 
 int valet_sys_futex_wait(uint32_t *word, uint32_t expected, uint64_t deadline)
 {
@@ -144,9 +145,24 @@ int valet_sys_futex_look(uint32_t *word, uint32_t expected)
     return r == -EAGAIN ? VALET_CHANGED : r == -EFAULT ? VALET_ERR_SYSTEM : VALET_TIMEDOUT;
 }
 
+/* The number woken. EFAULT and EINVAL: the word is gone already and so are its waiters. */
+static inline long wake(uint32_t *word, int count)
+{
+    return futex(word, FUTEX_WAKE | FUTEX_PRIVATE_FLAG, count, NULL, NULL, 0);
+}
+
 void valet_sys_futex_wake(uint32_t *word, uint32_t count)
 {
-    /* The kernel takes count as a signed int and wakes one for any that is not positive. Results:
-     * the number woken; EFAULT and EINVAL, the word is gone already and so are its waiters. */
-    futex(word, FUTEX_WAKE | FUTEX_PRIVATE_FLAG, valet_futex_count(count), NULL, NULL, 0);
+    /* The kernel takes count as a signed int and wakes one for any that is not positive. */
+    wake(word, valet_futex_count(count));
+}
+
+unsigned valet_sys_features(void)
+{
+    return VALET_SYS_COUNTS;
+}
+
+uint32_t valet_sys_futex_wake_with(uint32_t *word, uint32_t count)
+{
+    return valet_futex_woken(wake(word, valet_futex_count(count)));
 }

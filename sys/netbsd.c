@@ -78,10 +78,24 @@ int valet_sys_futex_look(uint32_t *word, uint32_t expected)
     return valet_sys_futex_wait(word, expected, 0);
 }
 
+/* The number woken, also 0 for an address that is gone. */
+static inline long wake(uint32_t *word, int count)
+{
+    return VALET_TRAP_NETBSD(SYS___futex, (long)word, FUTEX_WAKE | FUTEX_PRIVATE_FLAG, count, 0, 0,
+                             0, 0);
+}
+
 void valet_sys_futex_wake(uint32_t *word, uint32_t count)
 {
-    /* A negative count is refused. Results: the number woken, also 0 for an address that is gone.
-     */
-    VALET_TRAP_NETBSD(SYS___futex, (long)word, FUTEX_WAKE | FUTEX_PRIVATE_FLAG,
-                      valet_futex_count(count), 0, 0, 0, 0);
+    wake(word, valet_futex_count(count)); /* a negative one is refused */
+}
+
+unsigned valet_sys_features(void)
+{
+    return VALET_SYS_COUNTS;
+}
+
+uint32_t valet_sys_futex_wake_with(uint32_t *word, uint32_t count)
+{
+    return valet_futex_woken(wake(word, valet_futex_count(count)));
 }

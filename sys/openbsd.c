@@ -58,9 +58,23 @@ int valet_sys_futex_look(uint32_t *word, uint32_t expected)
     return sleep_for(word, expected, (long)&t, 0);
 }
 
+/* The number woken; 0 also for an address that is gone. */
+static inline long wake(uint32_t *word, int count)
+{
+    return valet_openbsd_futex((long)word, FUTEX_WAKE | FUTEX_PRIVATE_FLAG, count, 0, 0, 0);
+}
+
 void valet_sys_futex_wake(uint32_t *word, uint32_t count)
 {
-    /* The number woken; 0 also for an address that is gone. */
-    valet_openbsd_futex((long)word, FUTEX_WAKE | FUTEX_PRIVATE_FLAG, valet_futex_count(count), 0, 0,
-                        0);
+    wake(word, valet_futex_count(count));
+}
+
+unsigned valet_sys_features(void)
+{
+    return VALET_SYS_COUNTS;
+}
+
+uint32_t valet_sys_futex_wake_with(uint32_t *word, uint32_t count)
+{
+    return valet_futex_woken(wake(word, valet_futex_count(count)));
 }

@@ -58,8 +58,23 @@ int valet_sys_futex_look(uint32_t *word, uint32_t expected)
     return sleep_for(word, expected, &t, 0);
 }
 
+/* Cannot fail: the number woken, 0 also for an address that is gone. */
+static inline int wake(uint32_t *word, int count)
+{
+    return futex(word, FUTEX_WAKE | FUTEX_PRIVATE_FLAG, count, NULL, NULL);
+}
+
 void valet_sys_futex_wake(uint32_t *word, uint32_t count)
 {
-    /* Cannot fail: the number woken, 0 also for an address that is gone. */
-    futex(word, FUTEX_WAKE | FUTEX_PRIVATE_FLAG, valet_futex_count(count), NULL, NULL);
+    wake(word, valet_futex_count(count));
+}
+
+unsigned valet_sys_features(void)
+{
+    return VALET_SYS_COUNTS;
+}
+
+uint32_t valet_sys_futex_wake_with(uint32_t *word, uint32_t count)
+{
+    return valet_futex_woken(wake(word, valet_futex_count(count)));
 }

@@ -77,10 +77,11 @@ static int wait(uint32_t *word, uint32_t expected, int64_t timeout)
     }
 }
 
-void valet_sys_futex_wake(uint32_t *word, uint32_t count)
+/* All: UINT32_MAX, as here. The address of a dead object is memory all the same. How many were
+ * there, also of those that wait by Atomics.waitAsync. */
+static uint32_t notify(uint32_t *word, uint32_t count)
 {
-    /* All: UINT32_MAX, as here. The address of a dead object is memory all the same. */
-    __builtin_wasm_memory_atomic_notify((int *)word, count);
+    return (uint32_t)__builtin_wasm_memory_atomic_notify((int *)word, count);
 }
 
 #else /* one thread: nobody would wake it, and it has nobody to wake */
@@ -91,13 +92,29 @@ static int wait(uint32_t *word, uint32_t expected, int64_t timeout)
     return do_not_wait(word, expected);
 }
 
-void valet_sys_futex_wake(uint32_t *word, uint32_t count)
+static uint32_t notify(uint32_t *word, uint32_t count)
 {
     (void)word;
     (void)count;
+    return 0;
 }
 
 #endif
+
+void valet_sys_futex_wake(uint32_t *word, uint32_t count)
+{
+    notify(word, count);
+}
+
+unsigned valet_sys_features(void)
+{
+    return VALET_SYS_COUNTS;
+}
+
+uint32_t valet_sys_futex_wake_with(uint32_t *word, uint32_t count)
+{
+    return notify(word, count);
+}
 
 int valet_sys_futex_look(uint32_t *word, uint32_t expected)
 {

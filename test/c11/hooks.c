@@ -175,6 +175,18 @@ void valet_sys_futex_wake(uint32_t *word, uint32_t count)
     operate(&o);
 }
 
+unsigned valet_sys_features(void)
+{
+    return VALET_SYS_COUNTS;
+}
+
+uint32_t valet_sys_futex_wake_with(uint32_t *word, uint32_t count)
+{
+    struct operation o;
+    blank(&o, FUTEX_WAKE, word, sizeof *word, memory_order_relaxed, HERE)->value = count;
+    return (uint32_t)operate(&o);
+}
+
 WEAK int valet_sys_sema_init(struct valet_sema *s)
 {
     if (running == NOBODY)

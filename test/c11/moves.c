@@ -364,6 +364,7 @@ int perform(struct move move)
                 world.thread[other].operation.result = VALET_OK;
             }
         goes_on |= move.index;
+        o->result = (uint64_t)__builtin_popcount((unsigned)move.index);
         break;
     case SEMA_POST:
         post(t, o->address);

@@ -1227,6 +1227,63 @@ THREAD(futex_timed_pass_2)
     wake_with_data(2, word, 1);
 }
 
+/* A lock that forgets its waiters when a wake has found nobody (contract/futex_test.c); one thread
+ * has it at first. The upper bits count the unlocks. */
+enum { LOCKED = 1, CONTENDED = 2, UNLOCK = 4 };
+static void unlock_forgetful(void)
+{
+    uint32_t seen = atomic_load_explicit(atomic_of(word), memory_order_relaxed), next;
+    do
+        next = (seen & ~(uint32_t)LOCKED) + UNLOCK;
+    while (!atomic_compare_exchange_strong_explicit(atomic_of(word), &seen, next,
+                                                    memory_order_release, memory_order_relaxed));
+    if (seen & CONTENDED && valet_futex_wake(word, 1) == 0)
+        atomic_compare_exchange_strong_explicit(atomic_of(word), &next,
+                                                next & ~(uint32_t)CONTENDED, memory_order_relaxed,
+                                                memory_order_relaxed);
+}
+static void lock_forgetful(void)
+{
+    uint32_t seen = atomic_load_explicit(atomic_of(word), memory_order_relaxed);
+    for (;;) {
+        if (!(seen & LOCKED)) {
+            if (atomic_compare_exchange_strong_explicit(atomic_of(word), &seen, seen | LOCKED,
+                                                        memory_order_acquire, memory_order_relaxed))
+                return;
+        } else if (atomic_compare_exchange_strong_explicit(
+                       atomic_of(word), &seen, seen | CONTENDED, memory_order_relaxed,
+                       memory_order_relaxed)) {
+            valet_futex_wait(word, seen | CONTENDED, VALET_FOREVER);
+            seen = atomic_load_explicit(atomic_of(word), memory_order_relaxed);
+        }
+    }
+}
+THREAD(setup_futex_forgetful)
+{
+    *word = LOCKED;
+}
+THREAD(futex_forgetful_0)
+{
+    data[0].plain++;
+    unlock_forgetful();
+}
+THREAD(futex_forgetful_1)
+{
+    lock_forgetful();
+    data[0].plain++;
+    unlock_forgetful();
+}
+THREAD(futex_forgetful_2)
+{
+    lock_forgetful();
+    data[0].plain++;
+    unlock_forgetful();
+}
+THREAD(end_futex_forgetful)
+{
+    EXPECT(data[0].plain == 3);
+}
+
 /* The mutex that everybody builds: 0 free, 1 locked, 2 locked and waited for. */
 static void count_in_futex_mutex(void)
 {

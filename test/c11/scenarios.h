@@ -102,6 +102,7 @@ enum {
     S(mutex_sandbox,         3, LOCKS, SANDBOX,    0, 0)  \
     S(mutex_4,               4, LOCKS, DEEP,       0, 0)  \
     S(mutex_4_timed,         4, LOCKS, DEEP,       0, 0)  \
+    S(futex_forgetful,       3, BOTH,  DEEP,       0, 0)  \
     S(event_fences,          2, BOTH,  FENCES,     1, 0)  \
     S(event_2_fences,        3, BOTH,  FENCES,     0, 0)  \
     S(demo,                  2, BOTH,  0,          1, 1)

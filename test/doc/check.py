@@ -28,7 +28,7 @@ def header(path):
         text = file.read()
     functions = {}
     for match in re.finditer(r"(/\*(?:(?!\*/).)*\*/\n)?(?:VALET_API |VALET_SYS_CALL )?"
-                             r"((?:int|void|bool|unsigned|uint64_t|uintptr_t)) (valet_\w+)"
+                             r"((?:int|void|bool|unsigned|uint32_t|uint64_t|uintptr_t)) (valet_\w+)"
                              r"\(((?:[^()]|\([^()]*\))*)\)(?: VALET_CHECKED)?;",
                              text, re.S):
         comment, result, name, parameters = match.groups()

@@ -5,6 +5,7 @@
     lines            it has at most 220, and those of no table 132 characters
     systems          its table has each row of sys/meson.build, of that kind and those CPUs, and each choice of -Dos=
     shown            a row claims what there is a rig for, and all of it: suites, Wine, a model, SIGILL
+    counts           of sys/README.md: the rows whose valet_futex_wake tells how many it woke
     departures       the rows that wake more than they are asked to are those whose file does; so in sys/README.md
     times            the minutes that it says all.sh takes are those of test/lib/steps, on two cores: no less, and
                      less than twice as many
@@ -90,6 +91,15 @@ def departures():
             faults.append(f"{where}: {name} {'does not wake more than asked' if name in said else 'is not named'}")
 
 
+def counts():
+    """The rows whose wake tells a number, or nothing"""
+    sentence = re.search(r"^- The number that `valet_futex_wake` returns .*?(?=^- )", text, re.M | re.S)
+    told, untold = sentence[0].rsplit("; on ", 1) if sentence else ("", "")
+    for name in (n for n, (kind, file, _) in ROWS.items() if kind == "futex" and file):
+        if f"`{name}`" not in (told if "VALET_SYS_COUNTS" in read(f"sys/{name}.c") else untold):
+            faults.append(f"{name}: another thing is said of its wake's count")
+
+
 def times():
     steps = [line.split("|")[1].split() for line in read("test/lib/steps").splitlines()
              if line.count("|") == 5 and not line.startswith("#")]
@@ -137,6 +147,6 @@ def benchmark():
         faults.append("another table")
 
 
-{check.__name__: check for check in (lines, systems, shown, departures, times, figures, benchmark)}[what]()
+{check.__name__: check for check in (lines, systems, shown, departures, counts, times, figures, benchmark)}[what]()
 print("\n".join(faults))
 sys.exit(bool(faults))

@@ -129,6 +129,9 @@ try 'at most 220 lines, of 132 characters' states lines
 try 'the table of systems is that of sys/meson.build' states systems
 try 'what is shown of each system has its rig' states shown
 try 'who wakes more than asked' states departures
+page=sys/README.md
+try 'who tells how many it woke' states counts
+page=
 try 'the times of all.sh are those of its steps' states times
 case $(gcc -dumpversion)-$(clang -dumpversion) in
 12-14.*)

@@ -78,7 +78,7 @@ struct system {
     void (*store_and_wake)(struct valet_waiters *, unsigned);
     void (*store_and_delegate)(struct valet_waiters *, unsigned);
     int (*futex_wait)(uint32_t *, uint32_t, uint64_t);
-    void (*futex_wake)(uint32_t *, uint32_t);
+    uint32_t (*futex_wake)(uint32_t *, uint32_t);
     void (*post)(struct valet_sema *); /* the system's own; sema kind */
 };
 

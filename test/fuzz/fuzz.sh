@@ -71,8 +71,10 @@ $(systems)
 END
     under=kernel
     [ "$name" = "${name#green_}" ] || under=green
+    with=
+    ! grep -q '^unsigned valet_sys_features' "$file" || with=-DVALET_WITH=1
     fuzzed $under "$first" -std=c11 -include test/fuzz/rename.h "-DSYSTEM=$name" "-DSEMA=$sema" \
-        "-DFILE=\"$file\"" ${more:+"$more"} -c test/fuzz/system.c -o "$output"
+        "-DFILE=\"$file\"" ${with:+"$with"} ${more:+"$more"} -c test/fuzz/system.c -o "$output"
 }
 
 # compile_target TARGET|kernel|fail OUTPUT FIRST: what is not the library

@@ -28,6 +28,8 @@
 #define valet_sys_futex_wait           NAMED(valet_sys_futex_wait)
 #define valet_sys_futex_look           NAMED(valet_sys_futex_look)
 #define valet_sys_futex_wake           NAMED(valet_sys_futex_wake)
+#define valet_sys_futex_wake_with      NAMED(valet_sys_futex_wake_with)
+#define valet_sys_features             NAMED(valet_sys_features)
 #define valet_sys_sema_init            NAMED(valet_sys_sema_init)
 #define valet_sys_sema_wait            NAMED(valet_sys_sema_wait)
 #define valet_sys_sema_post            NAMED(valet_sys_sema_post)

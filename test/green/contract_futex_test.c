@@ -93,7 +93,7 @@ static void test_wake_wakes_as_many_as_it_says_and_the_oldest_first(void)
     valet_sys_futex_wake(&word, 1);
     let_come_back(1);
     CHECK_EQ(sleepers[0].place, 1);
-    valet_sys_futex_wake(&word, 2);
+    CHECK_EQ(valet_sys_futex_wake_with(&word, 2), 2);
     let_come_back(3);
     CHECK_EQ(sleepers[3].place, 0);
     valet_sys_futex_wake(&word, VALET_SYS_ALL);
@@ -104,8 +104,9 @@ static void test_wake_wakes_as_many_as_it_says_and_the_oldest_first(void)
     begin();
     for (int i = 0; i < 4; i++)
         start_sleeper(i, &word, VALET_FOREVER);
-    valet_sys_futex_wake(&word, VALET_SYS_ALL);
+    CHECK_EQ(valet_sys_futex_wake_with(&word, VALET_SYS_ALL), 4);
     end(4);
+    CHECK_EQ(valet_sys_futex_wake_with(&word, VALET_SYS_ALL), 0);
 }
 
 static void test_wake_is_for_its_word_only(void)
@@ -269,7 +270,7 @@ static void test_the_count_of_a_wake_is_passed_on(void)
                   {UINT32_MAX, VALET_SYS_ALL}};
     for (unsigned i = 0; i < sizeof counts / sizeof *counts; i++) {
         begin();
-        valet_futex_wake(&word, counts[i].given);
+        CHECK_EQ(valet_futex_wake(&word, counts[i].given), 0); /* the system's answer */
         CHECK_EQ(control.wakes, 1);
         CHECK_EQ(control.wake_count, counts[i].passed);
     }

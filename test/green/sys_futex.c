@@ -61,10 +61,11 @@ int valet_sys_futex_look(uint32_t *word, uint32_t expected)
     return __atomic_load_n(word, __ATOMIC_RELAXED) != expected ? VALET_CHANGED : VALET_TIMEDOUT;
 }
 
-void valet_sys_futex_wake(uint32_t *word, uint32_t count)
+uint32_t valet_sys_futex_wake_with(uint32_t *word, uint32_t count)
 {
+    uint32_t woken = 0;
     green_lock();
-    for (struct sleeper **link = &oldest, *s; (s = *link) != NULL && count != 0;) {
+    for (struct sleeper **link = &oldest, *s; (s = *link) != NULL && woken != count;) {
         if (s->word != word) {
             link = &s->next;
             continue;
@@ -72,7 +73,18 @@ void valet_sys_futex_wake(uint32_t *word, uint32_t count)
         take_out(link);
         s->woken = true;
         green_ready(s->thread);
-        count--;
+        woken++;
     }
     green_unlock();
+    return woken;
+}
+
+void valet_sys_futex_wake(uint32_t *word, uint32_t count)
+{
+    valet_sys_futex_wake_with(word, count);
+}
+
+unsigned valet_sys_features(void)
+{
+    return VALET_SYS_COUNTS;
 }

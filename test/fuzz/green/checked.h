@@ -68,9 +68,18 @@ static void checked_wake(uint32_t *word, uint32_t count)
     valet_sys_futex_wake(word, count);
 }
 
+static uint32_t checked_wake_with(uint32_t *word, uint32_t count)
+{
+    program_step();
+    MUST(count != 0);
+    return valet_sys_futex_wake_with(word, count);
+}
+
 #undef valet_sys_futex_wait
 #undef valet_sys_futex_wake
 #define valet_sys_futex_wait checked_wait
 #define valet_sys_futex_wake checked_wake
+#undef valet_sys_futex_wake_with
+#define valet_sys_futex_wake_with checked_wake_with
 
 #endif
