@@ -1238,9 +1238,8 @@ static void unlock_forgetful(void)
     while (!atomic_compare_exchange_strong_explicit(atomic_of(word), &seen, next,
                                                     memory_order_release, memory_order_relaxed));
     if (seen & CONTENDED && valet_futex_wake(word, 1) == 0)
-        atomic_compare_exchange_strong_explicit(atomic_of(word), &next,
-                                                next & ~(uint32_t)CONTENDED, memory_order_relaxed,
-                                                memory_order_relaxed);
+        atomic_compare_exchange_strong_explicit(atomic_of(word), &next, next & ~(uint32_t)CONTENDED,
+                                                memory_order_relaxed, memory_order_relaxed);
 }
 static void lock_forgetful(void)
 {
@@ -1250,9 +1249,9 @@ static void lock_forgetful(void)
             if (atomic_compare_exchange_strong_explicit(atomic_of(word), &seen, seen | LOCKED,
                                                         memory_order_acquire, memory_order_relaxed))
                 return;
-        } else if (atomic_compare_exchange_strong_explicit(
-                       atomic_of(word), &seen, seen | CONTENDED, memory_order_relaxed,
-                       memory_order_relaxed)) {
+        } else if (atomic_compare_exchange_strong_explicit(atomic_of(word), &seen, seen | CONTENDED,
+                                                           memory_order_relaxed,
+                                                           memory_order_relaxed)) {
             valet_futex_wait(word, seen | CONTENDED, VALET_FOREVER);
             seen = atomic_load_explicit(atomic_of(word), memory_order_relaxed);
         }

@@ -99,7 +99,8 @@ hooked() { # SYSTEM COMPILER FLAGS...
     nm "$dir/$system/hook.o" | grep -i ' w ' && return 1
     case $system in bare | linux) gcc "$dir/$system/hook.o" -o "$dir/$system/hook" && "$dir/$system/hook" ;; esac
 }
-for row in bare:HOOK:valet_sys_now linux:HOOK:valet_sys_now windows_keyed:HOOK:valet_sys_keyed_event external:AT_FORK:valet_sys_at_fork; do
+for row in bare:HOOK:valet_sys_now linux:HOOK:valet_sys_now windows_keyed:HOOK:valet_sys_keyed_event \
+    external:AT_FORK:valet_sys_at_fork; do
     system=${row%%:*} hook=${row##*:} macro=${row#*:}
     macro=VALET_${macro%:*}
     for cc in gcc clang; do
