@@ -16,7 +16,7 @@
  * Atomics.waitAsync), may take the wake that was for one thread. No call is a cancellation point.
  * No handler may jump out of one, and no thread may be ended inside one (as by asynchronous
  * cancellation): what it has left in the word would be found by the others. But when a process
- * ends, what is left of it (on Windows the detach of a DLL) may wake threads that are gone already:
+ * ends, what is left of it (on Windows the detach of a DLL) may wake threads that are gone already;
  * nobody is woken, and no call waits for them. In the child of a fork, begin anew what other
  * threads of the parent waited on. A thread that is stopped in a call holds up nobody but where the
  * context of a call says so.

@@ -255,7 +255,7 @@ plant() {
         echo $? >"$out.status"
     ) &
 }
-plant 'a wake goes nowhere' normal core/futex_futex.c 'if (count != 0)' 'if (count == 0)'
+plant 'a wake goes nowhere' normal core/futex_futex.c 'if (count == 0)' 'if (count != 0)'
 plant 'a deadline is not passed on' timed thread/valet_wait.c 'if (!at)' 'if (1)'
 plant 'a deadline comes early' timed thread/valet_wait.c 'seconds * 1000000000u' 'seconds * 1000000u'
 plant 'CLOCK_REALTIME taken for the clock of valet' REALTIME thread/valet_wait.c \
