@@ -31,12 +31,19 @@ bool valet_mutex_try_lock(struct valet_mutex *m)
 
 int valet_mutex_lock(struct valet_mutex *m)
 {
-    return take(word_of(m)) ? VALET_OK : valet_queue_lock(word_of(m), VALET_FOREVER);
+    return take(word_of(m)) ? VALET_OK : valet_queue_lock(word_of(m), VALET_FOREVER, 0);
+}
+
+static int lock_slow(struct valet_mutex *m, uint64_t deadline)
+{
+    if (deadline == 0)
+        return valet_mutex_try_lock(m) ? VALET_OK : VALET_TIMEDOUT;
+    return valet_queue_lock(word_of(m), deadline, 0);
 }
 
 int valet_mutex_lock_until(struct valet_mutex *m, uint64_t deadline)
 {
-    return take(word_of(m)) ? VALET_OK : valet_queue_lock(word_of(m), deadline);
+    return take(word_of(m)) ? VALET_OK : lock_slow(m, deadline);
 }
 
 int valet_mutex_lock_for(struct valet_mutex *m, uint64_t timeout_ns)
@@ -48,13 +55,13 @@ int valet_mutex_lock_for(struct valet_mutex *m, uint64_t timeout_ns)
     if (timeout_ns != 0 && timeout_ns != VALET_FOREVER) {
         uint64_t now = valet_now();
         if (now == 0) {
-            int r = valet_queue_lock(word_of(m), 0);
+            int r = lock_slow(m, 0);
             return r == VALET_TIMEDOUT ? VALET_ERR_UNSUPPORTED : r;
         }
         if (__builtin_add_overflow(now, timeout_ns, &deadline))
             deadline = VALET_FOREVER;
     }
-    return valet_queue_lock(word_of(m), deadline);
+    return lock_slow(m, deadline);
 }
 
 static inline void give(valet_wordptr *word, bool fair)

@@ -6,18 +6,18 @@
  *   LOCKED   the lock is held, or on its   who takes the lock, also     who holds it, unless it
  *            way to who gets it            past those who wait          hands it over
  *   TAKEN    one thread has the list       who unlocks, or gives up     that thread
- *   WAKING   one waiter was woken, and     who lets go of the list      that waiter, which takes
- *            will look                                                  the lock, or sees LOCKED
+ *   WAKING   one waiter was woken, and     who lets go of the list,     that waiter, which takes
+ *            will look                     or notifies (cond.c)         the lock, or sees LOCKED
  *   LEAVING  a node has to be taken out,   who gives up and finds       who has the list
  *            never without TAKEN           TAKEN
- *   4-       the newest node, or 0         a waiter                     who has the list
+ *   4-       the newest node, or 0         a waiter, or who notifies    who has the list
  *
  * The rule: where there are nodes there is LOCKED, WAKING or TAKEN, and behind each of these is a
  * thread that will look after them: the holder unlocks, the one that was woken takes the lock or
  * sleeps again, the one that has the list lets go of it. So a waiter pushes its node only over
- * LOCKED; an unlock that leaves nodes behind does so only with one of the other two; the one that
- * was woken clears WAKING only over LOCKED; and who lets go of the list, where neither LOCKED nor
- * WAKING is set, wakes one. Each is one compare-exchange.
+ * LOCKED, and who notifies over any of the three; an unlock that leaves nodes behind does so only
+ * with one of the other two; the one that was woken clears WAKING only over LOCKED; and who lets go
+ * of the list, where neither LOCKED nor WAKING is set, wakes one. Each is one compare-exchange.
  *
  * Only the one that has TAKEN follows the links or changes them, and nobody waits for it:
  *
@@ -34,16 +34,16 @@
  * be woken. One that was woken and has lost goes back to the old end of the list. After LOSSES such
  * rounds the lock is handed over to it: LOCKED stays set, and it has the lock when it wakes.
  *
- * The fate of a node, which the one that has the list decides:
+ * The fate of a node that is out, which the one that had the list has decided:
  *
- *   WAITING  in the list
- *   WOKEN    out; it owns WAKING and tries again
- *   GRANTED  out; it has the lock
- *   REMOVED  out, since its owner gave up
+ *   WOKEN    it owns WAKING and tries again
+ *   GRANTED  it has the lock
+ *   REMOVED  its owner gave up
  */
 #include "core/locks/queue.h"
 #include "arch/arch.h"
 #include "core/assert.h"
+#include "core/locks/list.h"
 
 /* Rounds of looks at a lock before a thread queues, each twice as long: some 6 us. For threads
  * that run in parallel; 0 where a thread that waits had better leave its CPU to others at once. */
@@ -56,52 +56,6 @@
 #define VALET_LOCKS_LOSSES 4
 #endif
 
-/* As the thread that has it knows the list; top: the node in the word when it looked last. */
-struct list {
-    struct valet_node *top, *newest, *oldest;
-};
-
-static void unlink_node(struct list *l, const struct valet_node *n)
-{
-    *(n->newer ? &n->newer->older : &l->newest) = n->older;
-    *(n->older ? &n->older->newer : &l->oldest) = n->newer;
-}
-
-/* Nodes that were pushed since the last look learn who came after them, and one that has lost goes
- * to the old end. Each node is walked once, by whoever has the list. */
-static void merge(struct list *l, struct valet_node *top)
-{
-    struct valet_node *n = top, *lost = n->lost ? n : NULL;
-    while (n->oldest == NULL && n->older != l->top) {
-        n->older->newer = n;
-        n = n->older;
-        if (n->lost)
-            lost = n;
-    }
-    if (l->top == NULL) {
-        l->oldest = n->oldest; /* n has been walked before, or was alone */
-    } else {
-        n->older = l->newest;
-        *(l->newest ? &l->newest->newer : &l->oldest) = n;
-    }
-    l->top = l->newest = top;
-    if (lost == NULL)
-        return;
-    unlink_node(l, lost);
-    lost->older = NULL;
-    lost->newer = l->oldest;
-    *(l->oldest ? &l->oldest->older : &l->newest) = lost;
-    l->oldest = lost;
-}
-
-static void take_out(struct list *l, struct valet_node *n, uint32_t fate, struct valet_node **out)
-{
-    unlink_node(l, n);
-    n->fate = fate;
-    n->older = *out;
-    *out = n;
-}
-
 /*
  * With TAKEN, which the caller has just set in the word: take out those who are leaving, if `seen`
  * says that there are such; wake the one that comes first, if that is due; let go.
@@ -111,26 +65,11 @@ static void take_out(struct list *l, struct valet_node *n, uint32_t fate, struct
  */
 static void serve(valet_wordptr *word, uintptr_t seen, uintptr_t held, uint32_t losses)
 {
-    struct list l = {NULL, NULL, NULL};
+    struct valet_list l = {NULL, NULL, NULL};
     struct valet_node *out = NULL;
-    uintptr_t set = 0, next;
+    uintptr_t set = 0;
     for (;;) {
-        VALET_ASSERT(seen & VALET_TAKEN); /* it is ours until here */
-        /* Cleared before the walk: another one that leaves then changes the word. acquire: pairs
-         * with LEAVE of all who came before, and with PUSH */
-        uintptr_t leaving = seen & VALET_LEAVING;
-        if (leaving)
-            seen = atomic_fetch_and_explicit(word, ~VALET_LEAVING, memory_order_acquire) &
-                   ~VALET_LEAVING;
-        if (valet_newest(seen) != l.top)
-            merge(&l, valet_newest(seen));
-        if (leaving)
-            for (struct valet_node *n = l.newest, *older; n != NULL; n = older) {
-                older = n->older;
-                /* relaxed: LEAVE orders it for those who had set LEAVING, and others may stay */
-                if (atomic_load_explicit(&n->leaving, memory_order_relaxed) == (uintptr_t)word)
-                    take_out(&l, n, VALET_REMOVED, &out);
-            }
+        seen = valet_list_look(&l, word, seen, &out);
         if (set == 0 && l.oldest != NULL && (held || !(seen & (VALET_LOCKED | VALET_WAKING)))) {
             uint32_t fate = VALET_GRANTED;
             if (l.oldest->lost >= losses) {
@@ -139,11 +78,10 @@ static void serve(valet_wordptr *word, uintptr_t seen, uintptr_t held, uint32_t 
                 set = VALET_WAKING;
                 fate = VALET_WOKEN;
             }
-            take_out(&l, l.oldest, fate, &out);
+            valet_list_take_out(&l, l.oldest, fate, &out);
         }
-        if (l.newest != NULL)
-            l.newest->oldest = l.oldest;
-        next = (uintptr_t)l.newest | (seen & (VALET_LOCKED | VALET_WAKING) & ~held) | set;
+        uintptr_t kept = seen & (VALET_LOCKED | VALET_WAKING) & ~held;
+        uintptr_t next = valet_list_close(&l) | kept | set;
         /* release: LET_GO of the list, pairs with TAKE, and UNLOCK, pairs with LOCK */
         if (atomic_compare_exchange_weak_explicit(word, &seen, next, memory_order_release,
                                                   memory_order_relaxed))
@@ -151,42 +89,14 @@ static void serve(valet_wordptr *word, uintptr_t seen, uintptr_t held, uint32_t 
         /* acquire: pairs with PUSH and LEAVE */
         seen = atomic_load_explicit(word, memory_order_acquire);
     }
-    for (struct valet_node *n = out; n != NULL; n = out) {
-        out = n->older; /* before it is woken: after that it is gone */
-        valet_unpark(&n->parker);
-    }
+    valet_list_wake(out);
 }
 
-/* A park has ended without a token: be out of the list when this returns. The node's fate tells
- * whether it was chosen before that. Whoever takes it out, the token says when. */
-static void leave(valet_wordptr *word, struct valet_node *n)
-{
-    /* relaxed: LEAVE orders it */
-    atomic_store_explicit(&n->leaving, (uintptr_t)word, memory_order_relaxed);
-    /* A guess for the CAS; no older than our push. Without a node in it, ours is out. */
-    uintptr_t seen = atomic_load_explicit(word, memory_order_relaxed);
-    while (valet_newest(seen) != NULL) {
-        uintptr_t next = seen | VALET_TAKEN | VALET_LEAVING;
-        /* release: LEAVE, for the one that has the list. It clears LEAVING and acquires, also
-         * where that is us; so this is no TAKE */
-        if (!atomic_compare_exchange_weak_explicit(word, &seen, next, memory_order_release,
-                                                   memory_order_relaxed))
-            continue;
-        if (!(seen & VALET_TAKEN))
-            serve(word, next, 0, UINT32_MAX);
-        break;
-    }
-    /* A system that refuses to park leaves only this loop. */
-    while (valet_park(&n->parker) != VALET_OK)
-        valet_arch_relax();
-}
-
-VALET_SLOW int valet_queue_lock(valet_wordptr *word, uint64_t deadline)
+VALET_SLOW int valet_queue_lock(valet_wordptr *word, uint64_t deadline, uintptr_t woken)
 {
     VALET_UNFILLED struct valet_node n;
-    n.lost = 0;
-    int r = deadline == 0 ? VALET_TIMEDOUT : VALET_OK;
-    uintptr_t woken = 0; /* or WAKING, which is ours to clear */
+    n.lost = (uint32_t)(woken / VALET_WAKING); /* one that was woken has lost already */
+    int r = VALET_OK;
     unsigned polls = 0;
     uintptr_t seen = atomic_load_explicit(word, memory_order_relaxed); /* a guess for the CAS */
     for (;;) {
@@ -212,12 +122,7 @@ VALET_SLOW int valet_queue_lock(valet_wordptr *word, uint64_t deadline)
             continue;
         }
 
-        n.parker = (struct valet_parker)VALET_PARKER_INIT;
-        n.older = valet_newest(seen);
-        n.newer = NULL;
-        n.oldest = n.older == NULL ? &n : NULL;
-        n.fate = VALET_WAITING;
-        atomic_store_explicit(&n.leaving, 0, memory_order_relaxed); /* PUSH orders it */
+        valet_node_init(&n, seen);
         /* release: PUSH, pairs with TAKE, whose thread reads the node; or it came before that
          * thread let go, and it acquires once more */
         if (!atomic_compare_exchange_weak_explicit(
@@ -225,8 +130,12 @@ VALET_SLOW int valet_queue_lock(valet_wordptr *word, uint64_t deadline)
                 memory_order_release, memory_order_relaxed))
             continue;
         r = valet_park_until(&n.parker, deadline);
-        if (r != VALET_OK)
-            leave(word, &n);
+        if (r != VALET_OK) {
+            uintptr_t taken = valet_list_leave(word, &n);
+            if (taken != 0)
+                serve(word, taken, 0, UINT32_MAX);
+            valet_list_await(&n);
+        }
         if (n.fate != VALET_WOKEN)
             return n.fate == VALET_GRANTED ? VALET_OK : r;
         woken = VALET_WAKING;
@@ -238,11 +147,11 @@ VALET_SLOW int valet_queue_lock(valet_wordptr *word, uint64_t deadline)
 
 VALET_SLOW void valet_queue_unlock(valet_wordptr *word, bool fair)
 {
-    uintptr_t seen = atomic_load_explicit(word, memory_order_relaxed); /* a guess for the CAS */
+    uintptr_t seen = atomic_load_explicit(word, memory_order_relaxed);  /* a guess for the CAS */
+    uintptr_t others = fair ? VALET_TAKEN : VALET_TAKEN | VALET_WAKING; /* look after the queue */
     for (;;) {
         VALET_ASSERT(seen & VALET_LOCKED); /* else the caller does not hold it */
-        if (valet_newest(seen) == NULL || (seen & VALET_TAKEN) ||
-            (!fair && (seen & VALET_WAKING))) {
+        if (valet_newest(seen) == NULL || (seen & others)) {
             /* release: UNLOCK, pairs with LOCK */
             if (atomic_compare_exchange_weak_explicit(word, &seen, seen & ~VALET_LOCKED,
                                                       memory_order_release, memory_order_relaxed))

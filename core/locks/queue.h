@@ -21,7 +21,7 @@
 #define VALET_LEAVING   ((uintptr_t)8)
 #define VALET_NODE_BITS ((uintptr_t)15) /* what an address leaves room for */
 
-enum { VALET_WAITING, VALET_WOKEN, VALET_GRANTED, VALET_REMOVED };
+enum { VALET_WOKEN, VALET_GRANTED, VALET_REMOVED };
 
 struct valet_node {
     _Alignas(VALET_NODE_BITS + 1) struct valet_parker parker;
@@ -29,6 +29,7 @@ struct valet_node {
     struct valet_node *oldest; /* of the list; true of the newest node that knows it, else stale */
     valet_wordptr leaving;     /* the word that its owner wants to be out of, or 0 */
     uint32_t fate, lost;       /* lost: how often it was woken in vain */
+    valet_wordptr *mutex;      /* of a condition variable's: where it goes when it is notified */
 };
 
 static inline struct valet_node *valet_newest(uintptr_t word)
@@ -36,8 +37,26 @@ static inline struct valet_node *valet_newest(uintptr_t word)
     return (struct valet_node *)(word & ~VALET_NODE_BITS);
 }
 
-/* Lock where it was not free at first sight. VALET_OK, VALET_TIMEDOUT, or why it cannot block. */
-int valet_queue_lock(valet_wordptr *word, uint64_t deadline);
+/* What a node says of those before it, when it is pushed over `seen`. */
+static inline void valet_node_over(struct valet_node *n, uintptr_t seen)
+{
+    n->older = valet_newest(seen);
+    n->oldest = n->older == NULL ? n : NULL;
+}
+
+/* A new node, to be pushed over `seen`. */
+static inline void valet_node_init(struct valet_node *n, uintptr_t seen)
+{
+    n->parker = (struct valet_parker)VALET_PARKER_INIT;
+    valet_node_over(n, seen);
+    n->newer = NULL;
+    n->fate = VALET_WOKEN;
+    atomic_store_explicit(&n->leaving, 0, memory_order_relaxed); /* PUSH orders it */
+}
+
+/* Lock where it was not free at first sight. VALET_OK, VALET_TIMEDOUT, or why it cannot block.
+ * deadline: not 0. woken: WAKING, where the caller was woken for this lock; else 0. */
+int valet_queue_lock(valet_wordptr *word, uint64_t deadline, uintptr_t woken);
 
 /* Unlock where somebody may be there. fair: hand the lock over to the one that comes first. */
 void valet_queue_unlock(valet_wordptr *word, bool fair);

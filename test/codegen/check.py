@@ -94,14 +94,14 @@ def run(command, **more):
 
 
 def files_for(cpu):
-    """The sources with atomic operations that this CPU can have; and headers of sys/ with orders, of which the first
+    """The sources with atomic operations that this CPU can have; headers beside them with orders, of which the first
     source that includes one stands for all."""
     found, headers = [], []
     for file in sorted(glob.glob("core/*.c") + glob.glob("core/locks/*.c") + glob.glob("sys/*.c")):
         if cpu not in CPUS.get(file, rules.READ):
             continue
         text = Path(file).read_text(encoding="utf-8")
-        more = [h for h in re.findall(r'^#include "(sys/\w+\.h)"', text, re.M) if h not in headers
+        more = [h for h in re.findall(r'^#include "((?:sys|core/locks)/\w+\.h)"', text, re.M) if h not in headers
                 and any(s.orders() for s in sites_of(h, Path(h).read_text(encoding="utf-8")))]
         if more or sites_of(file, text):
             found.append(file)
