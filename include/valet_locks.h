@@ -115,6 +115,96 @@ VALET_API void valet_mutex_unlock(struct valet_mutex *m);
  */
 VALET_API void valet_mutex_unlock_fair(struct valet_mutex *m);
 
+/* ---- Condition variable ---------------------------------------------------------------------- */
+
+/*
+ * One thread waits until another has put something there:
+ *
+ *     static struct valet_mutex lock_of_box = VALET_MUTEX_INIT;
+ *     static struct valet_cond filled_box = VALET_COND_INIT;
+ *     static int box;
+ *
+ *     int put(int value)
+ *     {
+ *         int r = valet_mutex_lock(&lock_of_box);
+ *         if (r != VALET_OK)
+ *             return r;
+ *         box = value;
+ *         valet_mutex_unlock(&lock_of_box);
+ *         valet_cond_notify_one(&filled_box);
+ *         return VALET_OK;
+ *     }
+ *
+ *     int get(void)
+ *     {
+ *         int r = valet_mutex_lock(&lock_of_box), value;
+ *         if (r != VALET_OK)
+ *             return r;
+ *         while (r == VALET_OK && box == 0)
+ *             r = valet_cond_wait(&filled_box, &lock_of_box);
+ *         value = box;
+ *         valet_mutex_unlock(&lock_of_box);
+ *         return r == VALET_OK ? value : r;
+ *     }
+ */
+
+/*
+ * Threads that wait for something that a mutex guards. All-zero is one on which nobody waits. Who
+ * is notified while the mutex is taken goes from here into its queue, asleep, so a notify of many
+ * wakes no herd that finds it taken.
+ */
+struct valet_cond {
+    uintptr_t word; /* the library's; aligned, as a mutex's */
+};
+#define VALET_COND_INIT \
+    {                   \
+        0               \
+    }
+
+/*
+ * Give the mutex up and wait for a notify, in one step with respect to who takes the mutex next;
+ * then take it again.
+ *
+ * c         may be freed when all who waited have been notified and no wait with a deadline, nor
+ *           one that the system has refused, is still inside
+ * m         the caller holds it, before and after, whatever this returns. All who wait at a time do
+ *           so with the same one
+ * returns   VALET_OK, notified, or rarely for no reason: look at what you wait for again
+ *           VALET_ERR_UNSUPPORTED, VALET_ERR_SYSTEM as valet_park
+ * order     that of the unlock and the lock
+ * context   threads only
+ */
+VALET_API int valet_cond_wait(struct valet_cond *c, struct valet_mutex *m) VALET_CHECKED;
+
+/*
+ * The same until a deadline, which ends the wait for the notify, not the one for the mutex.
+ *
+ * deadline  as valet_park_until. A notify that came before it was noticed beats it
+ * returns   as valet_cond_wait, and
+ *           VALET_TIMEDOUT, the deadline came first, and no notify was used up
+ */
+VALET_API int valet_cond_wait_until(struct valet_cond *c, struct valet_mutex *m,
+                                    uint64_t deadline) VALET_CHECKED;
+
+/*
+ * Notify the thread that has waited longest, if one waits. With the mutex held or without: what it
+ * waits for was changed with it held.
+ *
+ * c         may be freed by those who are notified, as valet_cond_wait has it
+ * order     none
+ * context   as valet_unpark; never blocks. One that meets another one, or a thread that is giving
+ *           up just now, may notify all who wait
+ * cost      one load when nobody waits, else the moves; a call of the system only where the mutex
+ *           is free
+ */
+VALET_API void valet_cond_notify_one(struct valet_cond *c);
+
+/*
+ * Notify all who wait. Of these one is woken, where the mutex is free; each of the others by an
+ * unlock of the mutex. The rest is as for one.
+ */
+VALET_API void valet_cond_notify_all(struct valet_cond *c);
+
 #ifdef __cplusplus
 }
 #endif

@@ -68,7 +68,7 @@ sources() {
     case $1 in
     linux-* | bare-*) echo "sys/${1%-*}.c" ;;
     esac
-    echo "core/park_$kind.c core/waiters_$kind.c core/futex_$kind.c core/now.c core/locks/mutex.c core/locks/queue.c"
+    echo "core/park_$kind.c core/waiters_$kind.c core/futex_$kind.c core/now.c core/locks/*.c"
 }
 
 # what the embedder supplies; -rest: to who does not call the futex; $pair: where there are no atomic instructions

@@ -8,6 +8,7 @@
 #include "valet_locks.h"
 
 #include "valet.h.h"
+#include "valet_cond.3.h"
 #include "valet_futex.3.h"
 #include "valet_locks.h.h"
 #include "valet_mutex.3.h"
@@ -61,6 +62,7 @@ int main(void)
     for (int i = 0; i < THREADS; i++)
         pthread_join(threads[i], NULL);
     printf("answer %d, count %d, initialised %d, failures %d\n", r, count, initialised, failures);
+    failures += put(7) != VALET_OK || get() != 7;
     failures += counted != THREADS * ROUNDS || counter != THREADS * ROUNDS;
     return r == 42 && count == THREADS * ROUNDS && initialised == 1 && failures == 0 ? 0 : 1;
 }

@@ -17,7 +17,7 @@ prefix=$root$(meson introspect --buildoptions "$build" | python3 -c '
 import json, sys
 print(next(o["value"] for o in json.load(sys.stdin) if o["name"] == "prefix"))')
 for file in include/valet.h include/valet_locks.h include/valet_sys.h include/valet_config.h \
-    share/man/man3/valet_mutex.3 share/man/man3/valet_park.3 \
+    share/man/man3/valet_cond.3 share/man/man3/valet_mutex.3 share/man/man3/valet_park.3 \
     share/man/man3/valet_waiters.3 share/man/man3/valet_futex.3 share/man/man7/valet.7 share/man/man7/valet_sys.7; do
     try "installed: $file" test -f "$prefix/$file"
 done

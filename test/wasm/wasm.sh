@@ -25,7 +25,8 @@ threaded() {
     clang --target=wasm32 -matomics -mbulk-memory -mmutable-globals -std=c11 -O2 -Wall -Wextra -Werror -ffreestanding \
         -I. -Iinclude "$@"
 }
-core='core/now.c core/park_futex.c core/waiters_futex.c core/futex_futex.c core/locks/mutex.c core/locks/queue.c'
+core='core/now.c core/park_futex.c core/waiters_futex.c core/futex_futex.c'
+core="$core core/locks/mutex.c core/locks/queue.c core/locks/cond.c"
 
 configure() { # DIRECTORY CROSS-FILE [OPTION...]
     out=$1
