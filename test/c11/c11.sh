@@ -88,6 +88,7 @@ changed() {
     case $2 in
     test/demo/wc.c) source=test/c11/demo.c ;; # which includes it
     sys/by_id.h) source=$system ;;
+    core/locks/*.h) source=core/locks/queue.c ;;
     *) source=$2 ;;
     esac
     object=${source##*/} object=${object%.c}.o
@@ -146,6 +147,7 @@ while read -r file line order weaker copy; do
     scenario=${file#core/} scenario=${scenario%_*.c} # scenarios of a file of the core begin with its word
     [ "$scenario" != waiters ] || scenario='wait'
     case $file in
+    core/locks/cond.c) variant=locks scenario=cond ;;
     core/locks/*) variant=locks scenario=mutex ;;
     core/park_futex.c) variant=spin ;;
     core/*_futex.c) variant=futex ;;

@@ -388,3 +388,243 @@ THREAD(end_mutex_4_timed)
 {
     expect_end(3);
 }
+
+/* ---- condition variable ---------------------------------------------------------------------- */
+
+static struct valet_cond cond;
+static int ready, inside; /* guarded */
+
+static void lock(void)
+{
+    EXPECT(valet_mutex_lock(&mutex) == VALET_OK);
+}
+
+/* Until it is ready. */
+static void wait_untimed(void)
+{
+    lock();
+    while (ready == 0)
+        EXPECT(valet_cond_wait(&cond, &mutex) == VALET_OK);
+    section();
+    valet_mutex_unlock(&mutex);
+}
+
+/* Once, and what is told. */
+static void wait_timed_once(int i)
+{
+    lock();
+    if (ready == 0) {
+        inside++;
+        int r = valet_cond_wait_until(&cond, &mutex, DEADLINE);
+        EXPECT(r == VALET_OK || r == VALET_TIMEDOUT);
+        of[i].got = r == VALET_OK;
+        inside--;
+    }
+    section();
+    valet_mutex_unlock(&mutex);
+}
+
+static void make_ready(void)
+{
+    lock();
+    ready = 1;
+    section();
+    valet_mutex_unlock(&mutex);
+}
+
+static void expect_nobody(int sections)
+{
+    EXPECT(mutex.word == 0 && cond.word == 0);
+    EXPECT(guarded.count == sections);
+}
+
+THREAD(cond_wait_0)
+{
+    wait_untimed();
+}
+THREAD(cond_wait_1)
+{
+    make_ready();
+    valet_cond_notify_one(&cond);
+}
+THREAD(end_cond_wait)
+{
+    expect_nobody(2);
+}
+
+/* With the mutex held: the node moves, and nobody is woken for nothing. */
+static void make_ready_held(void (*notify)(struct valet_cond *))
+{
+    lock();
+    ready = 1;
+    section();
+    notify(&cond);
+    valet_mutex_unlock(&mutex);
+}
+THREAD(cond_held_0)
+{
+    wait_untimed();
+}
+THREAD(cond_held_1)
+{
+    make_ready_held(valet_cond_notify_one);
+}
+THREAD(end_cond_held)
+{
+    expect_nobody(2);
+}
+
+THREAD(cond_all_0)
+{
+    wait_untimed();
+}
+THREAD(cond_all_1)
+{
+    wait_untimed();
+}
+THREAD(cond_all_2)
+{
+    make_ready_held(valet_cond_notify_all);
+}
+THREAD(end_cond_all)
+{
+    expect_nobody(3);
+}
+
+THREAD(cond_all_free_0)
+{
+    wait_untimed();
+}
+THREAD(cond_all_free_1)
+{
+    wait_untimed();
+}
+THREAD(cond_all_free_2)
+{
+    make_ready();
+    valet_cond_notify_all(&cond);
+}
+THREAD(end_cond_all_free)
+{
+    expect_nobody(3);
+}
+
+/* The notify of one that waits is not lost, whatever its deadline: it is told of it, or had given
+ * up before. */
+static int notified;
+static void notify_and_note(void)
+{
+    lock();
+    notified = inside;
+    valet_cond_notify_one(&cond);
+    section();
+    valet_mutex_unlock(&mutex);
+}
+THREAD(cond_timed_0)
+{
+    wait_timed_once(0);
+}
+THREAD(cond_timed_1)
+{
+    notify_and_note();
+}
+THREAD(end_cond_timed)
+{
+    EXPECT(of[0].got <= notified);
+    expect_nobody(2);
+}
+
+/* Two with deadlines, and one notify: not both are told of it; and while it moves, its deadline
+ * comes. */
+THREAD(cond_2_timed_0)
+{
+    wait_timed_once(0);
+}
+THREAD(cond_2_timed_1)
+{
+    wait_timed_once(1);
+}
+THREAD(cond_2_timed_2)
+{
+    notify_and_note();
+}
+THREAD(end_cond_2_timed)
+{
+    EXPECT(of[0].got + of[1].got <= (notified != 0));
+    expect_nobody(3);
+}
+
+/* One waits without a deadline, one with: the notify that the second does not get, the first gets,
+ * and if the second has got it, it hands it on. */
+THREAD(cond_handed_on_0)
+{
+    wait_untimed();
+}
+static void wait_and_hand_on(void)
+{
+    lock();
+    if (ready == 0 && valet_cond_wait_until(&cond, &mutex, DEADLINE) == VALET_OK)
+        valet_cond_notify_one(&cond);
+    section();
+    valet_mutex_unlock(&mutex);
+}
+THREAD(cond_handed_on_1)
+{
+    wait_and_hand_on();
+}
+THREAD(cond_handed_on_2)
+{
+    make_ready_held(valet_cond_notify_one);
+}
+THREAD(end_cond_handed_on)
+{
+    expect_nobody(3);
+}
+
+/* Two that notify, of whom one may find the list taken: both waiters are woken. */
+THREAD(cond_2_notifies_0)
+{
+    wait_untimed();
+}
+THREAD(cond_2_notifies_1)
+{
+    wait_untimed();
+}
+THREAD(cond_2_notifies_2)
+{
+    make_ready();
+    valet_cond_notify_one(&cond);
+}
+THREAD(cond_2_notifies_3)
+{
+    make_ready();
+    valet_cond_notify_one(&cond);
+}
+THREAD(end_cond_2_notifies)
+{
+    expect_nobody(4);
+}
+
+/* Freed by who was notified, while the notify may still go on. */
+THREAD(cond_free_0)
+{
+    lock();
+    inside = 1;
+    while (ready == 0)
+        EXPECT(valet_cond_wait(&cond, &mutex) == VALET_OK);
+    valet_mutex_unlock(&mutex);
+    cond.word = 0x10;
+}
+THREAD(cond_free_1)
+{
+    lock();
+    ready = 1;
+    int waits = inside;
+    valet_mutex_unlock(&mutex);
+    if (waits)
+        valet_cond_notify_one(&cond);
+}
+THREAD(end_cond_free)
+{
+    EXPECT(cond.word == 0x10);
+}

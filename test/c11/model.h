@@ -21,9 +21,9 @@
 /* Limits; what needs more is reported as a violation, never cut. */
 enum {
     THREADS = 4,
-    ATOMICS = 16,  /* atomic words of a scenario */
-    HISTORY = 24,  /* values that one of them has had and that a thread may still read */
-    GRANULES = 80, /* objects, or parts of them, whose data races are watched */
+    ATOMICS = 16,   /* atomic words of a scenario */
+    HISTORY = 24,   /* values that one of them has had and that a thread may still read */
+    GRANULES = 120, /* objects, or parts of them, whose data races are watched */
     NOBODY = 0xff
 };
 

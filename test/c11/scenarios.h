@@ -103,6 +103,15 @@ enum {
     S(mutex_4,               4, LOCKS, DEEP,       0, 0)  \
     S(mutex_4_timed,         4, LOCKS, DEEP,       0, 0)  \
     S(futex_forgetful,       3, BOTH,  DEEP,       0, 0)  \
+    S(cond_wait,             2, LOCKS | SEMA, 0,   0, 1)  \
+    S(cond_held,             2, LOCKS | SEMA, 0,   0, 1)  \
+    S(cond_timed,            2, LOCKS | BOTH, 0,   0, 1)  \
+    S(cond_all,              3, LOCKS, 0,          0, 0)  \
+    S(cond_all_free,         3, LOCKS, 0,          0, 0)  \
+    S(cond_handed_on,        3, LOCKS, 0,          0, 0)  \
+    S(cond_free,             2, LOCKS, 0,          0, 0)  \
+    S(cond_2_timed,          3, LOCKS, DEEP,       0, 0)  \
+    S(cond_2_notifies,       4, LOCKS, DEEP,       0, 0)  \
     S(event_fences,          2, BOTH,  FENCES,     1, 0)  \
     S(event_2_fences,        3, BOTH,  FENCES,     0, 0)  \
     S(demo,                  2, BOTH,  0,          1, 1)
