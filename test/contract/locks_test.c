@@ -419,6 +419,215 @@ static void test_try_lock_in_a_handler(void)
     check_free(&interrupted.m);
 }
 
+/* ---- condition variable ---------------------------------------------------------------------- */
+
+/* Threads that wait until they are let through, with the number in which they got the mutex. */
+static struct {
+    struct valet_mutex m;
+    struct valet_cond c;
+    unsigned open, inside, turns; /* guarded */
+} gate;
+
+struct passer {
+    uint64_t deadline;
+    int result;
+    unsigned turn;
+    atomic_bool returned;
+    struct test_thread *thread;
+};
+
+static void run_passer(void *argument)
+{
+    struct passer *p = argument;
+    lock(&gate.m);
+    gate.inside++;
+    p->result = VALET_OK;
+    while (p->result == VALET_OK && gate.open == 0)
+        p->result = valet_cond_wait_until(&gate.c, &gate.m, p->deadline);
+    if (p->result == VALET_OK)
+        gate.open--;
+    p->turn = ++gate.turns;
+    valet_mutex_unlock(&gate.m);
+    atomic_store(&p->returned, true);
+}
+
+/* Start it, and wait until it waits: it gives the mutex up only then. */
+static void start_passer(struct passer *p, uint64_t deadline)
+{
+    *p = (struct passer){.deadline = deadline};
+    lock(&gate.m);
+    unsigned before = gate.inside;
+    valet_mutex_unlock(&gate.m);
+    p->thread = test_start(run_passer, p);
+    for (bool waits = false; !waits; test_yield()) {
+        lock(&gate.m);
+        waits = gate.inside != before;
+        valet_mutex_unlock(&gate.m);
+    }
+}
+
+static void begin_gate(void)
+{
+    gate.open = gate.inside = gate.turns = 0;
+}
+
+static void check_nobody_waits(void)
+{
+    CHECK_EQ((long long)__atomic_load_n(&gate.c.word, __ATOMIC_RELAXED), 0);
+    check_free(&gate.m);
+}
+
+static void open_gate(unsigned many, bool held, void (*notify)(struct valet_cond *))
+{
+    lock(&gate.m);
+    gate.open = many;
+    if (held)
+        notify(&gate.c);
+    valet_mutex_unlock(&gate.m);
+    if (!held)
+        notify(&gate.c);
+}
+
+static void test_a_notify_without_a_waiter_is_for_nobody(void)
+{
+    struct valet_cond c = VALET_COND_INIT;
+    CHECK_EQ(sizeof c, sizeof(void *));
+    valet_cond_notify_one(&c);
+    valet_cond_notify_all(&c);
+    CHECK_EQ((long long)c.word, 0);
+    if (valet_now() == 0)
+        return;
+    begin_gate();
+    lock(&gate.m);
+    uint64_t before = valet_now();
+    CHECK_EQ(valet_cond_wait_until(&gate.c, &gate.m, before + 3 * MS), VALET_TIMEDOUT);
+    CHECK(valet_now() >= before + 3 * MS);
+    CHECK_EQ(valet_cond_wait_until(&gate.c, &gate.m, 0), VALET_TIMEDOUT);
+    CHECK(!valet_mutex_try_lock(&gate.m)); /* it is held again */
+    valet_mutex_unlock(&gate.m);
+    check_nobody_waits();
+}
+
+static void test_notify_one_wakes_who_has_waited_longest(void)
+{
+    for (int held = 0; held < 2; held++) {
+        struct passer p[3];
+        begin_gate();
+        for (unsigned i = 0; i < 3; i++)
+            start_passer(&p[i], VALET_FOREVER);
+        for (unsigned i = 0; i < 3; i++) {
+            open_gate(1, held != 0, valet_cond_notify_one);
+            test_join(p[i].thread);
+            CHECK_EQ(p[i].turn, i + 1);
+            CHECK(i == 2 || !atomic_load(&p[2].returned));
+        }
+        check_nobody_waits();
+    }
+}
+
+/* All get the mutex in the order in which they came, before one that came for it later; whoever of
+ * them has given up before. */
+static void test_notify_all_moves_all_in_order(void)
+{
+    for (unsigned leaves = 0; leaves < (valet_now() != 0 ? 8 : 1); leaves++) {
+        struct passer p[3];
+        unsigned waiting = 0, turn = 0;
+        begin_gate();
+        for (unsigned i = 0; i < 3; i++) {
+            bool leaver = leaves & 1u << i;
+            start_passer(&p[i], leaver ? valet_now() + 30 * MS : VALET_FOREVER);
+            waiting += !leaver;
+        }
+        for (unsigned i = 0; i < 3; i++) {
+            if (!(leaves & 1u << i))
+                continue;
+            test_join(p[i].thread);
+            CHECK_EQ(p[i].result, VALET_TIMEDOUT);
+            turn++;
+        }
+        open_gate(waiting, true, valet_cond_notify_all);
+        for (unsigned i = 0; i < 3; i++) {
+            if (leaves & 1u << i)
+                continue;
+            test_join(p[i].thread);
+            CHECK_EQ(p[i].result, VALET_OK);
+            CHECK_EQ(p[i].turn, ++turn);
+        }
+        check_nobody_waits();
+    }
+}
+
+/* Items through a box for one, with deadlines that come at any moment: none is lost, and nobody
+ * sleeps on while there is one for him. */
+static struct {
+    struct valet_mutex m;
+    struct valet_cond filled, emptied;
+    unsigned item; /* guarded, as all here; 0: none */
+    unsigned long got, sum, late;
+    unsigned takers;
+} box;
+
+static void run_taker(void *argument)
+{
+    uint32_t random = (uint32_t)(uintptr_t)argument;
+    bool clock = valet_now() != 0;
+    lock(&box.m);
+    for (;;) {
+        while (box.item == 0) {
+            uint64_t deadline = VALET_FOREVER;
+            if (clock && test_random(&random) % 2)
+                deadline = valet_now() + random % 50 * US;
+            int r = valet_cond_wait_until(&box.filled, &box.m, deadline);
+            CHECK(r == VALET_OK || r == VALET_TIMEDOUT);
+            box.late += r == VALET_TIMEDOUT;
+        }
+        if (box.item == UINT32_MAX)
+            break; /* the last one stays for the others */
+        box.got++;
+        box.sum += box.item;
+        box.item = 0;
+        valet_cond_notify_one(&box.emptied);
+    }
+    box.takers--;
+    valet_cond_notify_all(&box.filled);
+    valet_mutex_unlock(&box.m);
+}
+
+static void test_items_through_a_box(void)
+{
+    struct test_thread *t[8];
+    unsigned threads = test_least(test_threads_max(), 8), items = test_many(5000, 500);
+    uint64_t end = test_end(S);
+    unsigned long sum = 0, count = 0;
+    box.got = box.sum = box.late = box.item = 0;
+    box.takers = threads;
+    for (unsigned i = 0; i < threads; i++)
+        t[i] = test_start(run_taker, (void *)(uintptr_t)(i + 1));
+    lock(&box.m);
+    for (unsigned i = 1; i <= items && test_before(end); i++) {
+        while (box.item != 0)
+            CHECK_EQ(valet_cond_wait(&box.emptied, &box.m), VALET_OK);
+        box.item = i;
+        sum += i;
+        count++;
+        valet_cond_notify_one(&box.filled);
+    }
+    while (box.item != 0)
+        CHECK_EQ(valet_cond_wait(&box.emptied, &box.m), VALET_OK);
+    box.item = UINT32_MAX;
+    valet_cond_notify_all(&box.filled);
+    valet_mutex_unlock(&box.m);
+    for (unsigned i = 0; i < threads; i++)
+        test_join(t[i]);
+    CHECK_EQ((long long)box.got, (long long)count);
+    CHECK_EQ((long long)box.sum, (long long)sum);
+    CHECK_EQ(box.takers, 0);
+    test_report("items", box.got, "");
+    test_report("waits that timed out", box.late, "");
+    CHECK_EQ((long long)(box.filled.word | box.emptied.word), 0);
+    check_free(&box.m);
+}
+
 TEST_PROGRAM(TEST(test_all_zero_is_a_mutex_that_is_free), TEST(test_a_free_mutex_beats_a_deadline),
              TEST(test_a_deadline_ends_a_wait_and_not_early), TEST(test_a_locked_mutex_blocks),
              TEST(test_threads_are_woken_in_the_order_in_which_they_came),
@@ -426,4 +635,6 @@ TEST_PROGRAM(TEST(test_all_zero_is_a_mutex_that_is_free), TEST(test_a_free_mutex
              TEST(test_unlock_fair_hands_the_mutex_over),
              TEST(test_who_has_lost_four_times_is_handed_the_mutex),
              TEST(test_a_crowd_with_deadlines), TEST(test_who_gets_it_last_may_free_it),
-             TEST(test_try_lock_in_a_handler));
+             TEST(test_try_lock_in_a_handler), TEST(test_a_notify_without_a_waiter_is_for_nobody),
+             TEST(test_notify_one_wakes_who_has_waited_longest),
+             TEST(test_notify_all_moves_all_in_order), TEST(test_items_through_a_box));
