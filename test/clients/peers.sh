@@ -126,7 +126,7 @@ nsync() {
         test=$(basename "$test")
         flags='' seconds=180
         case $test in
-        mu_test | mu_starvation_test | cv_mu_timeout_stress_test) deep || continue ;;
+        mu_test | mu_starvation_test | cv_test | cv_mu_timeout_stress_test) deep || continue ;;
         pingpong_test) flags='-B -sss -m pong_mu$,pong_mu_cv$' seconds='alone 180' ;;
         esac
         job "$test" stock "$seconds" / "'$dir/nsync/stock/$test' $flags"
@@ -226,13 +226,15 @@ liburcu() {
                 done
             done
         done
-    } | one_of 11 2 >"$dir/list"
+    } | one_of 12 4 >"$dir/list"
     while read -r program arguments; do
-        name=$program${arguments:+ $(echo "$arguments" | sed 's/ 1//; s/^1 //; s/callrcu_//')}
+        seconds=180
+        [ -z "$arguments" ] || seconds='alone 180'
+        name=$program${arguments:+-$(echo "$arguments" | sed 's/^1 //; s/ 1 callrcu_/-/')}
         for row in stock linux posix; do
             from=valet
             [ "$row" != stock ] || from=stock
-            job "$name" "$row" 'alone 180' / "'$dir/liburcu/$from/$program' $arguments"
+            job "$name" "$row" "$seconds" / "'$dir/liburcu/$from/$program' $arguments"
         done
     done <"$dir/list"
 }
@@ -300,8 +302,8 @@ posixtestsuite() {
         name=$(basename "$(dirname "$test")")-$(basename "$test" .c)
         gcc -std=gnu99 -O1 -w -nostdinc -isystem "$musl/debian/include" -isystem "$(gcc -print-file-name=include)" \
             -I"$suite/include" -fno-stack-protector -fno-pie -c "$test" -o "$out/test.o" >"$dir/log" 2>&1 || continue
-        seconds=40
-        ! grep -q shm_open "$test" || seconds='alone 40' # by one name
+        seconds=20
+        ! grep -q shm_open "$test" || seconds='alone 20' # by one name
         for which in stock valet; do
             lib=$musl/$which/lib
             crt=$musl/debian/lib

@@ -20,7 +20,7 @@ import threading
 import time
 
 COLUMNS = ["stock", "own", "linux", "posix"]
-CHECK = re.compile(r"^ok \d+|^test .* \.\.\. ok$|\bpassed +[\d.]+m?s$", re.M)
+CHECK = re.compile(r"^ok \d+|^test .* \.\.\. ok$|\bpassed +[\d.]+[mun]?s$", re.M)
 SPEED = [  # what a program says of its own speed: name, number, unit
     re.compile(r"^benchmark_(\w+) .* ([\d.]+)([num]?s)$", re.M),
     re.compile(r"(ns/read): +()([\d.]+)"),
