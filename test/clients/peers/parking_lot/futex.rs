@@ -7,7 +7,7 @@ use std::time::Instant;
 #[link(name = "valet")]
 extern "C" {
     fn valet_futex_wait(word: *const AtomicU32, expected: u32, deadline: u64) -> i32;
-    fn valet_futex_wake(word: *const AtomicU32, count: u32);
+    fn valet_futex_wake(word: *const AtomicU32, count: u32) -> u32;
     fn valet_now() -> u64;
 }
 
@@ -35,6 +35,6 @@ unsafe fn wait(word: &AtomicU32, deadline: u64) -> bool {
     word.load(Acquire) == 0
 }
 impl super::UnparkHandleT for UnparkHandle {
-    unsafe fn unpark(self) { valet_futex_wake(self.0, 1) } // an address: it may be gone by now
+    unsafe fn unpark(self) { valet_futex_wake(self.0, 1); } // an address: it may be gone by now
 }
 pub fn thread_yield() { std::thread::yield_now() }
