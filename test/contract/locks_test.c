@@ -394,6 +394,7 @@ static void run_interrupted(void *argument)
         interrupted.count++;
         ++*mine;
         valet_mutex_unlock(&interrupted.m);
+        test_yield();
     }
 }
 
