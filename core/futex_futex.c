@@ -33,34 +33,16 @@ int valet_futex_wait_for(uint32_t *word, uint32_t expected, uint64_t timeout_ns)
     return valet_futex_wait(word, expected, deadline);
 }
 
-/* What a system says that has none of the optional functions (valet_sys.h). They are in the file
- * that calls them: an object for Windows finds a weak function nowhere else. An embedder has them
- * with VALET_WITH, where there is no weak symbol: in the one file, static. */
-#ifndef VALET_WITH
-#define VALET_WITH 0
-#endif
-#if !VALET_WITH
-__attribute__((weak)) unsigned valet_sys_features(void)
-{
-    return 0;
-}
-
-__attribute__((weak)) uint32_t valet_sys_futex_wake_with(uint32_t *word, uint32_t count)
-{
-    (void)word; /* is not called */
-    (void)count;
-    return VALET_FUTEX_UNKNOWN;
-}
-#endif
-
 uint32_t valet_futex_wake(uint32_t *word, uint32_t count)
 {
     if (count == 0)
         return 0;
     if (count > INT32_MAX)
         count = VALET_SYS_ALL;
+#ifndef _WIN32 /* no system there tells, and its linkers have no weak functions */
     if (valet_sys_features() & VALET_SYS_COUNTS)
         return valet_sys_futex_wake_with(word, count);
+#endif
     valet_sys_futex_wake(word, count);
     return VALET_FUTEX_UNKNOWN;
 }
