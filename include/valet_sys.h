@@ -168,7 +168,8 @@ VALET_SYS_CALL void valet_sys_futex_wake(uint32_t *word, uint32_t count);
 /*
  * Optional, all of these or none: what a system can do beside the functions above, and those that
  * do it. A system without them writes nothing. The core has defaults, which are weak; yours are
- * found in an archive where they lie in an object with one of the functions above.
+ * found in an archive where they lie in an object with one of the functions above. Programs for
+ * Windows do not call them: there are no weak functions there.
  */
 
 #define VALET_SYS_COUNTS 0x80000000u /* valet_sys_futex_wake_with tells how many it woke */
