@@ -213,6 +213,6 @@ for cc in gcc clang; do
 done
 plant 'no word on what cannot be left out' 'it compiles' core/word.h 's/^#if !defined VALET_ONE_FILE.*/#if 0/' \
     both 'error: add -fno-stack-protector' clang tree -fstack-protector-all
-plant 'pointers of 32 bits' 'half of the word' arch/arch.h 's/^#if defined __ILP32__.*/#if 0/' \
+plant 'pointers of 32 bits' __NR_clock_gettime64 arch/arch.h 's/^#if defined __ILP32__.*/#if 0/' \
     both 'error: this is x32' clang one -mx32
 counted flags
