@@ -54,7 +54,8 @@ static void move(struct valet_node *newest, struct valet_node *oldest)
  * of the others, or all where somebody has set ALL; let go. */
 static void serve(valet_wordptr *word, uintptr_t seen, size_t count)
 {
-    struct valet_list l = {NULL, NULL, NULL};
+    VALET_UNFILLED struct valet_list l;
+    valet_list_init(&l);
     struct valet_node *out = NULL, *newest = NULL, *oldest = NULL;
     for (;;) {
         seen = valet_list_look(&l, word, seen, &out);

@@ -15,6 +15,14 @@ struct valet_list {
     struct valet_node *top, *newest, *oldest;
 };
 
+/* Not an initialiser, which unoptimised clang would call memset for. */
+static inline void valet_list_init(struct valet_list *l)
+{
+    l->top = NULL;
+    l->newest = NULL;
+    l->oldest = NULL;
+}
+
 static inline void valet_list_unlink(struct valet_list *l, const struct valet_node *n)
 {
     *(n->newer ? &n->newer->older : &l->newest) = n->older;

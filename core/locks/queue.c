@@ -65,7 +65,8 @@
  */
 static void serve(valet_wordptr *word, uintptr_t seen, uintptr_t held, uint32_t losses)
 {
-    struct valet_list l = {NULL, NULL, NULL};
+    VALET_UNFILLED struct valet_list l;
+    valet_list_init(&l);
     struct valet_node *out = NULL;
     uintptr_t set = 0;
     for (;;) {
