@@ -121,12 +121,13 @@ build() {
     mkdir -p "$5"
     find "$1" || return 1
     # The files without names of their own go with the system's, as in the single file: starting the
-    # compiler is most of the cost here.
-    (cd "$5" && source=$root/sys/$1.c &&
+    # compiler is most of the cost here. What the system has of its own is not weak in it, then.
+    (cd "$5" && source=$root/sys/$1.c with=0 &&
+        { ! grep -q '^unsigned valet_sys_features' "$source" || with=1; } &&
         set -- strict compile "$3" "$1" "$2" "$4" -fPIC -fvisibility=hidden -ffunction-sections -fdata-sections \
             -I"$root" -I"$root/include" &&
         "$@" -c "$root/core/park_$kind.c" "$root/core/waiters_$kind.c" &&
-        "$@" -include "$root/core/now.c" -include "$root/core/futex_$kind.c" -c "$source")
+        "$@" "-DVALET_WITH=$with" -include "$root/core/now.c" -include "$root/core/futex_$kind.c" -c "$source")
 }
 
 check_one() {
