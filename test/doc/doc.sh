@@ -172,8 +172,7 @@ plant 'somebody unknown' "who is 'a writer'" core/waiters_futex.c 's/WAITERS by 
     diagrams
 machine=waiters_futex
 plant 'a step less in the table' 'OWED -> neither by store_and_wake: not in the table' core/waiters_futex.c \
-    '/neither by store_and_wake, which then wakes all$/d
-    s/neither by a waiter, which then wakes all;$/neither by a waiter, which then wakes all/' traced
+    's/neither by a waiter, which then wakes all;$/neither by a waiter, which then wakes all/' traced
 machine=waiters_sema
 plant 'a step more in the table' 'TAKEN -> empty by store_and_wake: never seen' core/waiters_sema.c \
     's/empty by that waiter, where none is/empty by store_and_wake/' traced

@@ -196,9 +196,8 @@ planted 'a helper with linkage' core/waiters_futex.c '
     s/^static inline int compare_and_wait/int compare_and_wait(valet_word32 *, unsigned, uint64_t);\n&/
     s/^static inline int compare_and_wait/int compare_and_wait/' in_linux
 planted 'a conversion' sys/linux.c 's/(long)expected, until/deadline | expected, until/' in_linux
-planted 'a name that is not taken apart' core/amalgamate.py '
-    s/names = {n for n in names/& if n != "word_of"/
-    s/return ({n for n in names if not/return ({n for n in names if n != "word_of" and not/' in_linux
+planted 'a name that is not taken apart' core/amalgamate.py \
+    's/return ({n for n in names if not/return ({n for n in names if n != "word_of" and not/' in_linux
 apart() { write openbsd futex openbsd.c x86_64 "$dir/tree" && pair ld.lld clang; }
 planted 'a trap in no group' arch/x86_64.h \
     's/\\"axG\\",@progbits," #name ",comdat/\\"ax\\",@progbits/
