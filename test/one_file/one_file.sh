@@ -192,9 +192,8 @@ planted() { # WHAT FILE SED CHECK...: the check must fail
     try_not "planted: $what" "$@"
 }
 in_linux() { write linux futex linux.c x86_64 "$dir/tree" && compiled linux gcc; }
-planted 'a helper with linkage' core/waiters_futex.c '
-    s/^static inline int compare_and_wait/int compare_and_wait(valet_word32 *, unsigned, uint64_t);\n&/
-    s/^static inline int compare_and_wait/int compare_and_wait/' in_linux
+planted 'a helper with linkage' core/waiters_futex.c \
+    's/^static inline \(int compare_and_wait\)/\1(valet_word32 *, unsigned, uint64_t);\n\1/' in_linux
 planted 'a conversion' sys/linux.c 's/(long)expected, until/deadline | expected, until/' in_linux
 planted 'a name that is not taken apart' core/amalgamate.py \
     's/return ({n for n in names if not/return ({n for n in names if n != "word_of" and not/' in_linux
