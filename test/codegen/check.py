@@ -316,9 +316,9 @@ class Work:
     def plant_unmended(self):
         """Without what core/word.h does for gcc before 14."""
         root = f"{self.directory}/unmended"
-        old = "#if defined __riscv && defined __GNUC__"
-        text = Path("core/word.h").read_text(encoding="utf-8")
-        write(f"{root}/core/word.h", text.replace(old, "#if 0"))
+        file, old, new = UNMENDED
+        text = Path(file).read_text(encoding="utf-8")
+        write(f"{root}/{file}", text.replace(old, new))
         core = [f for f in self.files if f.startswith("core/")]
         _, _, _, lacks = self.look(
             compile_all(self.cpu, self.command, self.level, core, root, more=["-iquote", root]), "all",
@@ -346,6 +346,7 @@ ONE_ORDER = [
     ("the semaphore's publication", "core/park_sema.c", "self, memory_order_release", "self, memory_order_relaxed",
      "release"),
 ]
+UNMENDED = ("core/word.h", "#if defined __riscv && defined __GNUC__", "#if 0")
 RISCV = [(r"(lr\.[wd])\.aq\b", r"\1"), (r"(amoswap\.[wd])\.aq(rl)?\b", r"\1")]
 INSTRUCTIONS = {
     "x86_64, gcc": [(r"\block;?\s+cmpxchg", "cmpxchg"), (r"\bxchg([lq])\b", r"mov\1")],

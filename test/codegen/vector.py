@@ -343,7 +343,10 @@ NO_LIST = (r"#if defined (?:__ARM_FEATURE_SVE|__riscv_vector .*)", "#if 0")
 INLINED = {"VALET_SYS_CALL is empty": [NEVER_INLINED]}
 INLINED_UNLISTED = {"VALET_SYS_CALL is empty, and no trap says what it loses": [NEVER_INLINED, NO_LIST]}
 UNLISTED = {"no trap says what it loses": [NO_LIST]}
-NOINLINE = {"VALET_SYS_CALL is noinline": [(r"__attribute__\(\(noipa\)\)", "__attribute__((noinline))")]}
+NOIPA = (r"__attribute__\(\(noipa\)\)", "__attribute__((noinline))")
+NOINLINE = {"VALET_SYS_CALL is noinline": [NOIPA]}
+# ... and in the loops of vector.c: the call
+CALL = "(void)(call);"
 
 
 
@@ -614,7 +617,7 @@ def jobs(top, deep):
         for kind in ("static", "lto"):
             yield "check", Form(top, STREAMING, kind=kind, user="__arm_locally_streaming").check
         yield "check", lambda: Form(top, STREAMING, user="__arm_locally_streaming", source=loops().replace(
-            "(void)(call);", '(void)(call); __asm__ volatile("svc #0");')).must_report(
+            CALL, f'{CALL} __asm__ volatile("svc #0");')).must_report(
                 "a trap in the loop", "^user_sum_unpark: streaming mode at a trap")
     else:
         yield "skipped", f"aarch64, SME: no streaming functions in {run(['clang', '--version']).splitlines()[0]}"
@@ -646,7 +649,7 @@ def jobs(top, deep):
     plain = Machine("aarch64", "gcc", "-march=armv8-a")
     yield "check", lambda: Form(top, plain).must_report("flags without vectors",
                                                         "^user_sum_unpark: no vector instruction")
-    yield "check", lambda: Form(top, known[0], source=loops().replace("(void)(call);", "(void)p;")).must_report(
+    yield "check", lambda: Form(top, known[0], source=loops().replace(CALL, "(void)p;")).must_report(
         "no call", "^user_sum_unpark: no call")
 
 
