@@ -115,7 +115,7 @@ for cpu in aarch64 riscv64; do
     tail -n 3 "$program.out" | sed 's/^/        /'
 done
 
-# planted CPU KIND TEXT FILE SCRIPT [FILE SCRIPT]...: the client with some of its files edited by sed;
+# planted CPU KIND TEXT [FILE SED]...: the client with some of its files, of test/clients, edited by sed;
 # it fails, and says TEXT. KIND is picolibc or one of the kernel's. Most programs give up by themselves
 # after 5 s; one whose CPUs sleep for ever is ended from outside. On a loaded host 5 s are over early,
 # and a race may not come about: a fault has three runs to show itself.
@@ -127,8 +127,8 @@ planted() {
     rm -rf "$work"
     cp -r test/clients/$client "$work" || return 1
     while [ $# -ne 0 ]; do
-        sed "$2" "test/clients/$client/$1" >"$work/$1"
-        ! cmp -s "test/clients/$client/$1" "$work/$1" || { echo "does not apply to $1" && return 1; }
+        sed "$2" "test/clients/$1" >"$work/${1#*/}"
+        ! cmp -s "test/clients/$1" "$work/${1#*/}" || { echo "does not apply to $1" && return 1; }
         shift 2
     done
     case $client in
@@ -141,7 +141,7 @@ planted() {
     return 1
 }
 
-# plant NAME CPU KIND ...: as planted, four at a time; `harvest` waits for them and counts them
+# plant NAME CPU KIND TEXT [FILE SED]...: as planted, four at a time; `harvest` waits for them and counts them
 plants=0
 plant() {
     turn 3 || return 0
@@ -171,34 +171,35 @@ delay='for (uint64_t until = kernel_now() + 2000000; kernel_now() < until;) ;'
 waited_in_vain='kernel_now() < give_up'
 faulty=yes
 for cpu in aarch64 riscv64; do
-    plant 'looks at the word before it has the lock' $cpu futex "deadlock\\|$waited_in_vain" contract-futex.c "
+    plant 'looks at the word before it has the lock' $cpu futex "deadlock\\|$waited_in_vain" kernel/contract-futex.c "
         /^int valet_sys_futex_wait/,/^}/{
             s/uintptr_t before/bool changed = __atomic_load_n(word, __ATOMIC_RELAXED) != expected; $delay &/
             s/if (__atomic_load_n.*{/if (changed) {/
         }"
-    plant 'looks for the post before it has the lock' $cpu sema "deadlock\\|$waited_in_vain" contract-sema.c "
+    plant 'looks for the post before it has the lock' $cpu sema "deadlock\\|$waited_in_vain" kernel/contract-sema.c "
         /^int valet_sys_sema_wait/,/^}/{
             s/uintptr_t before/bool seen = sema->posted; $delay &/
             s/if (!sema->posted)/if (!seen)/
         }"
-    plant 'calls a sleep cut short a timeout' $cpu futex 'valet_now() >= deadline' contract-futex.c \
+    plant 'calls a sleep cut short a timeout' $cpu futex 'valet_now() >= deadline' kernel/contract-futex.c \
         's/kernel_block(deadline)/kernel_block(deadline \/ 2)/'
     plant 'sends no interrupt to a CPU that sleeps' $cpu futex \
-        "$waited_in_vain\\|timed out .* in: the other CPU is woken" kernel.c 's/bare_ipi(i);//'
+        "$waited_in_vain\\|timed out .* in: the other CPU is woken" kernel/kernel.c 's/bare_ipi(i);//'
     plant 'takes interrupts between the look at the queue and WFI' $cpu sema 'timed out .* in: deadlines' \
-        kernel.c "s/__asm__ volatile(\"wfi\" ::: \"memory\");/bare_unmask(1); $delay & bare_mask();/"
-    plant 'does not preempt' $cpu sema "$waited_in_vain" kernel.c \
+        kernel/kernel.c "s/__asm__ volatile(\"wfi\" ::: \"memory\");/bare_unmask(1); $delay & bare_mask();/"
+    plant 'does not preempt' $cpu sema "$waited_in_vain" kernel/kernel.c \
         's/slice_end = kernel_now() + KERNEL_TICK/slice_end = kernel_now() + HOUR/'
 done
 no_lock='/^static void acquire/{n;s/{/{ return;/;}'
 for cpu in aarch64 riscv64; do
-    plant 'a lock that is not recursive' $cpu picolibc 'nobody unparked a CPU' locks.c 's/== cpu + 1/== CPUS + 1/'
-    plant 'a release that does not unpark' $cpu picolibc 'nobody unparked a CPU' locks.c \
+    plant 'a lock that is not recursive' $cpu picolibc 'nobody unparked a CPU' picolibc/locks.c \
+        's/== cpu + 1/== CPUS + 1/'
+    plant 'a release that does not unpark' $cpu picolibc 'nobody unparked a CPU' picolibc/locks.c \
         's/valet_unpark(&parkers.*;/(void)0;/'
-    plant 'no lock at all' $cpu picolibc 'atomic_load(&through) == 0' locks.c "$no_lock"
+    plant 'no lock at all' $cpu picolibc 'atomic_load(&through) == 0' picolibc/locks.c "$no_lock"
     plant 'no lock at all, and only the heap to tell' $cpu picolibc 'FAILED: cpu\|FAULT\|timed out' \
-        locks.c "$no_lock" program.c '/board_run(use_recursion)/d; /board_run(use_environment)/d' \
-        board.c "s/char \*block = top;/& $(echo "$delay" | sed 's/kernel_now/valet_now/g')/"
+        picolibc/locks.c "$no_lock" picolibc/program.c '/board_run(use_recursion)/d; /board_run(use_environment)/d' \
+        picolibc/board.c "s/char \*block = top;/& $(echo "$delay" | sed 's/kernel_now/valet_now/g')/"
 done
 harvest
 counted clients-bare

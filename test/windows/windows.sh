@@ -113,13 +113,13 @@ passes() {
     fi
 }
 
-# caught NAME SYSTEM FILE TEST OPTIONS EXPECTED OLD NEW: planted in that FILE of sys/; the TEST, which the
+# caught NAME SYSTEM FILE TEST OPTIONS EXPECTED OLD NEW: planted in that FILE; the TEST, which the
 # library has passed, must fail with this text; or, where it hangs, not end well.
 caught() {
     planted=$(mktemp -d "$dir/plant.XXXXXX")
     mkdir "$planted/sys"
     cp "sys/$2.c" sys/windows.h "$planted/sys"
-    output=$({ python3 test/lib/plant.py "$planted/sys/$3" "$7" "$8" &&
+    output=$({ python3 test/lib/plant.py "$planted/$3" "$7" "$8" &&
         program "$planted/test.exe" "$2" "$planted/sys/$2.c" "test/$4.c" "-I$planted"; } 2>&1) || {
         bad "planted in $3: $1: $output"
         return
@@ -331,6 +331,7 @@ try '... a trap' fails trap 1 'FAILED: no trap' 200
 try '... a late write' fails late_write 1 'FAILED: a fault' 200
 try '... a thread that is never woken' fails hang 124 'status 124' 12
 
+# in_background NAME SYSTEM FILE TEST OPTIONS EXPECTED OLD NEW: the same, two at a time
 number=0
 in_background() {
     turn 4 || return 0
@@ -341,45 +342,45 @@ in_background() {
     ) >>"$dir/caught" 2>&1 &
     [ $((number % 2)) -eq 1 ] || wait
 }
-in_background 'times are dates' windows windows.h windows/time_test '' 'units(1000, 1001) == -1' \
+in_background 'times are dates' windows sys/windows.h windows/time_test '' 'units(1000, 1001) == -1' \
     '*timeout = -(int64_t)' '*timeout = (int64_t)'
-in_background 'timeouts are rounded down' windows windows.h windows/time_test '' 'units(1000, 1001) == -1' \
+in_background 'timeouts are rounded down' windows sys/windows.h windows/time_test '' 'units(1000, 1001) == -1' \
     'valet_deadline_units(ns, 100)' '(ns / 100)'
-in_background 'nanoseconds in place of hundreds' windows windows.h windows/time_test '' 'units(1000, 1100) == -1' \
+in_background 'nanoseconds in place of hundreds' windows sys/windows.h windows/time_test '' 'units(1000, 1100) == -1' \
     'valet_deadline_units(ns, 100)' 'ns'
-in_background 'ticks overflow' windows windows.h windows/time_test '' 'ns_of(12345678901234567, 10000000) ==' \
+in_background 'ticks overflow' windows sys/windows.h windows/time_test '' 'ns_of(12345678901234567, 10000000) ==' \
     't / f * 1000000000u + t % f * 1000000000u / f' 't * 1000000000u / f'
 
-in_background 'the clock of the wait is trusted' windows windows.c windows/windows_test '-early test_a_timed' \
+in_background 'the clock of the wait is trusted' windows sys/windows.c windows/windows_test '-early test_a_timed' \
     'valet_now() >= deadline' 'valet_deadline_over(clock_ns(), deadline)' 'VALET_TIMEDOUT'
-in_background 'no look at the word' windows windows.c contract/futex_test as_expected '' \
+in_background 'no look at the word' windows sys/windows.c contract/futex_test as_expected '' \
     'if (valet_futex_look(word) != expected)' 'if (0)'
-in_background 'no look after the deadline' windows windows.c contract/futex_test a_timeout_uses_up \
+in_background 'no look after the deadline' windows sys/windows.c contract/futex_test a_timeout_uses_up \
     'valet_park_for(&late.second_done' 'return valet_sys_futex_wait(word, expected, 0);' \
     'return (void)word, (void)expected, VALET_TIMEDOUT;'
-in_background 'half of the word is compared' windows windows.c windows/address_test '' hangs \
+in_background 'half of the word is compared' windows sys/windows.c windows/address_test '' hangs \
     'sizeof expected, timeout' 'sizeof expected / 2, timeout'
-in_background 'more than the word is compared' windows windows.c windows/address_test '' 'valet_futex_wait(' \
+in_background 'more than the word is compared' windows sys/windows.c windows/address_test '' 'valet_futex_wait(' \
     'sizeof expected, timeout' '2 * sizeof expected, timeout'
-in_background 'one is woken for all' windows windows.c windows/windows_test test_a_thousand hangs \
+in_background 'one is woken for all' windows sys/windows.c windows/windows_test test_a_thousand hangs \
     'RtlWakeAddressAll(word)' 'RtlWakeAddressSingle(word)'
-in_background 'nobody is woken for one' windows windows.c contract/park_test test_ping hangs \
+in_background 'nobody is woken for one' windows sys/windows.c contract/park_test test_ping hangs \
     'RtlWakeAddressSingle(word);' ';'
 
-in_background 'the clock of the wait is trusted' windows_keyed windows_keyed.c windows/windows_test \
+in_background 'the clock of the wait is trusted' windows_keyed sys/windows_keyed.c windows/windows_test \
     '-early test_a_timed' 'valet_now() >= deadline' \
     'if (r != STATUS_TIMEOUT)
             return VALET_ERR_SYSTEM' 'if (r != STATUS_TIMEOUT || !(seen & POSTED))
             return r == STATUS_TIMEOUT ? VALET_TIMEDOUT : VALET_ERR_SYSTEM'
-in_background 'a release that was told as a timeout is awaited again' windows_keyed windows_keyed.c \
+in_background 'a release that was told as a timeout is awaited again' windows_keyed sys/windows_keyed.c \
     windows/keyed_test '-xp test_a_handle' hangs 'if (seen & LEFT)' 'if (0)'
-in_background 'a timeout forgets its release' windows_keyed windows_keyed.c windows/keyed_test test_a_handle hangs \
+in_background 'a timeout forgets its release' windows_keyed sys/windows_keyed.c windows/keyed_test test_a_handle hangs \
     'if (seen & LEFT)' 'if (seen & POSTED)'
-in_background 'any status is a release' windows_keyed windows_keyed.c windows/keyed_test test_a_refused hangs \
+in_background 'any status is a release' windows_keyed sys/windows_keyed.c windows/keyed_test test_a_refused hangs \
     'return r == STATUS_SUCCESS || (seen & LEFT) ?' 'return r == STATUS_SUCCESS || (seen | 1) ?'
-in_background 'the handle is not used by both' windows_keyed windows_keyed.c windows/keyed_test test_a_handle hangs \
-    'NtReleaseKeyedEvent(valet_sys_keyed_event(), key' 'NtReleaseKeyedEvent(NULL, key'
-in_background 'another key' windows_keyed windows_keyed.c contract/park_test test_ping hangs \
+in_background 'the handle is not used by both' windows_keyed sys/windows_keyed.c windows/keyed_test test_a_handle \
+    hangs 'NtReleaseKeyedEvent(valet_sys_keyed_event(), key' 'NtReleaseKeyedEvent(NULL, key'
+in_background 'another key' windows_keyed sys/windows_keyed.c contract/park_test test_ping hangs \
     'NtReleaseKeyedEvent(valet_sys_keyed_event(), key' \
         'NtReleaseKeyedEvent(valet_sys_keyed_event(), (const char *)key + 2'
 wait
