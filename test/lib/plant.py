@@ -12,45 +12,55 @@ import re
 import sys
 
 
-def plant(path, edits):
+def edited(text, old, new):
+    words = r"\s+".join(map(re.escape, old.split()))
+    found = re.findall(words, text)
+    if not words or len(found) != 1:
+        raise ValueError(f"{len(found)} times, not once:\n{old}")
+    return re.sub(words, lambda _: new, text)
+
+
+def read(path):
     with open(path, encoding="utf-8") as file:
-        text = file.read()
+        return file.read()
+
+
+def plant(path, edits):
+    text = read(path)
     for old, new in edits:
-        words = r"\s+".join(map(re.escape, old.split()))
-        found = re.findall(words, text)
-        if not words or len(found) != 1:
-            sys.exit(f"{path}: {len(found)} times, not once:\n{old}")
-        text = re.sub(words, lambda _, new=new: new, text)
+        try:
+            text = edited(text, old, new)
+        except ValueError as error:
+            sys.exit(f"{path}: {error}")
     with open(path, "w", encoding="utf-8") as file:
         file.write(text)
 
 
-def bugs_of(path):
-    """Name: what its lines say, and its edits: a file, lines of the old text, lines of the new."""
+def bugs_of(path, text=None):
+    """Name: what its lines say, and its edits: a file, lines of the old text, lines of the new. The text is that of
+    the file, or what is given for it."""
     bugs, bug, file, group = {}, None, None, None
-    with open(path, encoding="utf-8") as lines:
-        for number, line in enumerate(lines, 1):
-            line = line.rstrip("\n")
-            key, _, rest = line.partition(" ")
-            if line[:1] in ("-", "+"):
-                if group is None or (line[0] == "-" and group[1]):
-                    group = ([], [])
-                    bug["edits"].append((file, group))
-                group[line[0] == "+"].append(line[1:])
-                continue
-            group = None
-            if line == "" or line[0] == "#":
-                continue
-            if key == "bug":
-                bug = bugs[rest] = {"edits": [], "print": "-"}
-            elif key == "in":
-                file = rest
-            elif key == "print":
-                bug["print"] = "print"
-            elif key in ("row", "says"):
-                bug[key] = rest
-            else:
-                sys.exit(f"{path}:{number}: {line}")
+    for number, line in enumerate((text or read(path)).split("\n"), 1):
+        key, _, rest = line.partition(" ")
+        if line[:1] in ("-", "+"):
+            if group is None or (line[0] == "-" and group[1]):
+                group = ([], [])
+                bug["edits"].append((file, group))
+            group[line[0] == "+"].append(line[1:])
+            continue
+        group = None
+        if line == "" or line[0] == "#":
+            continue
+        if key == "bug":
+            bug = bugs[rest] = {"edits": [], "print": "-"}
+        elif key == "in":
+            file = rest
+        elif key == "print":
+            bug["print"] = "print"
+        elif key in ("row", "says"):
+            bug[key] = rest
+        else:
+            sys.exit(f"{path}:{number}: {line}")
     return bugs
 
 
