@@ -301,7 +301,7 @@ agrees() { # TABLE
     printf '%s\n' "$1" | sed 's/arm64/aarch64/' | awk 'NF { print $1, $2, $4 }' | sort | diff "$dir/rows" -
 }
 try 'systems, kinds and CPUs are those of sys/meson.build' agrees "$table"
-disagrees() { # WHAT SEEN SED: in a copy of the table
+disagrees() { # WHAT SEEN SED of test/compile/compile.sh, in a copy of its table
     said=$(agrees "$(printf '%s\n' "$table" | sed "$3")") && said='nothing wrong'
     case $said in
     *"$2"*) good "planted: $1: seen" ;;

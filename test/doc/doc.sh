@@ -125,7 +125,7 @@ plant 'a mistake in an example' 'valet_unpark' include/man/valet_park.3 \
 plant 'a parameter that has no comment' 'count' include/valet_sys.h '/^ \* count     how many/d' doxygen \
     test/doc/Doxyfile
 
-porting() { # WHAT SAID FROM TO, in a copy of the guide
+porting() { # WHAT SAID FROM TO of sys/README.md, in a copy
     sed "s|$3|$4|" sys/README.md >"$dir/porting.md"
     said=$(python3 test/doc/porting.py "$dir/porting.md") && said='nothing'
     case $said in

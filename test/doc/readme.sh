@@ -171,7 +171,7 @@ for script in $(grep -o 'test/[a-z_/]*\.sh' README.md | sort -u); do
 done
 
 # The test itself: what must not pass.
-planted() { # WHAT FROM TO
+planted() { # WHAT FROM TO of README.md
     turn 3 || return 0
     sed "s|$2|$3|" README.md >"$dir/planted.md"
     ! cmp -s README.md "$dir/planted.md" || {
@@ -190,7 +190,7 @@ planted 'an indented block' '^```sh' '    sh test/demo.sh'
 planted 'a program that does not compile' 'puts(message)' 'puts(massage)'
 planted 'a command that is no step' 'sh test/demo.sh ' 'sh test/lib/setup.sh '
 planted 'an option that does not exist' '-Dexternal_kind=sema' '-Dexternal_sort=sema'
-misstated() { # NAME SAID SED WHAT [FILE]: in a copy
+misstated() { # NAME SAID SED of README.md: what `states` is asked then
     name=$1 said=$2
     sed "$3" README.md >"$dir/misstated.md"
     shift 3

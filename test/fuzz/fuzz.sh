@@ -132,8 +132,8 @@ fuzz() {
     fi
 }
 
-# Does the corpus find a fault? plant NAME TARGET SYSTEM FILE OLD NEW: OLD, which must occur once,
-# becomes NEW in the library for one system. Only the one whose turn it is.
+# plant NAME TARGET SYSTEM FILE OLD NEW: does the corpus find it in the library for one system? Only the one whose
+# turn it is.
 plants=0
 plant() {
     plants=$((plants + 1))

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT OR Apache-2.0
 # shellcheck shell=sh
-# Faults for fuzz.sh, which sources this: name, target, system, file, what becomes what.
+# Faults for fuzz.sh, which sources this. Each is one line:
+# plant NAME TARGET SYSTEM FILE OLD NEW
 
 # Times
 plant 'a sum that wraps' units linux core/deadline.h \

@@ -251,7 +251,7 @@ wide() {
 for cc in g++ clang++; do
     try "VALET_WAITERS_INIT of a long, $cc" wide "$away/linux/include" $cc
 done
-edited() { # NAME SED: a copy of the headers
+edited() { # NAME SED of include/valet.h, in a copy
     mkdir -p "$dir/$1" && cp "$away/linux/include/"*.h "$dir/$1/" && sed -i "$2" "$dir/$1/valet.h" &&
         ! cmp -s "$dir/$1/valet.h" "$away/linux/include/valet.h"
 }

@@ -182,7 +182,7 @@ esac
 
 # ---- planted bugs in sys/wasm.c
 
-# plant DIRECTORY OLD NEW: in a copy there
+# plant DIRECTORY OLD NEW of sys/wasm.c, in a copy there
 plant() {
     mkdir -p "$1" && cp sys/wasm.c "$1" && python3 test/lib/plant.py "$1/wasm.c" "$2" "$3"
 }
@@ -195,7 +195,7 @@ objects() {
         threaded -Wno-unused-parameter "$@" -c "$file" -o "$to/$(basename "$file" .c).o" || return
     done
 }
-# caught NAME MODULE CHECK OLD NEW: contract.mjs's CHECK, which the library has passed, must fail
+# caught NAME MODULE CHECK OLD NEW of sys/wasm.c: contract.mjs's CHECK, which the library has passed, must fail
 caught() {
     turn 4 || return 0
     number=$((number + 1))
