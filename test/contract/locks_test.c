@@ -157,17 +157,21 @@ static void test_a_deadline_leaves_the_rest_of_the_queue_alone(void)
 {
     if (valet_now() == 0)
         return;
-    for (unsigned leaves = 0; leaves < 8; leaves++) { /* a set */
+    uint64_t patience = 30 * MS;
+    for (unsigned leaves = 0; leaves < 8;) { /* a set */
         struct valet_mutex m = VALET_MUTEX_INIT;
         unsigned turns = 0, expected = 0;
         struct locker l[3];
         lock(&m);
+        uint64_t deadline = valet_now() + patience;
         for (unsigned i = 0; i < 3; i++) {
             l[i] = (struct locker){.m = &m, .deadline = VALET_FOREVER, .turns = &turns};
             if (leaves & 1u << i)
-                l[i].deadline = valet_now() + 30 * MS;
+                l[i].deadline = deadline;
             start_queued(&l[i]);
         }
+        /* Else the machine is slow, and the others may have come in any order. */
+        bool in_time = valet_now() < deadline;
         for (unsigned i = 0; i < 3; i++)
             if (leaves & 1u << i)
                 join(&l[i], VALET_TIMEDOUT);
@@ -176,9 +180,14 @@ static void test_a_deadline_leaves_the_rest_of_the_queue_alone(void)
             if (leaves & 1u << i)
                 continue;
             join(&l[i], VALET_OK);
-            CHECK_EQ(l[i].turn, ++expected);
+            if (in_time)
+                CHECK_EQ(l[i].turn, ++expected);
         }
         check_free(&m);
+        if (in_time)
+            leaves++;
+        else
+            patience *= 2;
     }
 }
 
