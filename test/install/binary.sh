@@ -157,9 +157,9 @@ visible() { # an archive as a build has it that says nothing
 seen 'planted: archives that export' 'not its own calls' visible
 seen '... and are seen to' ' T valet_unpark' exports_none "$dir/visible"
 
-api() { # the functions of valet.h
+api() { # the functions of the public headers
     gcc -E -P "-I$away/linux/include" -x c - <<'END' | grep -o 'valet_[a-z_]*(' | tr -d '(' | LC_ALL=C sort -u
-#include <valet.h>
+#include <valet_locks.h>
 END
 }
 exports() {
@@ -173,7 +173,7 @@ by_pkg_config() { # NAME COMPILER FLAGS...
     "$@" -pthread "$here/client.c" $(pkg-config --cflags --libs valet) -o "$dir/client" && "$dir/client"
 }
 for which in linux posix-shared; do
-    try "$which: the shared library exports valet.h, and no more" exports "$away/$which/lib/libvalet.so"
+    try "$which: the shared library exports its headers, and no more" exports "$away/$which/lib/libvalet.so"
     try "... a program takes it" by_pkg_config "$which" gcc
     version() {
         readelf -d "$dir/client" | grep -q 'NEEDED.*libvalet\.so\.0\.1\]' &&
