@@ -79,8 +79,8 @@ try 'dragonfly on aarch64: refused' refused . '-Dos=dragonfly is for x86_64, and
 try '... by itself, too' refused . 'no row for "dragonfly" on aarch64' "$(cross dragonfly aarch64)"
 try 'wasm without wasm32: refused' refused . '-Dos=wasm is for wasm32, and this compiler for riscv64' \
     "$(cross none riscv64)" -Dos=wasm
-try 'bare on a CPU without a header: refused' refused . '-Dos=bare is for .*, and this compiler for arm' \
-    "$(cross none arm)" -Dos=bare
+try 'bare on a CPU without a header: refused' refused . '-Dos=bare is for .*, and this compiler for m68k' \
+    "$(cross none m68k)" -Dos=bare
 try 'linux on one: refused' refused . '-Dos=linux is for .*, and this compiler for m68k' \
     "$(cross linux m68k)" -Dos=linux
 try '... by itself, too' refused . 'no row for "linux" on m68k' "$(cross linux m68k)"
