@@ -24,7 +24,7 @@ static void make_steps(void *argument)
 
 static void test_no_step_of_a_word_is_lost(void)
 {
-    for (unsigned round = 0; round < 10; round++) {
+    for (unsigned round = 0; round < 100; round++) {
         struct steps s = {VALET_WAITERS_INIT(0), 0};
         struct test_thread *t = test_start(make_steps, &s);
         make_steps(&s);
