@@ -9,10 +9,12 @@
  * calls that gave it up before. After a fork the child has what its one thread held, and
  * initialises again what another thread of its parent held or waited for.
  *
- * No call waits for a thread inside the library that has lost its CPU: who finds a queue in another
- * thread's hands leaves the work to it and goes on. So a thread that stays stopped inside a call
- * delays the wake-up of those who wait for that object, and stops nobody else. A thread polls for
- * some microseconds before it sleeps, but not on bare metal nor on a scheduler of your own.
+ * Who gives an object up, tries it or notifies never waits for another thread: who finds the queue
+ * in another one's hands leaves the work to it and goes on. So a thread that loses its CPU inside a
+ * call, or is stopped there, holds up only those who block anyway: their wake-up; the end of a wait
+ * whose deadline comes just then; and, where it was handing a mutex over, all who want that mutex.
+ * Who blocks polls for some microseconds before it sleeps, but not on bare metal nor on a scheduler
+ * of your own.
  */
 #ifndef VALET_LOCKS_H
 #define VALET_LOCKS_H

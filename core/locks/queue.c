@@ -19,7 +19,7 @@
  * with one of the other two; the one that was woken clears WAKING only over LOCKED; and who lets go
  * of the list, where neither LOCKED nor WAKING is set, wakes one. Each is one compare-exchange.
  *
- * Only the one that has TAKEN follows the links or changes them, and nobody waits for it:
+ * Only the one that has TAKEN follows the links or changes them, and nobody spins on it:
  *
  *   a newcomer   pushes its node, as ever
  *   who unlocks  clears LOCKED and returns; the one that has the list wakes somebody
