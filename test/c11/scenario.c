@@ -1133,6 +1133,34 @@ THREAD(futex_2_wakers_3)
     wake_with_data(3, word, 1);
 }
 
+/* Two words of one queue, and a waker for each, of whom one may find the queue taken: what it
+ * leaves to the other is not forgotten, whoever comes meanwhile. */
+static void wait_once(uint32_t *w)
+{
+    int r = valet_futex_wait(w, 0, VALET_FOREVER);
+    EXPECT(r == VALET_OK || r == VALET_CHANGED);
+}
+THREAD(setup_futex_owed)
+{
+    valet_futex_wait(word, 0, DEADLINE);
+}
+THREAD(futex_owed_0)
+{
+    wait_once(word);
+}
+THREAD(futex_owed_1)
+{
+    wait_once(other_word());
+}
+THREAD(futex_owed_2)
+{
+    wake_with_data(2, word, 1);
+}
+THREAD(futex_owed_3)
+{
+    wake_with_data(3, other_word(), 1);
+}
+
 /* One waiter, and two that wake at a time. */
 THREAD(futex_wakers_0)
 {

@@ -78,6 +78,7 @@ enum {
     S(futex_wake,            2, BOTH,  0,          2, 0)  \
     S(futex_2_waiters,       3, BOTH,  0,          1, 0)  \
     S(futex_2_wakers,        4, BOTH,  DEEP,       0, 0)  \
+    S(futex_owed,            4, SEMA,  DEEP,       0, 0)  \
     S(futex_wakers,          3, BOTH,  0,          0, 0)  \
     S(futex_stale,           3, BOTH,  0,          0, 0)  \
     S(futex_crowd,           3, BOTH,  0,          0, 0)  \
