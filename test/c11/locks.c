@@ -368,9 +368,15 @@ THREAD(end_mutex_4)
     expect_end(4);
 }
 
+/* The first thread has it from the start: which of four takes one that is free is for mutex_4. */
+THREAD(setup_mutex_4_timed)
+{
+    EXPECT(valet_mutex_lock(&mutex) == VALET_OK);
+}
 THREAD(mutex_4_timed_0)
 {
-    lock_once();
+    section();
+    valet_mutex_unlock(&mutex);
 }
 THREAD(mutex_4_timed_1)
 {
@@ -399,10 +405,11 @@ static void lock(void)
     EXPECT(valet_mutex_lock(&mutex) == VALET_OK);
 }
 
-/* Until it is ready. */
-static void wait_untimed(void)
+/* Until it is ready. has: it has the mutex already. */
+static void wait_untimed(bool has)
 {
-    lock();
+    if (!has)
+        lock();
     while (ready == 0)
         EXPECT(valet_cond_wait(&cond, &mutex) == VALET_OK);
     section();
@@ -410,9 +417,10 @@ static void wait_untimed(void)
 }
 
 /* Once, and what is told. */
-static void wait_timed_once(int i)
+static void wait_timed_once(int i, bool has)
 {
-    lock();
+    if (!has)
+        lock();
     if (ready == 0) {
         inside++;
         int r = valet_cond_wait_until(&cond, &mutex, DEADLINE);
@@ -440,7 +448,7 @@ static void expect_nobody(int sections)
 
 THREAD(cond_wait_0)
 {
-    wait_untimed();
+    wait_untimed(false);
 }
 THREAD(cond_wait_1)
 {
@@ -463,7 +471,7 @@ static void make_ready_held(void (*notify)(struct valet_cond *))
 }
 THREAD(cond_held_0)
 {
-    wait_untimed();
+    wait_untimed(false);
 }
 THREAD(cond_held_1)
 {
@@ -476,11 +484,11 @@ THREAD(end_cond_held)
 
 THREAD(cond_all_0)
 {
-    wait_untimed();
+    wait_untimed(false);
 }
 THREAD(cond_all_1)
 {
-    wait_untimed();
+    wait_untimed(false);
 }
 THREAD(cond_all_2)
 {
@@ -493,11 +501,11 @@ THREAD(end_cond_all)
 
 THREAD(cond_all_free_0)
 {
-    wait_untimed();
+    wait_untimed(false);
 }
 THREAD(cond_all_free_1)
 {
-    wait_untimed();
+    wait_untimed(false);
 }
 THREAD(cond_all_free_2)
 {
@@ -522,7 +530,7 @@ static void notify_and_note(void)
 }
 THREAD(cond_timed_0)
 {
-    wait_timed_once(0);
+    wait_timed_once(0, false);
 }
 THREAD(cond_timed_1)
 {
@@ -535,14 +543,18 @@ THREAD(end_cond_timed)
 }
 
 /* Two with deadlines, and one notify: not both are told of it; and while it moves, its deadline
- * comes. */
+ * comes. The first has the mutex from the start. */
+THREAD(setup_cond_2_timed)
+{
+    lock();
+}
 THREAD(cond_2_timed_0)
 {
-    wait_timed_once(0);
+    wait_timed_once(0, true);
 }
 THREAD(cond_2_timed_1)
 {
-    wait_timed_once(1);
+    wait_timed_once(1, false);
 }
 THREAD(cond_2_timed_2)
 {
@@ -558,7 +570,7 @@ THREAD(end_cond_2_timed)
  * and if the second has got it, it hands it on. */
 THREAD(cond_handed_on_0)
 {
-    wait_untimed();
+    wait_untimed(false);
 }
 static void wait_and_hand_on(void)
 {
@@ -581,14 +593,19 @@ THREAD(end_cond_handed_on)
     expect_nobody(3);
 }
 
-/* Two that notify, of whom one may find the list taken: both waiters are woken. */
+/* Two that notify, of whom one may find the list taken: both waiters are woken. The first has the
+ * mutex from the start. */
+THREAD(setup_cond_2_notifies)
+{
+    lock();
+}
 THREAD(cond_2_notifies_0)
 {
-    wait_untimed();
+    wait_untimed(true);
 }
 THREAD(cond_2_notifies_1)
 {
-    wait_untimed();
+    wait_untimed(false);
 }
 THREAD(cond_2_notifies_2)
 {
