@@ -27,14 +27,16 @@ guest() {
 
 # of VARIANT: the kind of system, $spin, and the file of sys/ that is explored instead of a model of it, or nothing.
 #   spin    the futex kind, polling
+#   plain   the futex kind, as it is on a CPU without atomic read-modify-writes: core/atomic.h
 #   by_id   all systems that wake a thread by its id: sys/by_id.h, in sgx.c, where no call is inline assembly
 #   keyed   sys/windows_keyed.c
 #   lock    sys/cloudabi.c; its trap is a call, by $trap
 #   locks   core/locks/ alone, on a parker that is nothing but its contract
 of() {
-    kind=$1 spin='' system='' trap=''
+    kind=$1 spin='' system='' trap='' plain=0
     case $1 in
     spin) kind=futex spin='-DVALET_SPIN=1 -DVALET_SPIN_LOOKS=2 -DVALET_SPIN_LOOKS_FRESH=2' ;;
+    plain) kind=futex plain=1 trap='-include test/c11/plain.h' ;;
     by_id) kind=sema system=sys/sgx.c ;;
     keyed) kind=sema system=sys/windows_keyed.c ;;
     lock) kind=sema system=sys/cloudabi.c trap='-DVALET_ARCH_H -include test/c11/trap.h' ;;
@@ -53,6 +55,7 @@ explorer() {
     esac
     for part in explore moves memory hooks table; do
         gcc -std=gnu11 -g -O2 -Wall -Wextra -Werror -fno-pie -Iinclude "-DVALET_C11_KIND=$number" \
+            "-DVALET_C11_PLAIN=$plain" \
             -c "test/c11/$part.c" -o "$out/$part.o" || return
     done
     set -- core/now.c core/locks/*.c test/c11/locks.c
@@ -89,6 +92,7 @@ changed() {
     test/demo/wc.c) source=test/c11/demo.c ;; # which includes it
     sys/by_id.h) source=$system ;;
     core/locks/*.h) source=core/locks/queue.c ;;
+    core/atomic.h) source=core/waiters_futex.c ;;
     *) source=$2 ;;
     esac
     object=${source##*/} object=${object%.c}.o
@@ -118,7 +122,7 @@ must_find() {
 
 short=
 { [ -z "${1:-}" ] && deep; } || short=-s
-for each in futex sema 'spin park wait' 'by_id park' 'keyed park' 'lock park' locks; do
+for each in futex sema 'spin park wait' 'plain -s park wait' 'by_id park' 'keyed park' 'lock park' locks; do
     variant=${each%% *}
     try "explorer, $variant" explorer "$variant"
     # shellcheck disable=SC2086 # options or nothing
@@ -147,6 +151,7 @@ while read -r file line order weaker copy; do
     scenario=${file#core/} scenario=${scenario%_*.c} # scenarios of a file of the core begin with its word
     [ "$scenario" != waiters ] || scenario='wait'
     case $file in
+    core/atomic.h) variant=plain scenario='wait' ;;
     core/locks/cond.c) variant=locks scenario=cond ;;
     core/locks/*) variant=locks scenario=mutex ;;
     core/park_futex.c) variant=spin ;;

@@ -59,11 +59,15 @@ void __tsan_write_range(void *a, size_t size)
     plain(a, size, true);
 }
 
-/* The fields of an operation are set after all bytes of it, so that states compare. */
+/* The fields of an operation are set after all bytes of it, so that states compare. In the variant
+ * `plain` an access to a volatile object, which has no order, comes as one whose order is not
+ * written out, and so is seq_cst, which no access of the core is. */
 static struct operation *blank(struct operation *o, enum operation_kind kind, const void *address,
                                size_t size, int order, uintptr_t place)
 {
     memset(o, 0, sizeof *o);
+    if (VALET_C11_PLAIN && (kind == LOAD || kind == STORE) && order == memory_order_seq_cst)
+        order = memory_order_relaxed;
     o->kind = (uint8_t)kind;
     o->address = (uintptr_t)address;
     o->size = (uint8_t)size;
@@ -226,6 +230,35 @@ WEAK void valet_sys_sema_fini(struct valet_sema *s)
         violation("thread %d ends a semaphore with a post in it", running);
     plain_access(running, (uintptr_t)s, 8, true);
     memset(&owner->sema, 0, sizeof owner->sema);
+}
+
+/* A CPU without atomics: a lock for all, and a full barrier on either side. Each barrier is one
+ * step with the access to the lock: nobody else has one meanwhile. In the section `guest`, as what
+ * a state consists of. */
+static uint32_t begun __attribute__((section("guest")));
+uintptr_t valet_sys_atomic_begin(void);
+void valet_sys_atomic_end(uintptr_t before);
+
+static void full_barrier(void)
+{
+    if (running != NOBODY)
+        fence(running, memory_order_seq_cst);
+}
+
+uintptr_t valet_sys_atomic_begin(void)
+{
+    while (modify(EXCHANGE, &begun, sizeof begun, 1, memory_order_relaxed, HERE) != 0)
+        ;
+    full_barrier();
+    return 0;
+}
+
+void valet_sys_atomic_end(uintptr_t before)
+{
+    (void)before;
+    full_barrier();
+    struct operation o;
+    operate(blank(&o, STORE, &begun, sizeof begun, memory_order_relaxed, HERE));
 }
 
 /* ---- a parker that is its contract: weak, where the core is there ---------------------------- */

@@ -83,6 +83,18 @@ static int granule_number(uintptr_t address, uintptr_t end)
     return granules_known++;
 }
 
+/* A CPU's accesses to one word are done in their order: who reads what it has stored last may free
+ * the word. C11 says so of a read-modify-write only, which core/atomic.h makes of two accesses. */
+static void tell_own_accesses(struct view *view, int t, int x)
+{
+    uintptr_t address = words[x].address, end = address + words[x].size;
+    while (address < end) {
+        int g = granule_number(address, end);
+        view->knows[g] |= world.thread[t].current.knows[g] & (uint8_t)(1u << t);
+        address = granules[g].end;
+    }
+}
+
 struct history *history_of(int x)
 {
     struct history *h = &world.history[x];
@@ -193,6 +205,8 @@ void write_message(int t, int x, uint64_t value, int order, int replaces)
     struct message *m = &h->of[h->count];
     m->value = value;
     m->view = releases(order) ? thread->current : thread->released;
+    if (VALET_C11_PLAIN && replaces < 0)
+        tell_own_accesses(&m->view, t, x);
     if (replaces >= 0) {
         join(&m->view, &h->of[replaces].view);
         /* One that changes neither the value nor what is known cannot be told from the one that it

@@ -61,6 +61,11 @@ struct granule {
     uint8_t atomic; /* or used it as an atomic word */
 };
 
+/* 1: the core is made for a CPU without atomic read-modify-writes (plain.h). */
+#ifndef VALET_C11_PLAIN
+#define VALET_C11_PLAIN 0
+#endif
+
 enum operation_kind {
     NO_OPERATION,
     LOAD,
