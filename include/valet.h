@@ -292,9 +292,10 @@ VALET_API void valet_store_and_delegate(struct valet_waiters *w, unsigned state)
  * that finds the state as expected goes on waiting.
  *
  * w         not as for a store: a waiter may have seen the change without this call and returned,
- * so that w stays is the caller's business order     none: that of the change context   as
- * valet_store_and_wake cost      one load when nobody has waited since the last one, else as
- * valet_store_and_wake
+ *           so that w stays is the caller's business
+ * order     none: that of the change
+ * context   as valet_store_and_wake
+ * cost      one load when nobody has waited since the last one, else as valet_store_and_wake
  */
 VALET_API void valet_waiters_wake(struct valet_waiters *w);
 
