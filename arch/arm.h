@@ -41,7 +41,7 @@ static inline long valet_trap_linux(long number, long a, long b, long c, long d,
 
 /* yield, wfe and sev: every M profile and ARMv7. They are in ARMv6K, too, but its barrier is not an
  * instruction of that name. Source: ARM DDI 0406 A8.8 (YIELD, WFE, SEV), DDI 0419 (ARMv6-M). */
-#if __ARM_ARCH >= 7 || __ARM_ARCH_PROFILE == 'M'
+#if __ARM_ARCH >= 7 || (defined __ARM_ARCH_PROFILE && __ARM_ARCH_PROFILE == 'M')
 #define VALET_ARM_HINT(instructions) __asm__ volatile(instructions ::: "memory")
 #else
 #define VALET_ARM_HINT(instructions) __asm__ volatile("" ::: "memory")
@@ -72,7 +72,7 @@ static inline void valet_arch_event(void)
     VALET_ARM_HINT("dsb\n\tsev");
 }
 
-#if __ARM_ARCH_PROFILE == 'M' && __ARM_ARCH == 6
+#if defined __ARM_ARCH_PROFILE && __ARM_ARCH_PROFILE == 'M' && __ARM_ARCH == 6
 /* PRIMASK, which unprivileged code cannot change, and is not told so. Source: ARM DDI 0419 B5.2. */
 static inline uintptr_t valet_arch_mask(void)
 {
