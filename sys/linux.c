@@ -29,6 +29,10 @@
 #include "sys/linux_numbers.h"
 #include "valet_sys.h"
 
+#if VALET_SYS_ATOMIC
+#error "valet: this CPU has no atomic instructions; is there a later one (-march=)?"
+#endif
+
 #define FUTEX_WAKE             1
 #define FUTEX_CMP_REQUEUE      4
 #define FUTEX_WAIT_BITSET      9

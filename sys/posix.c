@@ -41,6 +41,10 @@
 #include "sys/deadline.h"
 #include "valet_sys.h"
 
+#if VALET_SYS_ATOMIC
+#error "valet: this CPU has no atomic instructions; is there a later one (-march=)?"
+#endif
+
 /* musl says nothing of itself. What glibc and uClibc call __REDIRECT is __REDIR in its headers. */
 #ifndef VALET_POSIX_SEM
 #if (defined __GLIBC__ && (__GLIBC__ > 2 || (__GLIBC__ == 2 && __GLIBC_MINOR__ >= 30))) || \
