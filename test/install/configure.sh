@@ -95,7 +95,8 @@ try 'c17' takes . linux.c -Dc_std=c17
 # What a row cannot be
 try 'a hook that posix does not have: refused' refused . '-Dhook=required is for .*bare.*, not for posix' \
     -Dos=posix -Dhook=required
-try '... nor linux in a shared library: refused' refused . '-Dhook=required is for static libraries only' -Dhook=required -Ddefault_library=both
+try '... nor linux in a shared library: refused' refused . \
+    '-Dhook=required is for static libraries only' -Dhook=required -Ddefault_library=both
 no_atomics() { # ROW
     i686-linux-gnu-gcc -march=i386 -std=c11 -I. -Iinclude -c "sys/$1.c" -o /dev/null 2>&1 |
         grep 'error.*no atomic instructions'
