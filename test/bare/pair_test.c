@@ -4,6 +4,9 @@
 #include "test.h"
 
 #define STEPS 12800u /* of each; those of both come back to state 0 */
+#ifndef ROUNDS
+#define ROUNDS 10
+#endif
 
 struct steps {
     struct valet_waiters w;
@@ -24,7 +27,7 @@ static void make_steps(void *argument)
 
 static void test_no_step_of_a_word_is_lost(void)
 {
-    for (unsigned round = 0; round < 100; round++) {
+    for (unsigned round = 0; round < ROUNDS; round++) {
         struct steps s = {VALET_WAITERS_INIT(0), 0};
         struct test_thread *t = test_start(make_steps, &s);
         make_steps(&s);
