@@ -4,13 +4,16 @@
  *
  *   valet_arch_relax()              one look is done, another follows: be kind to the other thread
  *   VALET_ARCH_LOOKS                how many such looks take about 20 us; not where nothing polls
+ *   valet_trap_*()                  one system call, by calling convention
+ *
+ * and for bare metal, where that is a row of the CPU's:
+ *
  *   valet_arch_wait(word, expected) wait, in any way and for any reason to end, while *word may
- *                                   still be expected: bare metal's untimed wait
+ *                                   still be expected: its untimed wait
  *   valet_arch_event()              end the valet_arch_wait of every other CPU
  *   valet_arch_now()                monotonic ns from a counter that each CPU of the kind has; or 0
  *   valet_arch_mask()               interrupts off, where the CPU has no atomic operations; returns
  *   valet_arch_unmask(before)       what puts them back
- *   valet_trap_*()                  one system call, by calling convention
  */
 #ifndef VALET_ARCH_H
 #define VALET_ARCH_H

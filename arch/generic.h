@@ -4,30 +4,12 @@
 #ifndef VALET_ARCH_GENERIC_H
 #define VALET_ARCH_GENERIC_H
 
-#include <stdint.h>
-
 /* Not known: a look is a load and a branch. */
 #define VALET_ARCH_LOOKS 8192
 
 static inline void valet_arch_relax(void)
 {
     __asm__ volatile("" ::: "memory");
-}
-
-static inline void valet_arch_wait(const uint32_t *word, uint32_t expected)
-{
-    (void)word;
-    (void)expected;
-    valet_arch_relax();
-}
-
-static inline void valet_arch_event(void)
-{
-}
-
-static inline uint64_t valet_arch_now(void)
-{
-    return 0;
 }
 
 #endif

@@ -3,8 +3,6 @@
 #ifndef VALET_ARCH_PPC64_H
 #define VALET_ARCH_PPC64_H
 
-#include <stdint.h>
-
 /*
  * Linux: sc. Number in r0; arguments in r3 to r8. The bit SO of cr0 marks an error, a positive
  * errno in r3; here it becomes -errno. What a function may lose is lost, but for cr1, cr5 to cr7,
@@ -39,23 +37,6 @@ static inline long valet_trap_linux(long number, long a, long b, long c, long d,
 static inline void valet_arch_relax(void)
 {
     __asm__ volatile("or 1,1,1\n\tor 2,2,2" ::: "memory");
-}
-
-static inline void valet_arch_wait(const uint32_t *word, uint32_t expected)
-{
-    (void)word;
-    (void)expected;
-    valet_arch_relax();
-}
-
-static inline void valet_arch_event(void)
-{
-}
-
-/* No row needs one. */
-static inline uint64_t valet_arch_now(void)
-{
-    return 0;
 }
 
 #endif

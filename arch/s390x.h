@@ -2,8 +2,6 @@
 #ifndef VALET_ARCH_S390X_H
 #define VALET_ARCH_S390X_H
 
-#include <stdint.h>
-
 /*
  * Linux: svc 0. Number in r1; arguments in r2 to r7; result in r2, an error as -4095..-1. All other
  * registers are kept, those of floating point and vectors too. r7 may not be the C function's own,
@@ -34,23 +32,6 @@ static inline long valet_trap_linux(long number, long a, long b, long c, long d,
 static inline void valet_arch_relax(void)
 {
     __asm__ volatile("" ::: "memory");
-}
-
-static inline void valet_arch_wait(const uint32_t *word, uint32_t expected)
-{
-    (void)word;
-    (void)expected;
-    valet_arch_relax();
-}
-
-static inline void valet_arch_event(void)
-{
-}
-
-/* No row needs one. */
-static inline uint64_t valet_arch_now(void)
-{
-    return 0;
 }
 
 #endif

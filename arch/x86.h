@@ -3,8 +3,6 @@
 #ifndef VALET_ARCH_X86_H
 #define VALET_ARCH_X86_H
 
-#include <stdint.h>
-
 /*
  * Linux: int $0x80. Number in eax; arguments in ebx, ecx, edx, esi, edi, ebp; result in eax, an
  * error as -4095..-1. All other registers are kept, those of floating point and vectors too. ebp
@@ -29,23 +27,6 @@ static inline long valet_trap_linux(long number, long a, long b, long c, long d,
 static inline void valet_arch_relax(void)
 {
     __asm__ volatile("pause" ::: "memory"); /* a nop where there is none */
-}
-
-static inline void valet_arch_wait(const uint32_t *word, uint32_t expected)
-{
-    (void)word;
-    (void)expected;
-    valet_arch_relax();
-}
-
-static inline void valet_arch_event(void)
-{
-}
-
-/* The time-stamp counter's rate is not something the CPU tells everywhere. */
-static inline uint64_t valet_arch_now(void)
-{
-    return 0;
 }
 
 #endif
