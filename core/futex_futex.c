@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0 */
 /* The futex, where the kernel has one. The word is the user's: the core never touches it, but for
  * valet_futex_wait_for, which looks at it once. */
-#include "core/deadline.h"
-#include "core/word.h"
+#include "core/futex.h"
 #include "valet.h"
 #include "valet_sys.h"
 
@@ -20,17 +19,7 @@ int valet_futex_wait(uint32_t *word, uint32_t expected, uint64_t deadline)
 
 int valet_futex_wait_for(uint32_t *word, uint32_t expected, uint64_t timeout_ns)
 {
-    if (word == 0 || (uintptr_t)word % sizeof *word != 0)
-        return VALET_ERR_INVALID;
-    /* Before the clock is asked, which may be a system call. relaxed: the user's own load orders */
-    if (atomic_load_explicit((valet_word32 *)word, memory_order_relaxed) != expected)
-        return VALET_CHANGED;
-    uint64_t deadline;
-    if (timeout_ns == 0)
-        return VALET_TIMEDOUT;
-    if (!valet_deadline_after(timeout_ns, &deadline))
-        return VALET_ERR_UNSUPPORTED;
-    return valet_futex_wait(word, expected, deadline);
+    return valet_futex_for(word, expected, timeout_ns);
 }
 
 uint32_t valet_futex_wake(uint32_t *word, uint32_t count)

@@ -45,7 +45,7 @@
 
 #include "arch/arch.h"
 #include "core/assert.h"
-#include "core/deadline.h"
+#include "core/futex.h"
 #include "core/word.h"
 #include "valet.h"
 #include "valet_sys.h"
@@ -346,17 +346,7 @@ VALET_UNPROTECTED int valet_futex_wait(uint32_t *word, uint32_t expected, uint64
 
 int valet_futex_wait_for(uint32_t *word, uint32_t expected, uint64_t timeout_ns)
 {
-    if (word == NULL || (uintptr_t)word % sizeof *word != 0)
-        return VALET_ERR_INVALID;
-    /* Before the clock is asked, which may be a system call. relaxed: as above */
-    if (atomic_load_explicit((valet_word32 *)word, memory_order_relaxed) != expected)
-        return VALET_CHANGED;
-    uint64_t deadline;
-    if (timeout_ns == 0)
-        return VALET_TIMEDOUT;
-    if (!valet_deadline_after(timeout_ns, &deadline))
-        return VALET_ERR_UNSUPPORTED;
-    return valet_futex_wait(word, expected, deadline);
+    return valet_futex_for(word, expected, timeout_ns);
 }
 
 VALET_UNPROTECTED uint32_t valet_futex_wake(uint32_t *word, uint32_t count)
