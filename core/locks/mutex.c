@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0 */
 /* Mutex: the fast paths. What happens when they do not suffice is the queue's (queue.c). */
+#include "core/deadline.h"
 #include "core/locks/queue.h"
 #include "valet_locks.h"
 
@@ -51,17 +52,11 @@ int valet_mutex_lock_for(struct valet_mutex *m, uint64_t timeout_ns)
     /* Before the clock is asked, which may be a system call. */
     if (take(word_of(m)))
         return VALET_OK;
-    uint64_t deadline = timeout_ns;
-    if (timeout_ns != 0 && timeout_ns != VALET_FOREVER) {
-        uint64_t now = valet_now();
-        if (now == 0) {
-            int r = lock_slow(m, 0);
-            return r == VALET_TIMEDOUT ? VALET_ERR_UNSUPPORTED : r;
-        }
-        if (__builtin_add_overflow(now, timeout_ns, &deadline))
-            deadline = VALET_FOREVER;
-    }
-    return lock_slow(m, deadline);
+    uint64_t deadline;
+    if (valet_deadline_by(valet_now, timeout_ns, &deadline))
+        return lock_slow(m, deadline);
+    int r = lock_slow(m, 0); /* no clock to wait by: a mutex that is free still wins */
+    return r == VALET_TIMEDOUT ? VALET_ERR_UNSUPPORTED : r;
 }
 
 static inline void give(valet_wordptr *word, bool fair)
