@@ -2,6 +2,7 @@
 /* The harness on bare metal: what is the same on each CPU. */
 #include "bare.h"
 
+#include "interrupt.h"
 #include "test.h"
 
 unsigned char bare_stacks[BARE_CPUS][BARE_STACK] __attribute__((aligned(BARE_STACK)));
@@ -15,8 +16,7 @@ struct test_thread {
     /* FREE to TAKEN to GIVEN by test_start, to DONE by the CPU, to FREE by test_join */
     _Atomic int state;
     struct job job;
-    _Atomic(void (*)(void *)) handler; /* the interrupt on its way, if any */
-    void *handler_argument;
+    struct interrupt interrupt;
     struct job timer;
 };
 
@@ -176,7 +176,7 @@ struct test_thread *test_start(void (*run)(void *), void *argument)
     } while (!atomic_compare_exchange_strong(&threads[cpu].state, &state, TAKEN));
     struct test_thread *t = &threads[cpu];
     t->job = (struct job){run, argument};
-    atomic_store(&t->handler, NULL);
+    atomic_store(&t->interrupt.handler, NULL);
     atomic_store(&t->state, GIVEN);
     bare_ipi(cpu);
     return t;
@@ -203,17 +203,10 @@ void test_sleep(uint64_t ns)
 
 /* ---- interrupts ------------------------------------------------------------------------------ */
 
-static void nothing(void *argument)
-{
-    (void)argument;
-}
-
 void test_interrupt(struct test_thread *thread, void (*handler)(void *), void *argument)
 {
-    if (atomic_load(&thread->handler) != NULL)
+    if (!interrupt_send(&thread->interrupt, handler, argument))
         return;
-    thread->handler_argument = argument;
-    atomic_store(&thread->handler, handler != NULL ? handler : nothing);
     bare_ipi((unsigned)(thread - threads));
 }
 
@@ -225,8 +218,8 @@ bool test_has_handlers(void)
 void bare_on_ipi(void)
 {
     struct test_thread *self = test_self();
-    void *argument = self->handler_argument;
-    void (*handler)(void *) = atomic_exchange(&self->handler, NULL);
+    void *argument = self->interrupt.argument;
+    void (*handler)(void *) = atomic_exchange(&self->interrupt.handler, NULL);
     /* One that came too late for its thread is dropped: its argument may be dead. */
     if (handler != NULL && atomic_load(&self->state) == GIVEN)
         handler(argument);

@@ -7,6 +7,7 @@
 
 #include <stdbool.h>
 
+#include "interrupt.h"
 #include "test.h"
 #include "valet_sys.h"
 
@@ -142,7 +143,7 @@ __attribute__((interrupt("machine"), aligned(4))) void trap(void)
     } else {
         bare_on_fault("trap", pc);
     }
-    test_give_up_reservation();
+    interrupt_drop_reservation();
 }
 
 void bare_machine_init(void)

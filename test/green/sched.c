@@ -25,6 +25,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "interrupt.h"
 #include "switch.h"
 
 #define NS             1000000000u
@@ -238,7 +239,7 @@ static void on_timer(int number)
         green_unlock(); /* switches */
     }
     errno = kept;
-    switch_drop_reservation();
+    interrupt_drop_reservation();
 }
 
 bool green_preempt(bool on)

@@ -23,25 +23,8 @@
 #endif
 
 #ifndef __ASSEMBLER__
-#include <stdint.h>
-
 /* Save this thread and its stack pointer in *from; go on where the thread of `to` was saved. */
 void green_switch(void **from, void *to);
-
-/*
- * Called last in a signal's handler that has switched: the thread that it returns to may be between
- * a load-reserved and its store-conditional, and must not find the reservation that another thread
- * has left. A kernel sees to that on its way out (torvalds/linux arch/riscv/kernel/entry.S,
- * arch/arm64: eret clears the monitor); QEMU's user mode does not for RISC-V (qemu/qemu
- * linux-user/riscv/cpu_loop.c).
- */
-static inline void switch_drop_reservation(void)
-{
-#if defined __riscv
-    uint64_t scratch = 0;
-    __asm__ volatile("sc.d zero, zero, %0" : "+A"(scratch)::"memory");
-#endif
-}
 #endif
 
 #endif

@@ -11,6 +11,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "interrupt.h"
 #include "test.h"
 
 /* Fewer than 64 choose the short form of every test: see load.h. So does VALET_TEST_SHORT in the
@@ -38,8 +39,7 @@ struct test_thread {
     pthread_t id;
     void (*run)(void *);
     void *argument;
-    _Atomic(void (*)(void *)) handler; /* the interrupt on its way, if any */
-    void *handler_argument;
+    struct interrupt interrupt;
     struct test_thread *next_free;
 };
 
@@ -101,7 +101,8 @@ struct test_thread *test_start(void (*run)(void *), void *argument)
     CHECK(t != NULL);
     t->run = run;
     t->argument = argument;
-    atomic_store(&t->handler, NULL); /* one that the last thread here left without running it */
+    /* One that the last thread here left without running it. */
+    atomic_store(&t->interrupt.handler, NULL);
     pthread_attr_t attributes;
     CHECK_EQ(pthread_attr_init(&attributes), 0);
     CHECK_EQ(pthread_attr_setstacksize(&attributes, STACK), 0);
@@ -149,27 +150,13 @@ void test_unmap(void *page)
 static void on_signal(int number)
 {
     (void)number;
-    if (atomic_load(&self->handler) == NULL)
-        return;
-    void *argument = self->handler_argument; /* before the exchange lets the next one come */
-    void (*handler)(void *) = atomic_exchange(&self->handler, NULL);
-    handler(argument);
-    test_give_up_reservation();
-}
-
-static void nothing(void *argument)
-{
-    (void)argument;
+    interrupt_take(&self->interrupt);
 }
 
 void test_interrupt(struct test_thread *thread, void (*handler)(void *), void *argument)
 {
-    if (HANDLERS_RUN) {
-        if (atomic_load(&thread->handler) != NULL)
-            return;
-        thread->handler_argument = argument;
-        atomic_store(&thread->handler, handler != NULL ? handler : nothing);
-    }
+    if (HANDLERS_RUN && !interrupt_send(&thread->interrupt, handler, argument))
+        return;
     CHECK_EQ(pthread_kill(thread->id, SIGUSR1), 0);
 }
 

@@ -5,6 +5,7 @@
  * CLONE_CHILD_CLEARTID), include/uapi/asm-generic/signal.h, unistd.h.
  */
 #include "arch/arch.h"
+#include "interrupt.h"
 #include "test.h"
 
 #define THREADS 63 /* the short form of every test: see load.h */
@@ -31,8 +32,7 @@ struct test_thread {
     atomic_int id; /* 0 once it has ended: the kernel clears and wakes it */
     void (*run)(void *);
     void *argument;
-    _Atomic(void (*)(void *)) handler; /* the interrupt on its way, if any */
-    void *handler_argument;
+    struct interrupt interrupt;
     char *stack; /* kept for the next one */
 };
 
@@ -137,7 +137,8 @@ struct test_thread *test_start(void (*run)(void *), void *argument)
     t->argument = argument;
     if (t->stack == NULL)
         t->stack = test_map();
-    atomic_store(&t->handler, NULL); /* one that the last thread here left without running it */
+    /* One that the last thread here left without running it. */
+    atomic_store(&t->interrupt.handler, NULL);
     CHECK(clone_thread(CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_THREAD |
                            CLONE_SYSVSEM | CLONE_SETTLS | CLONE_PARENT_SETTID |
                            CLONE_CHILD_CLEARTID,
@@ -169,26 +170,13 @@ void test_sleep(uint64_t ns)
 static void on_signal(int number)
 {
     (void)number;
-    struct test_thread *self = test_self();
-    if (atomic_load(&self->handler) == NULL)
-        return;
-    void *argument = self->handler_argument; /* before the exchange lets the next one come */
-    void (*handler)(void *) = atomic_exchange(&self->handler, NULL);
-    handler(argument);
-    test_give_up_reservation();
-}
-
-static void nothing(void *argument)
-{
-    (void)argument;
+    interrupt_take(&test_self()->interrupt);
 }
 
 void test_interrupt(struct test_thread *thread, void (*handler)(void *), void *argument)
 {
-    if (atomic_load(&thread->handler) != NULL)
+    if (!interrupt_send(&thread->interrupt, handler, argument))
         return;
-    thread->handler_argument = argument;
-    atomic_store(&thread->handler, handler != NULL ? handler : nothing);
     CHECK_EQ(trap(TGKILL, process, atomic_load(&thread->id), SIGUSR1, 0, 0, 0), 0);
 }
 

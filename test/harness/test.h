@@ -98,24 +98,6 @@ static inline uint32_t test_random(uint32_t *state)
     return *state = x;
 }
 
-/*
- * For hosts, at the end of a handler. Where an atomic step is a load and a store that checks
- * whether its reservation still holds, Linux gives that up on the way back from a handler (riscv:
- * entry.S), but QEMU's user mode does not, nor does RISC-V itself. One of the handler's, by a
- * compare-exchange that failed, would let the one that it has interrupted succeed on a newer value.
- * A store of that kind gives it up; on RISC-V an exchange has none.
- */
-static inline void test_give_up_reservation(void)
-{
-#ifdef __riscv_atomic
-    int unused;
-    __asm__ volatile("sc.w zero, zero, (%0)" : : "r"(&unused) : "memory");
-#elif !defined __riscv && defined __GCC_HAVE_SYNC_COMPARE_AND_SWAP_4
-    uint32_t unused = 0;
-    (void)__atomic_exchange_n((volatile uint32_t *)&unused, 1, __ATOMIC_RELAXED);
-#endif
-}
-
 /* ---- looking into the words, for handshakes -------------------------------------------------- */
 
 /* VALET_TEST_FUTEX_KIND is 1 or 0: the kind of the library under test. */
