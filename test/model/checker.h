@@ -129,7 +129,9 @@ enum kind {
 void cpu_open(struct kernel *k);
 enum kind cpu_kind(struct kernel *k, uint64_t pc);
 void cpu_start(struct kernel *k, int thread, uint64_t entry, uint64_t argument);
-void cpu_step(struct kernel *k, int thread); /* any kind but TRAP, IMPORT, HYPER, EXIT */
+/* One instruction, of any kind but TRAP, IMPORT, HYPER, EXIT, and the plain ones after it: as many
+ * as the limit has it, to one that `before` is true of, or to a violation. How many there were. */
+int cpu_run(struct kernel *k, int thread, int limit, bool (*before)(struct kernel *k, uint64_t pc));
 void cpu_fail_store(struct kernel *k, int thread);
 void cpu_settle_registers(struct kernel *k); /* bring all registers home to struct thread */
 void cpu_forget(struct kernel *k);           /* struct thread was changed from outside */

@@ -29,8 +29,13 @@ static uc_engine *uc;
 static int ids[MODEL_CPUS][REGS]; /* Unicorn's names, PC left out */
 static void *places[REGS];
 static int batch_ids[REGS], batch_n, batch_index[REGS];
-static int loaded = -1, running = -1;
+static int loaded = -1;
+
+/* What Unicorn runs now; until it stops, it has the registers of the thread, but for the PC. */
 static struct kernel *current;
+static int running = -1;
+static int begun, most; /* instructions of it */
+static bool (*until)(struct kernel *k, uint64_t pc);
 
 static int sp_index(enum model_cpu cpu)
 {
@@ -49,6 +54,20 @@ static void on_access(uc_engine *engine, uc_mem_type type, uint64_t address, int
 {
     (void)engine, (void)value, (void)data;
     cpu_touch(current, running, type == UC_MEM_WRITE, address, (unsigned)size);
+}
+
+/* Before each instruction: the first is run, and a later one if nothing ends the run before it. */
+static void on_instruction(uc_engine *engine, uint64_t address, uint32_t size, void *data)
+{
+    (void)size, (void)data;
+    struct kernel *k = current;
+    if (begun > 0 && (begun == most || k->violation[0] != '\0' || cpu_kind(k, address) != PLAIN ||
+                      until(k, address))) {
+        uc_emu_stop(engine);
+        return;
+    }
+    k->w.threads[running].regs[PC] = address;
+    begun++;
 }
 
 void cpu_open(struct kernel *k)
@@ -81,6 +100,8 @@ void cpu_open(struct kernel *k)
     if (e == UC_ERR_OK)
         e = uc_mem_map_ptr(uc, k->image.base, WINDOW, UC_PROT_ALL, k->image.host);
     uc_hook hook;
+    if (e == UC_ERR_OK)
+        e = uc_hook_add(uc, &hook, UC_HOOK_CODE, (void *)on_instruction, NULL, 1, 0);
     if (e == UC_ERR_OK)
         e = uc_hook_add(uc, &hook, UC_HOOK_MEM_READ | UC_HOOK_MEM_WRITE, (void *)on_access, NULL, 1,
                         0);
@@ -281,20 +302,11 @@ void cpu_fail_store(struct kernel *k, int thread)
     exclusive(k, thread, true, true);
 }
 
-void cpu_step(struct kernel *k, int thread)
+/* One instruction that is not plain. */
+static void special(struct kernel *k, int thread, enum kind kind)
 {
     struct thread *t = &k->w.threads[thread];
-    enum kind kind = cpu_kind(k, t->regs[PC]);
-    unsigned size = k->image.cpu == MODEL_X86_64 ? 2 : 4; /* of the special ones */
-    if (kind == PLAIN) {
-        load_registers(k, thread);
-        running = thread;
-        uc_err e = uc_emu_start(uc, t->regs[PC], k->image.exit, 0, 1);
-        if (e != UC_ERR_OK)
-            violation(k, "crash: %s", uc_strerror(e));
-        uc_reg_read(uc, pc_id(k->image.cpu), &t->regs[PC]);
-        return;
-    }
+    unsigned size = k->image.cpu == MODEL_X86_64 ? 2 : 4;
     cpu_settle_registers(k);
     uint32_t w;
     memcpy(&w, guest(k, t->regs[PC]), 4);
@@ -327,6 +339,26 @@ void cpu_step(struct kernel *k, int thread)
         break;
     }
     t->regs[PC] += size;
+}
+
+int cpu_run(struct kernel *k, int thread, int limit, bool (*before)(struct kernel *, uint64_t))
+{
+    struct thread *t = &k->w.threads[thread];
+    enum kind kind = cpu_kind(k, t->regs[PC]);
+    if (kind != PLAIN) {
+        special(k, thread, kind);
+        return 1;
+    }
+    load_registers(k, thread);
+    running = thread;
+    begun = 0;
+    most = limit;
+    until = before;
+    uc_err e = uc_emu_start(uc, t->regs[PC], k->image.exit, 0, 0);
+    if (e != UC_ERR_OK)
+        violation(k, "crash: %s", uc_strerror(e));
+    uc_reg_read(uc, pc_id(k->image.cpu), &t->regs[PC]);
+    return begun;
 }
 
 /* ---- calls ----------------------------------------------------------------------------------- */

@@ -143,7 +143,7 @@ static void settle(struct kernel *k, int thread)
             visible[cpu_pc(k, thread) - k->image.base] = learned = true;
             return;
         }
-        cpu_step(k, thread);
+        n += cpu_run(k, thread, LONGEST_RUN - n, is_visible) - 1;
     }
 }
 
@@ -165,7 +165,7 @@ void search_apply(struct kernel *k, int thread, enum action action)
         if (kind == TRAP || kind == IMPORT)
             kernel_enter(k, thread);
         else
-            cpu_step(k, thread);
+            cpu_run(k, thread, 1, is_visible);
         break;
     }
     case FAIL_STORE:
@@ -454,6 +454,11 @@ static uint32_t find_livelock(void)
 
 /* ---- the search ------------------------------------------------------------------------------ */
 
+static bool never(struct kernel *k, uint64_t pc)
+{
+    return (void)k, (void)pc, false;
+}
+
 /* A function of the scenario that nobody interrupts: set-up before, verdict after. */
 static void run_alone(struct kernel *k, const char *prefix, const char *name)
 {
@@ -472,7 +477,7 @@ static void run_alone(struct kernel *k, const char *prefix, const char *name)
         if (kind == TRAP || kind == IMPORT || n == LONGEST_RUN)
             violation(k, "%s calls the kernel or does not end", symbol);
         else
-            cpu_step(k, AUXILIARY);
+            n += cpu_run(k, AUXILIARY, LONGEST_RUN - n, never) - 1;
     }
     cpu_settle_registers(k);
 }
