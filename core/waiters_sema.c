@@ -119,13 +119,14 @@ struct out {
 
 /*
  * Take out of the list who does not expect the state, whose deadline has come, who is LEAVING if
- * something is owed, and self, where the walk ends. True: self was there.
+ * something is owed, and self. True: self was there. The walk goes on behind self: else those of a
+ * crowd that are older would stay, for the next that gives up, or for a waker to post to each.
  */
 static bool walk(struct node **link, const struct node *self, bool owed, unsigned state,
                  uint64_t now, struct out *out)
 {
     bool found = false;
-    for (struct node *n; !found && (n = *link) != NULL;) {
+    for (struct node *n; (n = *link) != NULL;) {
         struct node **to = &out->over;
         if (n == self)
             found = true;

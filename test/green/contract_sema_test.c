@@ -307,6 +307,43 @@ static void test_one_who_leaves_leaves_the_queue_whole(void)
     }
 }
 
+static int hold_all_but_the_fourth(void)
+{
+    for (bool held = control.waits < 4; held && !may_leave;)
+        test_yield();
+    return PASS;
+}
+
+static void give_up(void *deadline)
+{
+    CHECK_EQ(valet_compare_and_wait_until(&waiters, 0, *(uint64_t *)deadline), VALET_TIMEDOUT);
+}
+
+/* A crowd with one deadline: the first to give up, though the newest, takes them all out, so a
+ * waker that comes then has nobody to post to. */
+static void test_one_who_gives_up_takes_out_all_whose_deadline_has_come(void)
+{
+    struct test_thread *t[3];
+    begin(1);
+    may_leave = false;
+    control.on_wait = hold_all_but_the_fourth;
+    uint64_t deadline = valet_sys_now() + 1 * MS;
+    for (unsigned k = 0; k < 3; k++) {
+        t[k] = test_start(give_up, &deadline);
+        while (control.waits != k + 1)
+            test_yield();
+    }
+    while (valet_sys_now() < deadline)
+        ;
+    give_up(&deadline);
+    valet_store_and_wake(&waiters, 0);
+    CHECK_EQ(control.posts, 0);
+    may_leave = true;
+    for (unsigned k = 0; k < 3; k++)
+        test_join(t[k]);
+    CHECK_EQ(control.posts, 0);
+}
+
 static void sleep_and_count(void *place)
 {
     CHECK_EQ(sleep_futex(), VALET_OK);
@@ -334,4 +371,5 @@ TEST_PROGRAM(TEST(test_a_post_before_the_wait_is_kept),
              TEST(test_a_semaphore_that_cannot_be_had_is_reported_and_not_used),
              TEST(test_a_refused_sleeper_stays_for_a_post_on_its_way),
              TEST(test_one_who_leaves_leaves_the_queue_whole),
+             TEST(test_one_who_gives_up_takes_out_all_whose_deadline_has_come),
              TEST(test_the_futex_queue_is_first_in_first_out));

@@ -7,10 +7,11 @@
 # all that may only if it does not. A fault that no longer applies is a failure. Faults that show only where
 # one thread comes between two instructions of another are not there but in test/c11/bugs, where they are
 # found for certain.
-# Builds are linux, posix, cond-posix (with a condition variable) and x86-linux (i386) by gcc, and tsan-linux and
-# tsan-posix by clang's ThreadSanitizer, which alone sees a missing order on a CPU that has it anyway. A test that
-# hangs has noticed, too: all its threads sleep and go on sleeping, or it has used several times the CPU time that
-# it needs without a fault. So a machine under load catches nothing.
+# Builds are linux, posix, cond-posix (with a condition variable) and x86-linux (i386) by gcc, tsan-linux and
+# tsan-posix by clang's ThreadSanitizer, which alone sees a missing order on a CPU that has it anyway, and
+# green, the sema kind on the scheduler of test/green, whose test holds a thread where it wants. A test that
+# hangs has noticed, too: all its threads sleep and go on sleeping, or it has used several times the CPU time
+# that it needs without a fault. So a machine under load catches nothing.
 set -u
 [ $# -ge 1 ] || { echo 'usage: mutants.sh DIR [WORD]' >&2; exit 2; }
 mkdir -p "$1"
@@ -46,14 +47,15 @@ compile() {
 
 # library BUILD: its sources
 library() {
-    echo "core/park_$(kind_of "$1").c core/waiters_$(kind_of "$1").c core/futex_$(kind_of "$1").c" \
-        "core/now.c sys/${1#*-}.c"
+    echo "core/park_$(kind_of "$1").c core/waiters_$(kind_of "$1").c core/futex_$(kind_of "$1").c core/now.c"
+    [ "$1" = green ] || echo "sys/${1#*-}.c"
 }
 
 # tests BUILD FILE: which programs may notice a fault in FILE, the likely ones first. PROGRAM:WORD
 # runs the tests of a program whose name contains WORD.
 tests() {
     case $1-$2 in
+    green-*) echo contract_sema ;;
     tsan-*park*) echo park:merged park:ping stress:unpark stress:producers ;;
     tsan-*waiters*) echo waiters:visible waiters:once stress:states waiters:crowd ;;
     tsan-*futex*) echo futex:mutex stress:queue ;;
@@ -76,6 +78,7 @@ objects() {
     mkdir -p "$dir/$1"
     programs='park waiters futex stress'
     case $1 in
+    green) programs= ;;
     linux | x86-linux) programs="$programs deadline sleep sandbox" ;;
     posix | cond-posix) programs="$programs deadline sleep" ;;
     esac
@@ -89,6 +92,11 @@ objects() {
 # link BUILD PROGRAM OUTPUT, in the mutant's directory. Two tests are compiled with the file that they test.
 link() {
     case $2 in
+    contract_sema)
+        compile "$1" "$root"/test/green/contract_sema_test.c "$root"/test/green/control.c "$root"/test/green/host.c \
+            "$root"/test/green/sched.c "$root"/test/green/switch.S "$root"/test/green/sys_sema.c \
+            "$dir/$1/test.o" lib*.o -o "$3" -Wl,--wrap=valet_sys_now -Wl,--wrap=valet_sys_sema_init \
+            -Wl,--wrap=valet_sys_sema_wait -Wl,--wrap=valet_sys_sema_post -Wl,--wrap=valet_sys_sema_fini ;;
     deadline | spin) compile "$1" "test/contract/$2_test.c" "$dir/$1/hosted.o" "$dir/$1/test.o" -o "$3" ;;
     *) compile "$1" "$dir/$1/$2.o" "$dir/$1/hosted.o" "$dir/$1/test.o" lib*.o -o "$3" ;;
     esac
