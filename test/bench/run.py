@@ -119,7 +119,8 @@ BOUNDS = [
     ("valet-posix", "handoff 1cpu", "us", "raw", 1.3),
     ("valet-posix", "handoff 2cpu", "us", "raw", 1.05),
     ("valet-posix-musl", "handoff 1cpu", "us", "raw", 2.8),
-    *(("valet-posix", f"wakeall {n}", "total", "raw", most) for n, most in ((8, 1.15), (64, 1.45), (512, 1.45))),
+    # A post for each waiter has a floor of its own, which no design of this kind can be below.
+    *(("valet-posix", f"wakeall {n}", "total", "raw-each", 1.2) for n in (8, 64, 512)),
     ("valet-posix", "busy 1cpu", "park", "valet", 1.5),
     ("valet-posix", "busy 1cpu", "wait", "valet", 1.5),
     ("valet-posix-futex", "busy 1cpu", "wait", "valet-futex", 1.5),
