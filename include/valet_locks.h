@@ -189,6 +189,15 @@ VALET_API int valet_cond_wait_until(struct valet_cond *c, struct valet_mutex *m,
                                     uint64_t deadline) VALET_CHECKED;
 
 /*
+ * The same with a timeout, from this call on.
+ *
+ * timeout_ns  as valet_park_for; 0: give the mutex up, and take it again
+ * returns     as valet_cond_wait_until; where there is no clock, VALET_ERR_UNSUPPORTED at once
+ */
+VALET_API int valet_cond_wait_for(struct valet_cond *c, struct valet_mutex *m,
+                                  uint64_t timeout_ns) VALET_CHECKED;
+
+/*
  * Notify the thread that has waited longest, if one waits. With the mutex held or without: what it
  * waits for was changed with it held.
  *

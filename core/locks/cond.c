@@ -14,6 +14,7 @@
  * names the word that it wants to be out of, so nobody takes it out of the other list for that.
  */
 #include "arch/arch.h"
+#include "core/deadline.h"
 #include "core/locks/list.h"
 #include "core/locks/queue.h"
 #include "valet_locks.h"
@@ -146,4 +147,12 @@ int valet_cond_wait_until(struct valet_cond *c, struct valet_mutex *m, uint64_t 
 int valet_cond_wait(struct valet_cond *c, struct valet_mutex *m)
 {
     return valet_cond_wait_until(c, m, VALET_FOREVER);
+}
+
+int valet_cond_wait_for(struct valet_cond *c, struct valet_mutex *m, uint64_t timeout_ns)
+{
+    uint64_t deadline;
+    if (!valet_deadline_by(valet_now, timeout_ns, &deadline))
+        return VALET_ERR_UNSUPPORTED;
+    return valet_cond_wait_until(c, m, deadline);
 }

@@ -507,14 +507,22 @@ static void test_a_notify_without_a_waiter_is_for_nobody(void)
     valet_cond_notify_one(&c);
     valet_cond_notify_all(&c);
     CHECK_EQ((long long)c.word, 0);
-    if (valet_now() == 0)
-        return;
     begin_gate();
     lock(&gate.m);
+    if (valet_now() == 0) {
+        CHECK_EQ(valet_cond_wait_for(&gate.c, &gate.m, 1), VALET_ERR_UNSUPPORTED);
+        CHECK(!valet_mutex_try_lock(&gate.m));
+        valet_mutex_unlock(&gate.m);
+        return;
+    }
     uint64_t before = valet_now();
     CHECK_EQ(valet_cond_wait_until(&gate.c, &gate.m, before + 3 * MS), VALET_TIMEDOUT);
     CHECK(valet_now() >= before + 3 * MS);
     CHECK_EQ(valet_cond_wait_until(&gate.c, &gate.m, 0), VALET_TIMEDOUT);
+    before = valet_now();
+    CHECK_EQ(valet_cond_wait_for(&gate.c, &gate.m, 3 * MS), VALET_TIMEDOUT);
+    CHECK(valet_now() >= before + 3 * MS);
+    CHECK_EQ(valet_cond_wait_for(&gate.c, &gate.m, 0), VALET_TIMEDOUT);
     CHECK(!valet_mutex_try_lock(&gate.m)); /* it is held again */
     valet_mutex_unlock(&gate.m);
     check_nobody_waits();
