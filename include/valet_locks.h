@@ -25,6 +25,11 @@
 extern "C" {
 #endif
 
+/* An outcome of calls below, beside those of valet.h. */
+enum valet_chosen {
+    VALET_CHOSEN = 3 /* of all who call, this thread: to do it, or it was the last */
+};
+
 /* ---- Mutex ----------------------------------------------------------------------------------- */
 
 /*
@@ -215,6 +220,194 @@ VALET_API void valet_cond_notify_one(struct valet_cond *c);
  * unlock of the mutex. The rest is as for one.
  */
 VALET_API void valet_cond_notify_all(struct valet_cond *c);
+
+/* ---- Once ------------------------------------------------------------------------------------ */
+
+/*
+ * The first thread that comes fills a table; the others wait until it has:
+ *
+ *     static struct valet_once table_once = VALET_ONCE_INIT;
+ *     static unsigned table[16];
+ *
+ *     static void fill_table(void *unused)
+ *     {
+ *         (void)unused;
+ *         for (unsigned i = 0; i < 16; i++)
+ *             table[i] = i * i;
+ *     }
+ *
+ *     int square(unsigned i, unsigned *result)
+ *     {
+ *         int r = valet_once_call(&table_once, fill_table, NULL);
+ *         if (r == VALET_OK)
+ *             *result = table[i % 16];
+ *         return r;
+ *     }
+ */
+
+/* Something that is done once. All-zero: not yet. */
+struct valet_once {
+    struct valet_waiters waiters; /* the library's */
+};
+#define VALET_ONCE_INIT       \
+    {                         \
+        VALET_WAITERS_INIT(0) \
+    }
+
+/*
+ * Whether it is done.
+ *
+ * returns   true for ever after valet_once_done
+ * order     acquire when true: what was written before valet_once_done is visible
+ * context   anywhere
+ * cost      one load
+ */
+VALET_API bool valet_once_is_done(const struct valet_once *o);
+
+/*
+ * Begin it, if nobody has; else block until it is done, or abandoned, and begin it then.
+ *
+ * returns   VALET_OK, it is done
+ *           VALET_CHOSEN, the caller is to do it, and then to call valet_once_done or
+ *           valet_once_abandon; any thread may call these for it
+ *           VALET_ERR_UNSUPPORTED, VALET_ERR_SYSTEM as valet_park; it is not done, then
+ * order     acquire: what was written before valet_once_done, or valet_once_abandon, is visible
+ * context   threads only; who does it and begins it again waits for itself
+ * cost      one load when it is done
+ */
+VALET_API int valet_once_begin(struct valet_once *o) VALET_CHECKED;
+
+/*
+ * It is done: who waits goes on, and nobody begins it again.
+ *
+ * o         begun, and neither done nor abandoned since; asserted with -Dassertions=true. May be
+ *           freed by who learns of it while this call is still going on
+ * order     release: pairs with the acquire of those who find it done
+ * context   as valet_store_and_wake
+ */
+VALET_API void valet_once_done(struct valet_once *o);
+
+/*
+ * It could not be done: one of those who wait, or who come next, begins it anew. The rest is as for
+ * valet_once_done.
+ */
+VALET_API void valet_once_abandon(struct valet_once *o);
+
+/*
+ * The whole of it: function(argument) is called by the thread that comes first, and has returned
+ * when this returns to any. For one that may fail, or that leaves by a jump or an exception, there
+ * are the calls above.
+ *
+ * function  called at most once in the life of o
+ * argument  given to it
+ * returns   as valet_once_begin, but never VALET_CHOSEN
+ * context   threads only; function does not call this for the same o
+ */
+VALET_API int valet_once_call(struct valet_once *o, void (*function)(void *argument),
+                              void *argument) VALET_CHECKED;
+
+/* ---- Latch ----------------------------------------------------------------------------------- */
+
+/*
+ * One thread waits until three have done their part:
+ *
+ *     static struct valet_latch parts = VALET_LATCH_INIT(3);
+ *
+ *     void part_is_done(void)
+ *     {
+ *         valet_latch_count_down(&parts, 1);
+ *     }
+ *
+ *     int wait_for_parts(void)
+ *     {
+ *         return valet_latch_wait(&parts);
+ *     }
+ */
+
+/* A count that goes down to nothing, once; threads wait for that. */
+struct valet_latch {
+    struct valet_waiters waiters; /* the library's, */
+    uintptr_t count;              /* both */
+};
+#define VALET_LATCH_INIT(count)                              \
+    {                                                        \
+        VALET_WAITERS_INIT((count) == 0), (uintptr_t)(count) \
+    }
+
+/*
+ * Count down; the last one wakes all who wait.
+ *
+ * l         may be freed by the last waiter that this lets go while the call is still going on
+ * n         1 or more, but no more than what is left; asserted with -Dassertions=true
+ * order     release: what was written before is visible to all who wait
+ * context   as valet_store_and_wake
+ * cost      one atomic operation; that of the last one as valet_store_and_wake beside it
+ */
+VALET_API void valet_latch_count_down(struct valet_latch *l, uintptr_t n);
+
+/*
+ * Block until the count has come to nothing.
+ *
+ * returns   VALET_OK; never spuriously
+ *           VALET_ERR_UNSUPPORTED, VALET_ERR_SYSTEM as valet_park
+ * order     acquire: what was written before each valet_latch_count_down is visible
+ * context   threads only; l may be freed once its last waiter has returned
+ * cost      one load when the count has come to nothing
+ */
+VALET_API int valet_latch_wait(struct valet_latch *l) VALET_CHECKED;
+
+/*
+ * The same until a deadline.
+ *
+ * deadline  as valet_park_until; 0: only look
+ * returns   as valet_latch_wait, and
+ *           VALET_TIMEDOUT, the deadline came first
+ */
+VALET_API int valet_latch_wait_until(struct valet_latch *l, uint64_t deadline) VALET_CHECKED;
+
+/* ---- Barrier --------------------------------------------------------------------------------- */
+
+/*
+ * Two threads in step, one of which says so:
+ *
+ *     static struct valet_barrier step = VALET_BARRIER_INIT(2);
+ *     static unsigned steps;
+ *
+ *     void take_steps(unsigned many)
+ *     {
+ *         while (many-- != 0) {
+ *             if (valet_barrier_wait(&step) == VALET_CHOSEN)
+ *                 steps++;
+ *             valet_barrier_wait(&step);
+ *         }
+ *     }
+ */
+
+/* Threads that wait until all of them have come; again and again. */
+struct valet_barrier {
+    uintptr_t word;  /* the library's, */
+    uintptr_t count; /* both */
+};
+#define VALET_BARRIER_MAX (UINTPTR_MAX >> sizeof(uintptr_t) * 4) /* threads that one may be for */
+#define VALET_BARRIER_INIT(threads)                                             \
+    {                                                                           \
+        0, (uintptr_t)(threads) << sizeof(uintptr_t) * 4 | (uintptr_t)(threads) \
+    }
+
+/*
+ * Block until as many threads as the barrier is for are in this call; then begin anew.
+ *
+ * b         no more threads than it is for are in this call at a time. Nobody touches it for a
+ *           thread that has returned: may be freed by any thread whose call of the last round has
+ *           returned, whatever the others are still doing inside theirs
+ * returns   VALET_OK, all have come
+ *           VALET_CHOSEN, the same, to one of them, which came last
+ * order     what each thread has written before is visible to all after
+ * context   threads only. Where the system refuses to block (as valet_park says), this polls, since
+ *           who has come is counted
+ * cost      two atomic operations; of the last one a wake-up for each of the others
+ */
+VALET_API int valet_barrier_wait(struct valet_barrier *b);
 
 #ifdef __cplusplus
 }

@@ -18,7 +18,7 @@ build() {
     [ "$kind" = futex ] || file=posix
     gcc -std=gnu11 -O2 -w -pthread -I"$tree" -I"$tree/include" "$@" test/assert/assert_test.c \
         "$tree/core/park_$kind.c" "$tree/core/waiters_$kind.c" "$tree/core/futex_$kind.c" "$tree/core/now.c" \
-        "$tree/core/locks/mutex.c" "$tree/core/locks/queue.c" "$tree/sys/$file.c" -o "$out"
+        "$tree"/core/locks/*.c "$tree/sys/$file.c" -o "$out"
 }
 # traps PROGRAM WHAT: it ends by SIGILL, and by nothing else
 traps() {
@@ -29,7 +29,8 @@ traps() {
 for kind in futex sema; do
     try "$kind kind: builds" build "$dir/$kind" . $kind -DVALET_ASSERTIONS
     try "$kind kind: no trap where all is well" timeout 10 "$dir/$kind" time_out
-    for what in park_a_stranger unpark_a_stranger unlock_what_is_free; do
+    for what in park_a_stranger unpark_a_stranger unlock_what_is_free finish_what_nobody_began \
+        count_below_nothing; do
         try "$kind kind: $what" traps "$dir/$kind" $what
     done
 done
@@ -70,7 +71,7 @@ plant sema 'unlinking forgets the last' core/futex_sema.c 'while (newest(seen) =
 # Without the option: the code is that of a file without the lines.
 mkdir -p "$dir/without/core/locks"
 for file in core/park_futex core/park_sema core/waiters_futex core/waiters_sema core/futex_futex core/futex_sema \
-    core/locks/queue; do
+    core/locks/queue core/locks/once core/locks/latch; do
     sed 's/VALET_ASSERT(.*);/;/' $file.c >"$dir/without/$file.c"
     for tree in . "$dir/without"; do
         gcc -std=c11 -Os -ffreestanding -I. -Iinclude -c "$tree/$file.c" -o "$dir/object.o" &&

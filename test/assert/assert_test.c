@@ -11,6 +11,8 @@ int main(int argc, char **argv)
     struct valet_parker p = {0};
     struct valet_waiters w = {0};
     struct valet_mutex m = VALET_MUTEX_INIT;
+    struct valet_once o = VALET_ONCE_INIT;
+    struct valet_latch l = VALET_LATCH_INIT(1);
     uint32_t word = 0;
     const char *what = argc == 2 ? argv[1] : "";
     if (strcmp(what, "park_a_stranger") == 0) {
@@ -40,6 +42,14 @@ int main(int argc, char **argv)
         valet_mutex_unlock(&m);
         return 0;
     }
+    if (strcmp(what, "finish_what_nobody_began") == 0) {
+        valet_once_done(&o);
+        return 0;
+    }
+    if (strcmp(what, "count_below_nothing") == 0) {
+        valet_latch_count_down(&l, 2);
+        return 0;
+    }
     if (strcmp(what, "time_out") == 0) {
         /* all that may be asserted on a way in, through and out */
         uint64_t soon = valet_now() + MS;
@@ -47,6 +57,11 @@ int main(int argc, char **argv)
         if (valet_mutex_lock(&m) != VALET_OK || valet_mutex_lock_until(&m, soon) != VALET_TIMEDOUT)
             return 1;
         valet_mutex_unlock_fair(&m);
+        if (valet_once_begin(&o) != VALET_CHOSEN ||
+            valet_latch_wait_until(&l, soon) != VALET_TIMEDOUT)
+            return 1;
+        valet_once_done(&o);
+        valet_latch_count_down(&l, 1);
         return valet_park(&p) != VALET_OK || valet_park_until(&p, soon) != VALET_TIMEDOUT ||
                valet_compare_and_wait_until(&w, 0, soon) != VALET_TIMEDOUT ||
                valet_futex_wait(&word, 0, soon) != VALET_TIMEDOUT ||

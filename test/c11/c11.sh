@@ -58,9 +58,15 @@ explorer() {
             "-DVALET_C11_PLAIN=$plain" \
             -c "test/c11/$part.c" -o "$out/$part.o" || return
     done
-    set -- core/now.c core/locks/*.c test/c11/locks.c
+    set -- core/now.c test/c11/locks.c
+    for file in core/locks/*.c; do
+        case $kind-$file in
+        locks-*/once.c | locks-*/latch.c) ;; # these are on the core's waiters
+        *) set -- "$@" "$file" ;;
+        esac
+    done
     [ "$kind" = locks ] || set -- "$@" core/park_"$kind".c core/waiters_"$kind".c core/futex_"$kind".c \
-        ${system:+"$system"} test/c11/scenario.c test/c11/litmus.c test/c11/demo.c
+        ${system:+"$system"} test/c11/scenario.c test/c11/gates.c test/c11/litmus.c test/c11/demo.c
     for file; do
         guest . "$file" "$out/$(basename "$file" .c).o" || return
     done
@@ -148,11 +154,13 @@ try 'every order is written out (clang)' clang -std=c11 -fsyntax-only -ffreestan
 python3 test/c11/orders.py --seq-cst "$dir/weaker" test/demo/wc.c >>"$dir/orders" || bad 'orders of the demo'
 some 5 <"$dir/orders" >"$dir/chosen"
 while read -r file line order weaker copy; do
-    scenario=${file#core/} scenario=${scenario%_*.c} # scenarios of a file of the core begin with its word
+    # Scenarios of a file of the core begin with its word.
+    scenario=${file##*/} scenario=${scenario%.c} scenario=${scenario%_*}
     [ "$scenario" != waiters ] || scenario='wait'
     case $file in
     core/atomic.h) variant=plain scenario='wait' ;;
-    core/locks/cond.c) variant=locks scenario=cond ;;
+    core/locks/cond.c | core/locks/barrier.c) variant=locks ;;
+    core/locks/once.c | core/locks/latch.c) variant=futex ;;
     core/locks/*) variant=locks scenario=mutex ;;
     core/park_futex.c) variant=spin ;;
     core/*_futex.c) variant=futex ;;

@@ -645,3 +645,97 @@ THREAD(end_cond_free)
 {
     EXPECT(cond.word == 0x10);
 }
+
+/* ---- barrier --------------------------------------------------------------------------------- */
+
+static struct valet_barrier barrier = VALET_BARRIER_INIT(2), barrier_of_3 = VALET_BARRIER_INIT(3);
+static struct {
+    _Alignas(8) int came, chosen;
+} round_of[4];
+
+/* All that were written before are seen after, and one is told that it is the last. */
+static void meet(struct valet_barrier *b, int i, int threads)
+{
+    round_of[i].came++;
+    int r = valet_barrier_wait(b);
+    EXPECT(r == VALET_OK || r == VALET_CHOSEN);
+    round_of[i].chosen += r == VALET_CHOSEN;
+    for (int k = 0; k < threads; k++)
+        EXPECT(round_of[k].came == round_of[i].came);
+}
+static void expect_rounds(int rounds)
+{
+    EXPECT(round_of[0].chosen + round_of[1].chosen + round_of[2].chosen == rounds);
+    EXPECT(barrier.word == 0 && barrier_of_3.word == 0);
+}
+THREAD(barrier_wait_0)
+{
+    meet(&barrier, 0, 2);
+}
+THREAD(barrier_wait_1)
+{
+    meet(&barrier, 1, 2);
+}
+THREAD(end_barrier_wait)
+{
+    expect_rounds(1);
+}
+
+/* Who is let go comes again, while the last one is still waking. (What each wrote is read in the
+ * second round only, after which nobody writes.) */
+static void meet_twice(int i)
+{
+    int r = valet_barrier_wait(&barrier_of_3);
+    round_of[i].chosen += r == VALET_CHOSEN;
+    meet(&barrier_of_3, i, 3);
+}
+THREAD(barrier_again_0)
+{
+    meet_twice(0);
+}
+THREAD(barrier_again_1)
+{
+    meet_twice(1);
+}
+THREAD(barrier_again_2)
+{
+    meet_twice(2);
+}
+THREAD(end_barrier_again)
+{
+    expect_rounds(2);
+}
+
+/* Freed by one that has returned, whichever; the others may still be in their calls. */
+THREAD(barrier_free_0)
+{
+    (void)!valet_barrier_wait(&barrier_of_3);
+    barrier_of_3.word = 0x10;
+    barrier_of_3.count = 0x10;
+}
+THREAD(barrier_free_1)
+{
+    (void)!valet_barrier_wait(&barrier_of_3);
+}
+THREAD(barrier_free_2)
+{
+    (void)!valet_barrier_wait(&barrier_of_3);
+}
+THREAD(end_barrier_free)
+{
+    EXPECT(barrier_of_3.word == 0x10 && barrier_of_3.count == 0x10);
+}
+
+/* A system that refuses: all meet, nevertheless. */
+THREAD(barrier_sandbox_0)
+{
+    meet(&barrier, 0, 2);
+}
+THREAD(barrier_sandbox_1)
+{
+    meet(&barrier, 1, 2);
+}
+THREAD(end_barrier_sandbox)
+{
+    expect_rounds(1);
+}

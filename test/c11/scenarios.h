@@ -113,6 +113,19 @@ enum {
     S(cond_free,             2, LOCKS, 0,          0, 0)  \
     S(cond_2_timed,          3, LOCKS, DEEP,       0, 0)  \
     S(cond_2_notifies,       4, LOCKS, DEEP,       0, 0)  \
+    S(once_call,             2, BOTH,  0,          1, 1)  \
+    S(once_3,                3, BOTH,  0,          0, 0)  \
+    S(once_abandon,          2, BOTH,  0,          1, 1)  \
+    S(once_abandon_3,        3, BOTH,  0,          0, 0)  \
+    S(once_free,             2, BOTH,  0,          1, 1)  \
+    S(once_sandbox,          2, BOTH, SANDBOX | TWICE, 0, 0) \
+    S(latch_wait,            3, BOTH,  0,          1, 0)  \
+    S(latch_timed,           3, BOTH,  0,          0, 0)  \
+    S(latch_2_wait,          3, BOTH,  0,          0, 0)  \
+    S(barrier_wait,          2, LOCKS | BOTH, 0,   0, 1)  \
+    S(barrier_again,         3, LOCKS, 0,          0, 0)  \
+    S(barrier_free,          3, LOCKS, 0,          0, 0)  \
+    S(barrier_sandbox,       2, LOCKS, SANDBOX,    0, 1)  \
     S(event_fences,          2, BOTH,  FENCES,     1, 0)  \
     S(event_2_fences,        3, BOTH,  FENCES,     0, 0)  \
     S(demo,                  2, BOTH,  0,          1, 1)

@@ -648,6 +648,224 @@ static void test_items_through_a_box(void)
     check_free(&box.m);
 }
 
+/* ---- once ------------------------------------------------------------------------------------ */
+
+static void test_all_zero_is_a_once_that_is_not_done(void)
+{
+    static struct valet_once zero;
+    struct valet_once o = VALET_ONCE_INIT;
+    CHECK_EQ(sizeof o, sizeof(void *));
+    CHECK_EQ((long long)zero.waiters.word, (long long)o.waiters.word);
+    CHECK(!valet_once_is_done(&o));
+    CHECK_EQ(valet_once_begin(&o), VALET_CHOSEN);
+    CHECK(!valet_once_is_done(&o));
+    valet_once_abandon(&o);
+    CHECK(!valet_once_is_done(&o));
+    CHECK_EQ(valet_once_begin(&o), VALET_CHOSEN);
+    valet_once_done(&o);
+    CHECK(valet_once_is_done(&o));
+    CHECK_EQ(valet_once_begin(&o), VALET_OK);
+}
+
+/* Each of the threads wants it done; the first ones that begin give up. */
+static struct {
+    struct valet_once o;
+    unsigned begun, done; /* written by who has begun */
+    unsigned failures;
+    atomic_uint through;
+} once;
+
+static void run_beginner(void *unused)
+{
+    (void)unused;
+    int r;
+    while ((r = valet_once_begin(&once.o)) == VALET_CHOSEN && ++once.begun <= once.failures) {
+        test_yield(); /* others come */
+        valet_once_abandon(&once.o);
+    }
+    if (r == VALET_CHOSEN) {
+        test_sleep(MS); /* ... and wait */
+        once.done++;
+        valet_once_done(&once.o);
+    } else {
+        CHECK_EQ(r, VALET_OK);
+    }
+    CHECK_EQ(once.done, 1);
+    atomic_fetch_add(&once.through, 1);
+}
+
+static void test_once_is_done_by_one_for_all(void)
+{
+    unsigned threads = test_least(test_threads_max(), 4);
+    for (unsigned failures = 0; failures < 3; failures++) {
+        struct test_thread *t[4];
+        once.o = (struct valet_once)VALET_ONCE_INIT;
+        once.begun = once.done = 0;
+        once.failures = failures;
+        atomic_store(&once.through, 0);
+        for (unsigned i = 0; i < threads; i++)
+            t[i] = test_start(run_beginner, NULL);
+        for (unsigned i = 0; i < threads; i++)
+            test_join(t[i]);
+        CHECK_EQ(once.begun, failures + 1);
+        CHECK_EQ(atomic_load(&once.through), threads);
+    }
+}
+
+static void count_calls(void *argument)
+{
+    ++*(unsigned *)argument;
+}
+
+static void run_caller(void *argument)
+{
+    CHECK_EQ(valet_once_call(&once.o, count_calls, argument), VALET_OK);
+    CHECK_EQ(*(unsigned *)argument, 1);
+}
+
+static void test_once_calls_its_function_once(void)
+{
+    static unsigned calls;
+    struct test_thread *t[3];
+    calls = 0;
+    once.o = (struct valet_once)VALET_ONCE_INIT;
+    for (unsigned i = 0; i < 3; i++)
+        t[i] = test_start(run_caller, &calls);
+    for (unsigned i = 0; i < 3; i++)
+        test_join(t[i]);
+    run_caller(&calls);
+}
+
+/* ---- latch ----------------------------------------------------------------------------------- */
+
+static void test_a_latch_opens_when_nothing_is_left(void)
+{
+    struct valet_latch none = VALET_LATCH_INIT(0), l = VALET_LATCH_INIT(3);
+    CHECK_EQ(sizeof l, 2 * sizeof(void *));
+    CHECK_EQ(valet_latch_wait(&none), VALET_OK);
+    CHECK_EQ(valet_latch_wait_until(&l, 0), VALET_TIMEDOUT);
+    valet_latch_count_down(&l, 2);
+    CHECK_EQ(valet_latch_wait_until(&l, 0), VALET_TIMEDOUT);
+    uint64_t before = valet_now();
+    if (before == 0) {
+        CHECK_EQ(valet_latch_wait_until(&l, 1), VALET_ERR_UNSUPPORTED);
+    } else {
+        CHECK_EQ(valet_latch_wait_until(&l, before + 3 * MS), VALET_TIMEDOUT);
+        CHECK(valet_now() >= before + 3 * MS);
+    }
+    valet_latch_count_down(&l, 1);
+    CHECK_EQ(valet_latch_wait(&l), VALET_OK);
+    CHECK_EQ(valet_latch_wait_until(&l, 0), VALET_OK);
+}
+
+/* Whoever waits frees it, while those who counted may be in their calls. */
+struct latched {
+    struct valet_latch l;
+    unsigned wrote[2];
+};
+struct counter {
+    struct latched *s;
+    unsigned i;
+};
+
+static void run_counter(void *argument)
+{
+    struct counter *c = argument;
+    c->s->wrote[c->i] = 1;
+    valet_latch_count_down(&c->s->l, 1);
+}
+
+static void test_who_waits_for_a_latch_may_free_it(void)
+{
+    unsigned rounds = test_many(200, 10);
+    uint64_t end = test_end(S / 4);
+    for (unsigned i = 0; i < rounds && test_before(end); i++) {
+        struct latched *s = test_map();
+        struct counter counters[2] = {{s, 0}, {s, 1}};
+        struct test_thread *t[2];
+        s->l = (struct valet_latch)VALET_LATCH_INIT(2);
+        for (unsigned k = 0; k < 2; k++)
+            t[k] = test_start(run_counter, &counters[k]);
+        CHECK_EQ(valet_latch_wait(&s->l), VALET_OK);
+        CHECK(s->wrote[0] && s->wrote[1]);
+        test_unmap(s);
+        for (unsigned k = 0; k < 2; k++)
+            test_join(t[k]);
+    }
+}
+
+/* ---- barrier --------------------------------------------------------------------------------- */
+
+static struct {
+    struct valet_barrier *b;
+    unsigned threads, rounds;
+    unsigned came[4]; /* each thread's own, read by the others */
+    atomic_uint chosen;
+} march;
+
+static void run_marcher(void *argument)
+{
+    unsigned *came = argument, chosen = 0;
+    for (unsigned round = 1; round <= march.rounds; round++) {
+        *came = round;
+        chosen += valet_barrier_wait(march.b) == VALET_CHOSEN;
+        for (unsigned i = 0; i < march.threads; i++)
+            CHECK_EQ(march.came[i], round);
+        chosen += valet_barrier_wait(march.b) == VALET_CHOSEN; /* all have looked */
+    }
+    atomic_fetch_add(&march.chosen, chosen);
+}
+
+static void test_all_march_in_step_and_one_is_told(void)
+{
+    struct valet_barrier alone = VALET_BARRIER_INIT(1);
+    CHECK_EQ(sizeof alone, 2 * sizeof(void *));
+    CHECK_EQ(valet_barrier_wait(&alone), VALET_CHOSEN);
+    CHECK_EQ(valet_barrier_wait(&alone), VALET_CHOSEN);
+    march.threads = test_least(test_threads_max(), 3) + 1;
+    march.rounds = test_many(300, 30);
+    atomic_store(&march.chosen, 0);
+    struct valet_barrier b = VALET_BARRIER_INIT(march.threads);
+    march.b = &b;
+    struct test_thread *t[4];
+    for (unsigned i = 1; i < march.threads; i++)
+        t[i] = test_start(run_marcher, &march.came[i]);
+    run_marcher(&march.came[0]);
+    for (unsigned i = 1; i < march.threads; i++)
+        test_join(t[i]);
+    CHECK_EQ(atomic_load(&march.chosen), 2 * march.rounds);
+    CHECK_EQ((long long)b.word, 0);
+}
+
+/* Whoever is the first that returns frees it; the others may be in their calls. */
+static atomic_uint returned;
+
+static void run_last_round(void *argument)
+{
+    struct valet_barrier *b = argument;
+    int r = valet_barrier_wait(b);
+    CHECK(r == VALET_OK || r == VALET_CHOSEN);
+    if (atomic_fetch_add(&returned, 1) == 0)
+        test_unmap(b);
+}
+
+static void test_who_returns_first_may_free_a_barrier(void)
+{
+    unsigned rounds = test_many(200, 10);
+    uint64_t end = test_end(S / 4);
+    for (unsigned i = 0; i < rounds && test_before(end); i++) {
+        struct valet_barrier *b = test_map();
+        struct test_thread *t[2];
+        *b = (struct valet_barrier)VALET_BARRIER_INIT(3);
+        atomic_store(&returned, 0);
+        for (unsigned k = 0; k < 2; k++)
+            t[k] = test_start(run_last_round, b);
+        run_last_round(b);
+        for (unsigned k = 0; k < 2; k++)
+            test_join(t[k]);
+    }
+}
+
 TEST_PROGRAM(TEST(test_all_zero_is_a_mutex_that_is_free), TEST(test_a_free_mutex_beats_a_deadline),
              TEST(test_a_deadline_ends_a_wait_and_not_early), TEST(test_a_locked_mutex_blocks),
              TEST(test_threads_are_woken_in_the_order_in_which_they_came),
@@ -657,4 +875,9 @@ TEST_PROGRAM(TEST(test_all_zero_is_a_mutex_that_is_free), TEST(test_a_free_mutex
              TEST(test_a_crowd_with_deadlines), TEST(test_who_gets_it_last_may_free_it),
              TEST(test_try_lock_in_a_handler), TEST(test_a_notify_without_a_waiter_is_for_nobody),
              TEST(test_notify_one_wakes_who_has_waited_longest),
-             TEST(test_notify_all_moves_all_in_order), TEST(test_items_through_a_box));
+             TEST(test_notify_all_moves_all_in_order), TEST(test_items_through_a_box),
+             TEST(test_all_zero_is_a_once_that_is_not_done), TEST(test_once_is_done_by_one_for_all),
+             TEST(test_once_calls_its_function_once), TEST(test_a_latch_opens_when_nothing_is_left),
+             TEST(test_who_waits_for_a_latch_may_free_it),
+             TEST(test_all_march_in_step_and_one_is_told),
+             TEST(test_who_returns_first_may_free_a_barrier));

@@ -33,7 +33,7 @@ def header(path):
                              text, re.S):
         comment, result, name, parameters = match.groups()
         functions[name] = (result, [squeeze(p) for p in parameters.split(",")],
-                           set(re.findall(r"\bVALET_(?:OK|TIMEDOUT|CHANGED|ERR_\w+)", comment or "")))
+                           set(re.findall(r"\bVALET_(?:OK|TIMEDOUT|CHANGED|CHOSEN|ERR_\w+)", comment or "")))
     text = re.sub(r"/\*.*?\*/", "", text, flags=re.S)
     code = squeeze(text)
     constants = dict(re.findall(r"^\s+(VALET_\w+) =\s+(-?\d+),?", text, re.M))
@@ -78,7 +78,7 @@ for path in sorted(glob.glob(os.path.join(pages, "*.[37]"))):
         if not re.search(rf"^\.Fn {name}\b", body, re.M):
             faults.append(f"{page}: {name} is not described")
         for parameter in want[1]:
-            word = re.findall(r"\w+", re.sub(r"\(\w+\)$", "", parameter))[-1]
+            word = re.findall(r"\w+", re.sub(r"\([^()]*\)$", "", parameter))[-1]
             if word != "void" and not re.search(rf"\bFa {word}\b", body):
                 faults.append(f"{page}: {word} of {name} is not explained")
         for status in want[2]:

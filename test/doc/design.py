@@ -34,8 +34,8 @@ for what, which in (("in core/, not in the page", named - rows), ("in the page, 
 bugs = set(re.findall(r"^bug (\S+)$", read("test/c11/bugs") + read("test/model/bugs"), re.M))
 faults += [f"no planted bug: {name}" for name in re.findall(r"`([a-z]+(?:-[a-z0-9]+)+)`", page) if name not in bugs]
 scenarios = set(re.findall(r"\bS\((\w+),", read("test/c11/scenarios.h")))
-faults += [f"no scenario: {name}" for name in re.findall(r"`((?:park|wait|futex|mutex|cond)_\w+)`", page)
-           if name not in scenarios]
+SCENARIO = r"`((?:park|wait|futex|mutex|cond|once|latch|barrier|sem|rwlock)_\w+)`"
+faults += [f"no scenario: {name}" for name in re.findall(SCENARIO, page) if name not in scenarios]
 steps = read("test/lib/steps")
 faults += [f"no step: {script}" for script in re.findall(r"`sh (test/[\w/]+\.sh)`", page)
            if f" {script}" not in steps and script != "test/all.sh"]

@@ -27,7 +27,7 @@ def before(match):
     lines = [re.sub(r"^ ?\* ?", "", line).rstrip() for line in comment.strip().split("\n")]
     function = re.search(r"\b(\w+) (\w+)\(((?:[^()]|\([^()]*\))*)\)(?: VALET_CHECKED)?;", code)
     parameters = function.group(3).split(",") if function and function.group(3) != "void" else []
-    names = {re.findall(r"\w+", re.sub(r"\(\w+\)$", "", p))[-1]: p for p in parameters}  # not those of a function's
+    names = {re.findall(r"\w+", re.sub(r"\([^()]*\)$", "", p))[-1]: p for p in parameters}  # not those of a function's
     out, given, returns = [], set(), False
     for line in lines:
         field = re.match(r"(\w+)  +(.*)", line)

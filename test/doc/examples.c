@@ -8,10 +8,13 @@
 #include "valet_locks.h"
 
 #include "valet.h.h"
+#include "valet_barrier.3.h"
 #include "valet_cond.3.h"
 #include "valet_futex.3.h"
+#include "valet_latch.3.h"
 #include "valet_locks.h.h"
 #include "valet_mutex.3.h"
+#include "valet_once.3.h"
 #include "valet_park.3.h"
 #include "valet_waiters.3.h"
 
@@ -31,15 +34,22 @@ static void fill(void)
 
 static void *worker(void *first)
 {
-    int r = run_once(init) | initialise(fill), seen = initialised + filled;
+    int r = run_once(init) | initialise(fill), seen = initialised + filled, had = 0;
+    unsigned squared = 0;
+    r |= get_setting(&had) | square(5, &squared);
+    helper_is_ready();
     for (int i = 0; i < ROUNDS; i++) {
         r |= lock();
         count++;
-        failures += i == 0 && (r != VALET_OK || seen != 2);
+        failures += i == 0 && (r != VALET_OK || seen != 2 || had != 7 || squared != 25);
         failures += count_one() != VALET_OK || count_up() != VALET_OK;
         unlock();
     }
     if (first != NULL) {
+        for (int i = 0; i < 3; i++)
+            part_is_done();
+        (void)sum_of_halves(0, 3);
+        take_steps(ROUNDS);
         compute();
         produce();
     }
@@ -53,7 +63,10 @@ int main(void)
         if (pthread_create(&threads[i], NULL, worker, i == 0 ? &count : NULL) != 0)
             return 1;
     }
-    int r;
+    int r = wait_for_helpers(VALET_FOREVER) | wait_for_parts(), sum = sum_of_halves(1, 4);
+    take_steps(ROUNDS);
+    if (r != VALET_OK || sum != 7 || steps != ROUNDS)
+        return 1;
     do
         r = wait_a_second();
     while (r == 0);

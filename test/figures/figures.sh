@@ -66,6 +66,17 @@ mutex() {
     bound "code of a mutex beside its parker, $1, $2 $3" "$(functions_of "$out/program")" "$4"
 }
 
+# locks COMPILER BOUND: all of core/locks/, on x86_64 with -Os
+locks() {
+    out=$dir/locks-$1
+    mkdir -p "$out"
+    for file in core/locks/*.c; do
+        freestanding compile x86_64 "$1" -Os -c "$file" -o "$out/$(basename "$file" .c).o" || return
+    done
+    ld.lld -r "$out"/*.o -o "$out/all" || return
+    bound "code of all locks beside the core, x86_64, $1 -Os" "$(functions_of "$out/all")" "$2"
+}
+
 parker x86_64 gcc -Os 320
 parker x86_64 gcc -O2 384
 parker x86_64 clang -Os 384
@@ -96,6 +107,8 @@ mutex aarch64 gcc -Os 1280
 mutex aarch64 clang -Os 1472
 mutex riscv64 gcc -Os 1024
 mutex riscv64 clang -Os 1024
+locks gcc 6144
+locks clang 6144
 
 # stack OPTION...: bytes that a parked thread uses, measured: on its own stack, which stack.c paints
 stack() {

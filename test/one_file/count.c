@@ -6,6 +6,12 @@
 /* Not static: a compiler that can see nobody else would do without. */
 struct valet_parker parker;
 struct valet_mutex mutex;
+struct valet_once once;
+
+static void nothing(void *unused)
+{
+    (void)unused;
+}
 
 int main(int argc, char **argv)
 {
@@ -22,6 +28,10 @@ int main(int argc, char **argv)
         if (valet_mutex_lock(&mutex) != VALET_OK)
             return 1;
         valet_mutex_unlock(&mutex);
+#endif
+#ifdef ONCE
+        if (valet_once_call(&once, nothing, NULL) != VALET_OK)
+            return 1;
 #endif
         __asm__ volatile("" ::: "memory");
     }

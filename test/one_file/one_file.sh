@@ -178,6 +178,7 @@ for row in gcc:7:11 clang:7:9; do
     bound '... of lock and unlock of a mutex' $(($(instructions "$cc" MUTEX) - loop)) 10
     atomic=$(objdump -d --no-show-raw-insn "$dir/run" | sed -n '/<main>:/,/^$/p' | grep -c 'lock cmpxchg')
     bound '... of these, atomic' "$atomic" 2
+    bound '... of a once that is done' $(($(instructions "$cc" ONCE) - loop)) 6
 done
 
 # The test itself.

@@ -26,7 +26,7 @@ threaded() {
         -I. -Iinclude "$@"
 }
 core='core/now.c core/park_futex.c core/waiters_futex.c core/futex_futex.c'
-core="$core core/locks/mutex.c core/locks/queue.c core/locks/cond.c"
+core="$core $(echo core/locks/*.c)"
 
 configure() { # DIRECTORY CROSS-FILE [OPTION...]
     out=$1
