@@ -27,7 +27,7 @@ extern "C" {
 
 /* An outcome of calls below, beside those of valet.h. */
 enum valet_chosen {
-    VALET_CHOSEN = 3 /* of all who call, this thread: to do it, or it was the last */
+    VALET_CHOSEN = 4 /* of all who call, this thread: to do it, or it was the last */
 };
 
 /* ---- Mutex ----------------------------------------------------------------------------------- */
