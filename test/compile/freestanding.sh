@@ -81,44 +81,63 @@ contract() {
     esac
 }
 
-# holds FILE SYSTEM: the properties of one relocatable file with everything in it
+# What a linker itself defines: where the table of addresses is; on POWER, functions that save registers.
+linkers='^(_GLOBAL_OFFSET_TABLE_|\\.TOC\\.|_(save|rest)(gpr0|gpr1|fpr)_[0-9]+)$'
+
+# holds FILE SYSTEM TABLE: the properties of one relocatable file with everything in it. .toc is POWER's table of
+# addresses.
 holds() {
-    # What a linker itself defines: where the table of addresses is; on POWER, functions that save registers.
-    linkers='^(_GLOBAL_OFFSET_TABLE_|\.TOC\.|_(save|rest)(gpr0|gpr1|fpr)_[0-9]+)$'
-    undefined=$(llvm-nm -u "$1" | awk '{print $2}' | grep -vE "$linkers" | sort | tr '\n' ' ' | sed 's/ $//')
-    [ "$undefined" = "$(contract "$2")" ] || {
-        echo "undefined: '$undefined', not '$(contract "$2")'"
-        return 1
-    }
-    # alloc sections that are writable, thread-local or run at start; .toc is POWER's table of addresses
-    extra=$(llvm-readelf -SW "$1" | awk '$0 ~ / (WA|WAT|AWT) / {print $0}' | sed 's/^ *\[ *[0-9]*\] //' |
-        awk '$5 != "000000" {print $1}' | grep -v -x -e "$3" -e .toc | tr '\n' ' ')
-    [ -z "$extra" ] || {
-        echo "writable sections: $extra"
-        return 1
-    }
+    llvm-readelf -SsW "$1" | awk -v contract="$(contract "$2")" -v table="$3" -v linkers="$linkers" '
+        { sub(/^ *\[ *[0-9]+\] /, "") }
+        $7 == "UND" && NF == 8 && $8 !~ linkers { used[$8] }
+        # allocated sections that are not empty, and writable (as is what runs at start) or thread-local
+        $7 ~ /^[AWXTMS]*[WT]/ && $5 !~ /^0+$/ && $1 != table && $1 != ".toc" { say("writable section: " $1) }
+        END {
+            for (n = split(contract, names, " "); n > 0; n--) {
+                if (!(names[n] in used)) say("not undefined: " names[n])
+                delete used[names[n]]
+            }
+            for (name in used) say("undefined: " name)
+            exit bad || NR < 10
+        }
+        function say(what) { print what; bad = 1 }'
 }
 
+# check_one CPU COMPILER LEVEL VARIANT SYSTEM. The flags are the same for each system: so a file of the core is compiled
+# once for all of them, a linux or bare one for its own.
 check_one() {
     cpu=$1 cc=$2 level=$3 variant=$4 system=$5
-    out=$dir/$cpu-$cc-$level-$variant-$system
-    mkdir -p "$out"
+    out=$dir/$cpu-$cc-$level-$variant-$system objects=$dir/$cpu-$cc-$level-$variant
+    mkdir -p "$out" "$objects"
     pair=
     case $variant in m0 | pair) pair='valet_sys_atomic_begin valet_sys_atomic_end ' ;; esac
     set --
     for source in $(sources "$system"); do
-        set -- "$@" "../../../$source"
+        object=${source##*/}
+        [ -e "$objects/${object%.c}.o" ] || set -- "$@" "../../../$source"
     done
-    (cd "$out" && compile "$cpu" "$cc" "$variant" "$level" -I../../.. -I../../../include -c "$@") || return 1
-    link "$cpu" -r "$out"/*.o -o "$out/all" || return 1
+    [ $# -eq 0 ] || (cd "$objects" &&
+        compile "$cpu" "$cc" "$variant" "$level" -I../../.. -I../../../include -c "$@") || return 1
+    set --
+    for source in $(sources "$system"); do
+        object=${source##*/}
+        set -- "$@" "$objects/${object%.c}.o"
+    done
+    link "$cpu" -r "$@" -o "$out/all" || return 1
     table=none
     [ "$system" != external-sema ] || table=.bss.valet_futex_table_1
     holds "$out/all" "$system" "$table" || return 1
     # position independent: a shared object without text relocations
-    link "$cpu" -shared -z text --unresolved-symbols=ignore-all "$out"/*.o -o "$out/so" || return 1
+    link "$cpu" -shared -z text --unresolved-symbols=ignore-all "$@" -o "$out/so" || return 1
     # without the caller of the table there is no table
-    rm -f "$out"/futex_*.o
-    link "$cpu" -r "$out"/*.o -o "$out/rest" || return 1
+    for object; do
+        shift
+        case $object in
+        */futex_*) ;;
+        *) set -- "$@" "$object" ;;
+        esac
+    done
+    link "$cpu" -r "$@" -o "$out/rest" || return 1
     holds "$out/rest" "$system-rest" none
 }
 
