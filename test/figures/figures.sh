@@ -153,15 +153,20 @@ emulated_instructions_of_a_round() {
     done | awk '{n[NR] = $1} END {if (NR == 2) print int((n[2] - n[1]) / 1000 + 0.5)}'
 }
 
-# instructions CPU WHAT: through the call, by gcc -O2
-instructions() {
-    run=$dir/run-$1-$2 spin=1
+# library CPU: by gcc -O2
+library() {
+    spin=1
     case $1 in arm | i386) spin=0 ;; esac # 32 bits: no poll
     freestanding compile "$1" gcc -O2 "-DVALET_SPIN=$spin" -c core/park_futex.c -o "$dir/park.o" &&
         freestanding compile "$1" gcc -O2 "-DVALET_SPIN=$spin" -c core/waiters_futex.c -o "$dir/waiters.o" &&
-        freestanding compile "$1" gcc -O2 -c sys/linux.c -o "$dir/linux.o" &&
-        compile "$1" gcc -O2 -Iinclude "-D$2" -DROUNDS=1000 test/figures/figures.c \
-            "$dir/park.o" "$dir/waiters.o" "$dir/linux.o" -static -o "$run" || return
+        freestanding compile "$1" gcc -O2 -c sys/linux.c -o "$dir/linux.o"
+}
+
+# instructions CPU WHAT: through the call, of that library
+instructions() {
+    run=$dir/run-$1-$2
+    compile "$1" gcc -O2 -Iinclude "-D$2" -DROUNDS=1000 test/figures/figures.c \
+        "$dir/park.o" "$dir/waiters.o" "$dir/linux.o" -static -o "$run" || return
     case $1 in
     x86_64) instructions_of_a_round "$run" ;;
     *) emulated_instructions_of_a_round "$1" "$run" ;;
@@ -172,6 +177,8 @@ instructions() {
 fast_paths() {
     cpu=$1
     shift
+    rm -f "$dir"/*.o
+    library "$cpu" || bad "the library for $cpu"
     loop=$(instructions "$cpu" NOTHING)
     for what in 'UNPARK unpark, nobody parked' 'PAIR unpark and park with a token' \
         'WAIT wait for a state that is there' 'SET store and wake nobody'; do
