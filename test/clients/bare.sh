@@ -38,9 +38,9 @@ with_valet() {
 }
 
 # common COMPILER...: $faulty where a fault is planted, which may leave something unused, and is to be seen
-# within 5 s
+# within 3 s
 common() {
-    if [ "$faulty" = yes ]; then set -- "$@" -w -DLONG=5000000000u; else set -- "$@" -Wall -Wextra -Werror; fi
+    if [ "$faulty" = yes ]; then set -- "$@" -w -DLONG=3000000000u; else set -- "$@" -Wall -Wextra -Werror; fi
     "$@" -O2 -fno-pie -no-pie -static -nostartfiles -fno-stack-protector -fno-asynchronous-unwind-tables \
         -Wl,--build-id=none -Wl,-z,max-page-size=4096 -Wl,--no-warn-rwx-segments -Itest/bare -Itest/harness
 }
@@ -117,7 +117,7 @@ done
 
 # planted CPU KIND TEXT [FILE SED]...: the client with some of its files, of test/clients, edited by sed;
 # it fails, and says TEXT. KIND is picolibc or one of the kernel's. Most programs give up by themselves
-# after 5 s; one whose CPUs sleep for ever is ended from outside. On a loaded host 5 s are over early,
+# after 3 s; one whose CPUs sleep for ever is ended from outside. On a loaded host 3 s are over early,
 # and a race may not come about: a fault has three runs to show itself.
 planted() {
     cpu=$1 kind=$2 text=$3
@@ -144,7 +144,7 @@ planted() {
 # plant NAME CPU KIND TEXT [FILE SED]...: as planted, four at a time; `harvest` waits for them and counts them
 plants=0
 plant() {
-    turn 3 || return 0
+    turn 5 || return 0
     [ $((plants % 4)) -ne 0 ] || wait
     plants=$((plants + 1))
     work=$dir/planted-$plants
