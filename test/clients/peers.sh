@@ -4,7 +4,7 @@
 # to valet: each seam is one file of test/clients/peers, in the place of one of theirs. Every program has to end as it
 # does with the library as it is, on the linux row and on posix. Then with faults planted in valet, which they have to
 # notice. Their sources come from Debian, checked against its signature, to build/peers-source; none is kept here. A
-# normal run takes some programs of nsync, parking_lot and the POSIX suite, a deep one more, and the other peers, and
+# normal run takes some programs of nsync and the POSIX suite, a deep one more, and the other peers, and
 # `whole` all. What chance may decide is left out of each, and printed.
 set -u
 cd "$(dirname "$0")/../.." || exit 1
@@ -12,7 +12,7 @@ cd "$(dirname "$0")/../.." || exit 1
 . test/lib/apt.sh
 whole=
 [ "${1-}" != whole ] || { whole=yes && shift; }
-peers=${*:-nsync parking_lot $(! deep || echo liburcu libgomp) posixtestsuite}
+peers=${*:-nsync $(! deep || echo parking_lot liburcu libgomp) posixtestsuite}
 top=$PWD
 seams=$top/test/clients/peers
 source=$top/build/peers-source

@@ -132,7 +132,7 @@ done
 # hold_up NAME ROW TEST FILE OLD NEW [OLD NEW]: the test, of held_test.c or $program, must fail, or hang
 program=held
 hold_up() {
-    turn 2 || return 0
+    turn 4 || return 0
     planted=$1 row=$2 test=$3 file=$4
     shift 4
     rm -rf "$dir/held"

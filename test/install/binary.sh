@@ -189,7 +189,7 @@ cp "$here/client.c" "$dir/client.cc"
 for words in 'gcc -std=c99' 'clang -std=c17 -Wpedantic -Werror' 'gcc -std=gnu11 -O3 -flto' 'gcc -static' \
     'gcc -static-pie -fPIE' 'gcc -fvisibility=hidden -fno-plt -Wl,-z,now' \
     'clang -fuse-ld=lld -Wl,--gc-sections -fstack-protector-all'; do
-    turn 2 || continue
+    turn 3 || continue
     # shellcheck disable=SC2086 # a list of words
     try "by pkg-config: $words" by_pkg_config posix $words
 done

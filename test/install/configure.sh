@@ -116,7 +116,7 @@ done
 
 # What must be seen: without each condition, in a copy
 planted() { # WHAT SAID FILE FROM TO CHECK...
-    turn 2 || return 0
+    turn 3 || return 0
     what=$1 answer=$2 edited=$3 edit="s/$4/$5/"
     shift 5
     rm -rf "$dir/tree"

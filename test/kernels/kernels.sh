@@ -250,11 +250,11 @@ sources >"$dir/log" 2>&1 || end 'the sources of the loops'
 for cpu in x86_64 aarch64 riscv64; do
     case $cpu in
     x86_64)
-        deep || contract='linux-deadline linux-futex linux-park linux-waiters linux-stress linux-sandbox posix-park'
+        deep || contract='linux-deadline linux-futex linux-park linux-waiters linux-sandbox posix-park'
         names=$contract
         ;;
     aarch64)
-        deep || contract='linux-futex linux-park linux-waiters'
+        deep || contract='linux-park linux-waiters'
         names="$contract vector-gcc-static vector-gcc-lto vector-clang-static vector-clang-lto loses-gcc loses-clang"
         ;;
     riscv64) names='vector-clang-static vector-clang-lto loses-clang' ;;

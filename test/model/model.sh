@@ -3,7 +3,7 @@
 # Usage: model.sh [quick] [ROW]. Run the library's machine code for each system against the model of
 # its kernel, at every interleaving (model/model.h, model/table), then plant each of model/bugs and
 # see it found. quick: each row on its first CPU only, and at visible operations only; STRENGTH=normal: on
-# another one of its CPUs from row to row, and a fourth of the bugs. Objects go to build/model, or to $MODEL_BUILD.
+# another one of its CPUs from row to row, and a sixth of the bugs. Objects go to build/model, or to $MODEL_BUILD.
 set -eu
 test=$(cd "$(dirname "$0")/.." && pwd)
 . "$test/lib/tools.sh"
@@ -208,7 +208,7 @@ gcc -std=gnu11 -O2 -g -Wall -Wextra -Werror -I"$root/include" "$@" -lunicorn -o 
             echo "check $cpu $name $file $kind $model $cpus $rest"
         done
     done
-    python3 "$test/lib/plant.py" --list "$test/model/bugs" | some 4 | while read -r bug row rest; do
+    python3 "$test/lib/plant.py" --list "$test/model/bugs" | some 6 | while read -r bug row rest; do
         [ -z "$only" ] || [ "$only" = "$row" ] || continue
         echo "bug $bug $row $rest"
     done

@@ -199,7 +199,7 @@ while read -r name build first _; do
     case "$name $build $file" in
     *"$only"*) echo "$name $build $first $file" ;;
     esac
-done <"$dir/all" | some 5 >"$dir/list"
+done <"$dir/all" | some 8 >"$dir/list"
 count=0
 builds=
 runs_i386() {

@@ -19,7 +19,7 @@ cd "$(dirname "$0")/../.." || exit 1
 . test/lib/count.sh
 dir=${SIGILL_BUILD:-build/sigill}
 rounds=40000
-deep || rounds=10000
+deep || rounds=5000
 export VALET_TEST_SHORT=1 # of the programs: a signal for each call is what takes the time
 
 # system, kind, kernel in sigill/, CPUs, and where a stub is inlined: a harmless call by it. -: the
@@ -223,7 +223,7 @@ only=${1:-}
 rm -rf "$dir"
 mkdir -p "$dir/log"
 list() {
-    python3 test/lib/plant.py --list test/sigill/bugs | some 3 | sed 's/^/bug /'
+    python3 test/lib/plant.py --list test/sigill/bugs | some 5 | sed 's/^/bug /'
     for kind_of_job in rounds contract; do
         row=0
         printf '%s\n' "$table" | while read -r name kind kernel cpus call; do

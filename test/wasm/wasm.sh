@@ -197,7 +197,7 @@ objects() {
 }
 # caught NAME MODULE CHECK OLD NEW of sys/wasm.c: contract.mjs's CHECK, which the library has passed, must fail
 caught() {
-    turn 4 || return 0
+    turn 6 || return 0
     number=$((number + 1))
     planted=$dir/plant-$number
     memory=

@@ -334,7 +334,7 @@ try '... a thread that is never woken' fails hang 124 'status 124' 12
 # in_background NAME SYSTEM FILE TEST OPTIONS EXPECTED OLD NEW: the same, two at a time
 number=0
 in_background() {
-    turn 4 || return 0
+    turn 6 || return 0
     number=$((number + 1))
     (
         output=$(caught "$@")
