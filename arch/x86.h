@@ -24,6 +24,80 @@ static inline long valet_trap_linux(long number, long a, long b, long c, long d,
     return number;
 }
 
+/*
+ * NetBSD: int $0x80. Number in eax; arguments on the stack, above what would be a return address.
+ * The carry flag marks an error, a positive errno in eax; here it becomes -errno. edx is a second
+ * result, and ecx, which a function may lose, is taken as lost. Sources: NetBSD/src
+ * sys/arch/x86/x86/syscall.c.
+ */
+static inline long valet_trap_netbsd(long number, long a, long b, long c, long d, long e, long f,
+                                     long g)
+{
+    long arguments[7];
+    arguments[0] = a;
+    arguments[1] = b;
+    arguments[2] = c;
+    arguments[3] = d;
+    arguments[4] = e;
+    arguments[5] = f;
+    arguments[6] = g;
+    __asm__ volatile("pushl 24(%[from])\n\t"
+                     "pushl 20(%[from])\n\t"
+                     "pushl 16(%[from])\n\t"
+                     "pushl 12(%[from])\n\t"
+                     "pushl 8(%[from])\n\t"
+                     "pushl 4(%[from])\n\t"
+                     "pushl (%[from])\n\t"
+                     "pushl %[from]\n\t" /* for the return address */
+                     "int $0x80\n\t"
+                     "lea 32(%%esp), %%esp\n\t" /* unlike add, it keeps the carry */
+                     "jnc 1f\n\t"
+                     "neg %%eax\n"
+                     "1:"
+                     : "+a"(number)
+                     : [from] "r"(arguments)
+                     : "ecx", "edx", "cc", "memory");
+    return number;
+}
+#define VALET_TRAP_NETBSD valet_trap_netbsd /* a macro where the number is in the instruction */
+
+/* FreeBSD: the same, of six arguments. Sources: freebsd/freebsd-src sys/i386/i386/trap.c
+ * (cpu_fetch_syscall_args), lib/libsys/i386/SYS.h. */
+static inline long valet_trap_bsd(long number, long a, long b, long c, long d, long e, long f)
+{
+    return valet_trap_netbsd(number, a, b, c, d, e, f, 0);
+}
+
+/*
+ * OpenBSD: the same, but a static program may make a call only from the one place that a record in
+ * .openbsd.syscalls names for its number. So this defines a whole function, in assembly, which no
+ * compiler inlines or clones: long name(long a, ..., long f), of hidden linkage; weak and in one
+ * group with its record, so files that each have it (VALET_STATIC) link to one. C puts its
+ * arguments where the kernel looks for them, also under -mregparm. Sources: openbsd/src
+ * lib/libc/arch/i386/SYS.h (the record), cjeker/src sys/arch/i386/i386/trap.c.
+ */
+#define VALET_TRAP_OPENBSD(name, number)                                          \
+    long name(long a, long b, long c, long d, long e, long f)                     \
+        __attribute__((visibility("hidden"), regparm(0)));                        \
+    __asm__(".ifndef " #name "\n"                                                 \
+            ".pushsection .text." #name ",\"axG\",@progbits," #name ",comdat\n"   \
+            ".weak " #name "\n"                                                   \
+            ".hidden " #name "\n"                                                 \
+            ".type " #name ",@function\n" #name ":\n\t"                           \
+            "mov $" #number ", %eax\n"                                            \
+            "1:\tint $0x80\n\t"                                                   \
+            ".pushsection .openbsd.syscalls,\"G\",@progbits," #name ",comdat\n\t" \
+            ".p2align 2\n\t"                                                      \
+            ".long 1b\n\t"                                                        \
+            ".long " #number "\n\t"                                               \
+            ".popsection\n\t"                                                     \
+            "jnc 2f\n\t"                                                          \
+            "neg %eax\n"                                                          \
+            "2:\tret\n"                                                           \
+            ".size " #name ",.-" #name "\n"                                       \
+            ".popsection\n"                                                       \
+            ".endif")
+
 static inline void valet_arch_relax(void)
 {
     __asm__ volatile("pause" ::: "memory"); /* a nop where there is none */
