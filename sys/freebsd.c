@@ -5,9 +5,15 @@
  * A waiter is queued before its word is compared, so one whose word has changed may still absorb a
  * wake-up: a wake of n threads is a lower bound on nothing but n queued ones. The core parks one
  * thread on a word, or wakes all. Sources: freebsd/freebsd-src sys/kern/kern_umtx.c,
- * lib/libsys/_umtx_op.2, sys/sys/umtx.h, sys/sys/_clock_id.h, sys/kern/syscalls.master.
+ * lib/libsys/_umtx_op.2, sys/sys/umtx.h, sys/sys/_clock_id.h, sys/kern/syscalls.master;
+ * sys/x86/include/_types.h (the time_t of i386).
  */
 #include <stddef.h>
+
+#ifdef __i386__ /* alone of all: a time_t of 32 bits */
+#define VALET_TV_SEC  int32_t
+#define VALET_TV_NSEC int32_t
+#endif
 
 #include "arch/arch.h"
 #include "sys/futex_word.h"
@@ -28,10 +34,19 @@ struct _umtx_time {
     uint32_t _flags, _clockid;
 };
 
-/* More than 16 bytes is what tells the kernel that this is not a mere timespec. */
-_Static_assert(sizeof(struct _umtx_time) == 24 && offsetof(struct _umtx_time, _flags) == 16 &&
-                   offsetof(struct _umtx_time, _clockid) == 20,
+/* More bytes than a timespec has are what tells the kernel that this is not a mere one. */
+_Static_assert(sizeof(struct _umtx_time) == sizeof(struct timespec) + 8 &&
+                   offsetof(struct _umtx_time, _flags) == sizeof(struct timespec) &&
+                   offsetof(struct _umtx_time, _clockid) == sizeof(struct timespec) + 4,
                "struct _umtx_time");
+
+/* Deadlines that are not told to the kernel. With a time_t of 64 bits it is told of all, and beyond
+ * 2^31 s sleeps without end, which is never early; with one of 32 bits there is no telling. */
+#ifdef __i386__
+#define NEVER (INT32_MAX * UINT64_C(1000000000))
+#else
+#define NEVER VALET_FOREVER
+#endif
 
 uint64_t valet_sys_now(void)
 {
@@ -45,16 +60,15 @@ int valet_sys_futex_wait(uint32_t *word, uint32_t expected, uint64_t deadline)
 {
     struct _umtx_time t;
     long size = 0, until = 0;
-    if (deadline != VALET_FOREVER) {
-        /* Beyond 2^31 s the kernel sleeps without end, which is never early. */
+    if (deadline < NEVER) {
         t._timeout = timespec_of(deadline);
         t._flags = UMTX_ABSTIME;
         t._clockid = CLOCK_MONOTONIC;
         size = sizeof t;
         until = (long)&t;
     }
-    /* The kernel compares 64 bits, the word's upper half being 0: expected must not be extended by
-     * its sign. */
+    /* The kernel compares as many bits as a long has, the word's upper half being 0: expected must
+     * not be extended by its sign. */
     long r = valet_trap_bsd(SYS__umtx_op, (long)word, UMTX_OP_WAIT_UINT_PRIVATE,
                             (long)(unsigned long)expected, size, until, 0);
     /* 0: woken, or the word differed; the kernel does not tell. EINTR: a signal handler ran,

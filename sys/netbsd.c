@@ -9,6 +9,8 @@
  */
 #include <stddef.h>
 
+#define VALET_TV_NSEC long /* beside a time_t of 64 bits on each CPU */
+
 #include "arch/arch.h"
 #include "sys/deadline.h"
 #include "sys/futex_word.h"

@@ -7,6 +7,8 @@
  * Sources: NetBSD/src sys/kern/sys_lwp.c, sys/sys/lwp.h, lib/libpthread/pthread.c,
  * maksymlanko/netbsd-src sys/kern/syscalls.master.
  */
+#define VALET_TV_NSEC long /* beside a time_t of 64 bits on each CPU */
+
 #include "arch/arch.h"
 #include "sys/by_id.h"
 #include "sys/deadline.h"

@@ -14,6 +14,8 @@
 
 #include <stdint.h>
 
+#define VALET_TV_NSEC long /* beside a time_t of 64 bits on each CPU */
+
 #include "sys/deadline.h"
 #include "sys/futex_word.h"
 #include "sys/kernel_timespec.h"

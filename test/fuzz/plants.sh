@@ -15,9 +15,9 @@ plant 'what is left of the past, wrapped' units dragonfly sys/deadline.h \
 plant 'nanoseconds cut' units linux sys/kernel_timespec.h \
     'ns % 1000000000u' 'ns % 1000000000u / 1000 * 1000'
 plant 'seconds cut to 32 bits' units freebsd sys/kernel_timespec.h \
-    'tv_sec = (int64_t)(ns' 'tv_sec = (int32_t)(ns'
+    'tv_sec = (VALET_TV_SEC)(ns' 'tv_sec = (int32_t)(ns'
 plant 'a second of 2^30 ns' units netbsd sys/kernel_timespec.h \
-    't.tv_nsec = (int64_t)(ns % 1000000000u)' 't.tv_nsec = (int64_t)(ns & 0x3fffffff)'
+    't.tv_nsec = (VALET_TV_NSEC)(ns % 1000000000u)' 't.tv_nsec = (int64_t)(ns & 0x3fffffff)'
 plant 'microseconds rounded down' units dragonfly sys/deadline.h '(ns + unit - 1) / unit' 'ns / unit'
 plant 'microseconds beyond an int' units dragonfly sys/dragonfly.c \
     'clock_ns(), deadline, LONGEST_NS' 'clock_ns(), deadline, UINT64_MAX - 1000'
