@@ -137,16 +137,31 @@ def label(text):
     """Functions of the system under names of ours: the user's file may have their true prototypes."""
     declared = re.compile(r"^((?!static |typedef )[a-z]\w*[\w *]*[ *])((?!valet_)\w+)(\([^;{}#]*\));", re.M)
     names = [match.group(2) for match in declared.finditer(bare(text))]
-    text = declared.sub(r"\1\2\3\n    __asm__(VALET_LABEL(\2));", text)
+
+    def labelled(match):
+        """x86's linkers know ntdll's functions by the bytes of their arguments, too, which are words there."""
+        result, name, parameters = match.groups()
+        words = 0 if parameters == "(void)" else parameters.count(",") + 1
+        stdcall = f' VALET_STDCALL("@{4 * words}")' if " NTAPI " in result else ""
+        return f"{result}{name}{parameters}\n    __asm__(VALET_LABEL({name}){stdcall});"
+
+    text = declared.sub(labelled, text)
     for name in names:
         text = re.sub(rf"(?<!VALET_LABEL\()\b{name}\b(?= *\()", f"valet_sys_{name.lstrip('_')}", text)
     if names:
         first = text.index("__asm__(VALET_LABEL(")
         first = text.rindex("\n\n", 0, first) + 2
+        stdcall = """#ifdef __i386__
+#define VALET_STDCALL(bytes) bytes
+#else
+#define VALET_STDCALL(bytes)
+#endif
+
+""" if "VALET_STDCALL(" in text else ""
         text = text[:first] + ("#define VALET_LABEL_OF(prefix, name) #prefix #name\n"
                                "#define VALET_LABEL_BY(prefix, name) VALET_LABEL_OF(prefix, name)\n"
                                "#define VALET_LABEL(name)            VALET_LABEL_BY(__USER_LABEL_PREFIX__, name)\n\n"
-                               ) + text[first:]
+                               ) + stdcall + text[first:]
     return text
 
 
@@ -267,7 +282,7 @@ def amalgamate(tree, options):
 
     # What arch/ has may serve another CPU's traps only (Darwin's on x86_64 is a BSD one), a poll, or a default clock;
     # and a division without a runtime only CPUs of 32 bits.
-    text = re.sub(r"^(static inline \w+ valet_(?:trap_|arch_(?:relax|now|mask|unmask)\b|seconds))",
+    text = re.sub(r"^(static inline \w+ valet_(?:trap_|arch_(?:relax|now|mask|unmask)\b|seconds|divide))",
                   r"__attribute__((unused)) \1", text, flags=re.M)
 
     # What was in it is further up.

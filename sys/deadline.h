@@ -8,6 +8,7 @@
 
 #include <stdint.h>
 
+#include "sys/seconds.h"
 #include "valet.h"
 
 /*
@@ -33,9 +34,14 @@ static inline int valet_deadline_over(uint64_t now, uint64_t deadline)
 }
 
 /* A sleep of valet_deadline_sleep, cut well below 2^64 ns, in larger units, rounded up. */
-static inline uint64_t valet_deadline_units(uint64_t ns, uint64_t unit)
+static inline uint64_t valet_deadline_units(uint64_t ns, uint32_t unit)
 {
+#ifdef __i386__
+    uint32_t rest;
+    return valet_divide(ns + unit - 1, unit, &rest);
+#else
     return (ns + unit - 1) / unit;
+#endif
 }
 
 #endif

@@ -1,10 +1,22 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0 */
-/* Whole seconds, where a division of 64 bits would be a call of the compiler's runtime: on CPUs of
- * 32 bits. */
+/* Divisions of 64 bits, where the compiler would call its runtime for them: on CPUs of 32 bits. */
 #ifndef VALET_SYS_SECONDS_H
 #define VALET_SYS_SECONDS_H
 
 #include <stdint.h>
+
+#ifdef __i386__
+/* n / by, and the rest. The CPU divides 64 bits if the quotient has 32: two steps. */
+static inline uint64_t valet_divide(uint64_t n, uint32_t by, uint32_t *rest)
+{
+    uint32_t high = (uint32_t)(n >> 32) / by, low;
+    __asm__("div %[by]"
+            : "=a"(low), "=d"(*rest)
+            : "a"((uint32_t)n), "d"((uint32_t)(n >> 32) % by), [by] "r"(by)
+            : "cc");
+    return (uint64_t)high << 32 | low;
+}
+#endif
 
 /*
  * ns / 10^9. It is the upper half of (ns / 2^9) * (2^75 / 5^9), over 2^11, by four products of 32

@@ -17,12 +17,12 @@
 #include "sys/windows.h"
 #include "valet_sys.h"
 
-int32_t RtlWaitOnAddress(const volatile void *word, const void *expected, size_t size,
-                         const int64_t *timeout);
-void RtlWakeAddressSingle(const void *word);
-void RtlWakeAddressAll(const void *word);
-uint8_t RtlQueryPerformanceCounter(int64_t *ticks);
-uint8_t RtlQueryPerformanceFrequency(int64_t *frequency);
+int32_t NTAPI RtlWaitOnAddress(const volatile void *word, const void *expected, size_t size,
+                               const int64_t *timeout);
+void NTAPI RtlWakeAddressSingle(const void *word);
+void NTAPI RtlWakeAddressAll(const void *word);
+uint8_t NTAPI RtlQueryPerformanceCounter(int64_t *ticks);
+uint8_t NTAPI RtlQueryPerformanceFrequency(int64_t *frequency);
 
 VALET_UNPROTECTED static uint64_t clock_ns(void)
 {

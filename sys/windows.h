@@ -9,6 +9,15 @@
 #include <stdint.h>
 
 #include "sys/deadline.h"
+#include "sys/seconds.h"
+
+/* How ntdll's functions are called. On x86 with 32 bits they take their arguments off the stack,
+ * and a linker knows them as _NAME@BYTES. */
+#ifdef __i386__
+#define NTAPI __attribute__((stdcall))
+#else
+#define NTAPI
+#endif
 
 /* Compare statuses for equality only: a timeout is a success by its sign. */
 #define STATUS_SUCCESS 0x000
@@ -18,7 +27,15 @@
 static inline uint64_t ns_of(int64_t ticks, int64_t frequency)
 {
     uint64_t t = (uint64_t)ticks, f = (uint64_t)frequency;
+#ifdef __i386__
+    for (; f > UINT32_MAX; f >>= 1) /* XP: it may be the CPU's own, of more than 4.2 GHz */
+        t >>= 1;
+    uint32_t rest;
+    uint64_t seconds = valet_divide(t, (uint32_t)f, &rest);
+    return seconds * 1000000000u + valet_divide(rest * UINT64_C(1000000000), (uint32_t)f, &rest);
+#else
     return t / f * 1000000000u + t % f * 1000000000u / f;
+#endif
 }
 
 /*

@@ -42,12 +42,12 @@
 
 enum { TIMED = 1, POSTED = 2, LEFT = 4, ASLEEP = 8 };
 
-int32_t NtWaitForKeyedEvent(void *event, const void *key, uint8_t alertable,
-                            const int64_t *timeout);
-int32_t NtReleaseKeyedEvent(void *event, const void *key, uint8_t alertable,
-                            const int64_t *timeout);
-int32_t NtQueryPerformanceCounter(int64_t *ticks, int64_t *frequency);
-uint8_t RtlDllShutdownInProgress(void);
+int32_t NTAPI NtWaitForKeyedEvent(void *event, const void *key, uint8_t alertable,
+                                  const int64_t *timeout);
+int32_t NTAPI NtReleaseKeyedEvent(void *event, const void *key, uint8_t alertable,
+                                  const int64_t *timeout);
+int32_t NTAPI NtQueryPerformanceCounter(int64_t *ticks, int64_t *frequency);
+uint8_t NTAPI RtlDllShutdownInProgress(void);
 
 struct os_sema {
     _Atomic uint32_t state;

@@ -128,7 +128,8 @@ pair() { # LINKER COMPILER FLAGS...
     [ "$size" = 16 ] || echo "bytes of records: $size"
     [ "$size" = 16 ]
 }
-for cpu in x86_64 aarch64 riscv64; do
+write openbsd futex openbsd.c x86_64,aarch64,riscv64,x86 .
+for cpu in x86_64 aarch64 riscv64 i386; do
     set -- clang "--target=$cpu-linux-gnu"
     [ "$cpu" != riscv64 ] || set -- "$@" -mno-relax # which lld does not do
     try "openbsd in two files, $cpu" pair ld.lld "$@"
@@ -136,6 +137,28 @@ done
 try '... gcc, GNU ld' pair ld.bfd gcc
 try '... gcc, link-time optimisation' pair 'gcc -flto -O2 -nostdlib' gcc -flto
 try '... clang, link-time optimisation' pair 'clang -flto -O2 -fuse-ld=lld -nostdlib' clang -flto
+
+# ntdll's functions have names of their own there, and on x86 what a linker adds to them: as in the tree's object.
+decorated() { # SYSTEM
+    system=$1
+    set -- strict clang --target=i686-pc-windows-msvc -ffreestanding
+    "$@" -c "$dir/$system/valet.c" -o "$dir/$system/i686.o" &&
+        "$@" -I. -Iinclude -c "sys/$system.c" -o "$dir/$system/tree.o" || return 1
+    for object in tree i686; do
+        llvm-nm -u "$dir/$system/$object.o" | LC_ALL=C sort >"$dir/$system/$object.list"
+    done
+    [ "$(grep -c '@[0-9]*$' "$dir/$system/tree.list")" -ge 4 ] && cmp "$dir/$system/tree.list" "$dir/$system/i686.list"
+}
+for row in windows:futex windows_keyed:sema; do
+    system=${row%:*}
+    try "$system for x86, written" write "$system" "${row#*:}" "$system.c" x86_64,aarch64,x86 .
+    try '... names what the tree does' decorated "$system"
+    edit_out() { # as if its functions were C's
+        sed 's/ VALET_STDCALL("@[0-9]*")//' "$dir/$system/valet.c" >"$dir/valet.c" && mv "$dir/valet.c" "$dir/$system"
+    }
+    try '... planted: names without their bytes' edit_out
+    try_not '... they are not those' decorated "$system"
+done
 
 # Polling is a matter of VALET_SPIN, which the file defines as its build had it, and its user as he likes.
 polls() {
