@@ -9,22 +9,27 @@
 
 const enum convention system_convention = LIKE_BSD;
 
+/* A long is as wide as time_t, also on i386. */
+struct time {
+    long seconds, ns;
+};
+
 struct umtx_time {
-    int64_t seconds, ns;
+    struct time time;
     uint32_t flags, clock;
 };
 
 static int wait(const void *word, uint64_t expected, uint64_t size, const struct umtx_time *t)
 {
     uint64_t deadline = KERNEL_FOREVER;
-    /* 64 bits are compared: any of the upper ones, and the call never sleeps */
+    /* a long is compared: any of the upper bits of 64, and the call never sleeps */
     KERNEL_MUST(expected <= UINT32_MAX, expected);
     if (t != 0) {
-        KERNEL_MUST(size == 24, size);
+        KERNEL_MUST(size == sizeof *t, size);
         KERNEL_MUST(t->flags == 1 /* absolute */, t->flags);
         KERNEL_MUST(t->clock == 4 /* monotonic */, t->clock);
-        if (t->seconds < INT32_MAX)
-            deadline = kernel_ns(t->seconds, t->ns);
+        if (t->time.seconds < INT32_MAX)
+            deadline = kernel_ns(t->time.seconds, t->time.ns);
     }
     if (kernel_refuses)
         return ENOSYS;
@@ -53,10 +58,12 @@ static void wake(const void *word, uint64_t count)
 
 void system_call(struct call *c)
 {
+    struct kernel_time now;
     switch (c->number) {
     case 232: /* clock_gettime */
         KERNEL_MUST(c->a[0] == 4 /* monotonic */, c->a[0]);
-        *(struct kernel_time *)c->a[1] = kernel_time(kernel_now());
+        now = kernel_time(kernel_now());
+        *(struct time *)c->a[1] = (struct time){(long)now.seconds, now.ns};
         return;
     case 454: /* _umtx_op */
         if (c->a[1] == 15 /* WAIT_UINT_PRIVATE */) {

@@ -52,7 +52,7 @@ uint64_t kernel_now(void)
 
 struct kernel_time kernel_time(uint64_t ns)
 {
-    return (struct kernel_time){(int64_t)(ns / 1000000000u), (int64_t)(ns % 1000000000u)};
+    return (struct kernel_time){(int64_t)(ns / 1000000000u), (long)(ns % 1000000000u)};
 }
 
 uint64_t kernel_ns(int64_t seconds, int64_t ns)
@@ -77,9 +77,10 @@ uint64_t kernel_after(uint64_t ns)
 enum kernel_end kernel_sleep(const void *word, uint32_t expected, uint64_t deadline)
 {
     struct kernel_time time = kernel_time(deadline);
-    struct timespec t = {.tv_sec = time.seconds, .tv_nsec = time.ns};
+    struct timespec t = {.tv_sec = (time_t)time.seconds, .tv_nsec = time.ns};
+    bool never = deadline == KERNEL_FOREVER || t.tv_sec != time.seconds; /* i386 has no such time */
     if (syscall(SYS_futex, word, FUTEX_WAIT_BITSET | FUTEX_PRIVATE_FLAG, expected,
-                deadline == KERNEL_FOREVER ? NULL : &t, NULL, FUTEX_BITSET_MATCH_ANY) == 0)
+                never ? NULL : &t, NULL, FUTEX_BITSET_MATCH_ANY) == 0)
         return WOKEN;
     switch (errno) {
     case EAGAIN:

@@ -4,11 +4,11 @@
  *
  * The machine code of the library, as it is compiled for another system, runs in a Linux program.
  * Before it starts, machine.c overwrites the trap instructions of the library, and of nothing else,
- * by as many bytes that raise a signal: an illegal instruction, or a breakpoint on x86_64. The
- * handler of SIGILL or SIGTRAP takes a call apart by the other system's convention, has one of the
- * kernels below answer it, and goes on behind the trap, with everything spoilt that the convention
- * lets a kernel spoil. So no number of another system ever reaches Linux, where many of them are
- * other calls.
+ * by as many bytes that raise a signal: an illegal instruction, or a breakpoint on x86_64 and i386.
+ * The handler of SIGILL or SIGTRAP takes a call apart by the other system's convention, has one of
+ * the kernels below answer it, and goes on behind the trap, with everything spoilt that the
+ * convention lets a kernel spoil. So no number of another system ever reaches Linux, where many of
+ * them are other calls.
  *
  * A kernel sleeps and wakes by Linux' own futex. It knows the calls that the library may make,
  * and ends the program at anything else: a wrong number, size, flag or time. Systems that are
@@ -28,7 +28,7 @@ enum convention { LIKE_LINUX, LIKE_BSD, LIKE_NETBSD, LIKE_OPENBSD, LIKE_DARWIN }
 
 struct call {
     uint64_t number;
-    uint64_t a[7];
+    uintptr_t a[7];
     uint64_t result; /* if error is 0 */
     int error;       /* an errno of that system */
 };
@@ -45,9 +45,11 @@ _Noreturn void kernel_panic(const char *what, uint64_t value);
 
 /* Monotonic ns, of CLOCK_MONOTONIC. */
 uint64_t kernel_now(void);
-/* The same as the two numbers of a timespec, and back; panics where a kernel would refuse. */
+/* The same as the two numbers of a timespec, and back; panics where a kernel would refuse. As
+ * NetBSD and OpenBSD have it on each CPU. */
 struct kernel_time {
-    int64_t seconds, ns;
+    int64_t seconds;
+    long ns;
 };
 struct kernel_time kernel_time(uint64_t ns);
 uint64_t kernel_ns(int64_t seconds, int64_t ns);

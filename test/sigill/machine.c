@@ -79,6 +79,46 @@ static void answer(ucontext_t *u, const struct call *c)
     g[REG_EFL] = (g[REG_EFL] & ~(greg_t)CARRY) | (c->error != 0 ? CARRY : 0);
 }
 
+#elif defined __i386__
+
+#define CARRY       1
+#define TRAP_SIGNAL SIGTRAP
+
+/* int $0x80 becomes int3 and a nop. */
+static unsigned patch(unsigned char *p, unsigned char *end)
+{
+    unsigned n = 0;
+    for (; p + 2 <= end; p++)
+        if (p[0] == 0xcd && p[1] == 0x80) {
+            p[0] = 0xcc;
+            p[1] = 0x90;
+            n++;
+        }
+    return n;
+}
+
+static void *trap_address(const ucontext_t *u)
+{
+    return (void *)(u->uc_mcontext.gregs[REG_EIP] - 1); /* it is behind the int3 */
+}
+
+static void read_call(const ucontext_t *u, struct call *c)
+{
+    const greg_t *g = u->uc_mcontext.gregs;
+    const uintptr_t *stack = (const uintptr_t *)g[REG_ESP];
+    c->number = (uintptr_t)g[REG_EAX];
+    memcpy(c->a, stack + 1, sizeof c->a); /* above a return address */
+}
+
+static void answer(ucontext_t *u, const struct call *c)
+{
+    greg_t *g = u->uc_mcontext.gregs;
+    g[REG_EIP] += 1; /* over the nop */
+    g[REG_ECX] = g[REG_EDX] = (greg_t)(uint32_t)SPOILT;
+    g[REG_EAX] = c->error != 0 ? c->error : (greg_t)c->result;
+    g[REG_EFL] = (g[REG_EFL] & ~CARRY) | (c->error != 0 ? CARRY : 0);
+}
+
 #elif defined __aarch64__
 
 #define CARRY       0x20000000u

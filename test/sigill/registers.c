@@ -17,7 +17,7 @@ __attribute__((noipa, unused)) static long by_call(long a)
 /* Few values: a compiler that thinks that the arguments' registers are kept finds them there. */
 __attribute__((noinline)) void trap_with_few_values(const volatile long *in, volatile long *out)
 {
-    long t[2];
+    long t[4];
     long c = in[0], d = in[1], e = in[2], f = in[3], g = in[4];
     CALL;
     (void)t;
@@ -28,7 +28,7 @@ __attribute__((noinline)) void trap_with_few_values(const volatile long *in, vol
 __attribute__((noinline)) void trap_with_full_registers(const volatile long *in, volatile long *out,
                                                         int turns)
 {
-    long t[2];
+    long t[4];
     long c = in[0], d = in[1], e = in[2], f = in[3], g = in[4], h = in[5], i = in[6], j = in[7],
          k = in[8], l = in[9], m = in[10], n = in[11], o = in[12], p = in[13], q = in[14],
          r = in[15];

@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: MIT OR Apache-2.0
 # Usage: sigill.sh [WORD]. The systems that this machine cannot run, in real parallelism: the
 # library's machine code for each, on each of its CPUs, with its traps overwritten by illegal
-# instructions (on x86_64 by breakpoints) and the other kernel played by the signal's handler
-# (sigill/kernel.h). x86_64 runs natively, the others by qemu-user. Each kernel ends 5 of 100 waits
+# instructions (on x86_64 and i386 by breakpoints) and the other kernel played by the signal's handler
+# (sigill/kernel.h). x86_64 and i386 run natively, the others by qemu-user. Each kernel ends 5 of 100 waits
 # for no reason.
 #
 #   rounds    hand-offs of two threads, a tenth as many wake-alls of three; a kernel that refuses; a
@@ -25,11 +25,11 @@ export VALET_TEST_SHORT=1 # of the programs: a signal for each call is what take
 # system, kind, kernel in sigill/, CPUs, and where a stub is inlined: a harmless call by it. -: the
 # compiler sees a function call.
 table='
-freebsd        futex freebsd   x86_64,aarch64,riscv64 valet_trap_bsd(232,4,(long)t,c,d,e,f)
-openbsd        futex openbsd   x86_64,aarch64,riscv64 -
-openbsd_libc   futex openbsd   x86_64,aarch64,riscv64 -
-netbsd         futex netbsd    x86_64,aarch64,riscv64 VALET_TRAP_NETBSD(427,by_call(3),by_call((long)t),c,d,e,f,g)
-netbsd_park    sema  netbsd    x86_64,aarch64,riscv64 VALET_TRAP_NETBSD(427,by_call(3),by_call((long)t),c,d,e,f,g)
+freebsd        futex freebsd   x86_64,aarch64,riscv64,i386 valet_trap_bsd(232,4,(long)t,c,d,e,f)
+openbsd        futex openbsd   x86_64,aarch64,riscv64,i386 -
+openbsd_libc   futex openbsd   x86_64,aarch64,riscv64,i386 -
+netbsd         futex netbsd    x86_64,aarch64,riscv64,i386 VALET_TRAP_NETBSD(427,by_call(3),by_call((long)t),c,d,e,f,g)
+netbsd_park    sema  netbsd    x86_64,aarch64,riscv64,i386 VALET_TRAP_NETBSD(427,by_call(3),by_call((long)t),c,d,e,f,g)
 dragonfly      futex dragonfly x86_64                 valet_trap_bsd(232,4,(long)t,c,d,e,f)
 darwin         futex darwin    x86_64,aarch64         valet_trap_darwin(516,0x1000001,(long)t,c,d,e,f)
 darwin_os_sync futex darwin    x86_64,aarch64         -
@@ -49,12 +49,15 @@ END
     return 1
 }
 
-# machine CPU: its tools, what its code needs of the compiler, what runs its programs; a word or none each
+# machine CPU: its tools, what its code needs of the compiler, what runs its programs, and a script for that; a word
+# or none each
 machine() {
+    script=''
     case $1 in
     x86_64) tools='' flag='' run='' ;;
     aarch64) tools=aarch64-linux-gnu- flag=-mno-outline-atomics run=qemu-aarch64 ;;
     riscv64) tools=riscv64-linux-gnu- flag=-mno-relax run=qemu-riscv64 ;;
+    i386) tools=i686-linux-gnu- flag=-fno-pie run=python3 script=test/cross/x86.py ;;
     esac
 }
 
@@ -96,7 +99,7 @@ library() {
     "${tools}objcopy" --redefine-sym futex=openbsd_futex \
         --redefine-sym clock_gettime=openbsd_clock_gettime "$4/library.o" || return 1
     traps=$("${tools}objdump" -d -j valet_text --no-show-raw-insn "$4/library.o" |
-        grep -cE "$(printf '\t')(syscall|svc|ecall)")
+        grep -cE "$(printf '\t')(syscall|svc|ecall|int )")
     for source in kernel machine "$kernel"; do
         compile . -std=gnu11 "-DTRAPS=$traps" -c "test/sigill/$source.c" -o "$4/kernel-$source.o" ||
             return 1
@@ -108,7 +111,7 @@ execute() {
     find "$1" && machine "$2" || return 1
     [ -e "$3/$4" ] || compile . -static "$3/library.o" "$3"/kernel-*.o "$dir/$2-$kind/test.o" \
         "$dir/$2-$kind/hosted.o" "$dir/$2-$kind/${4}_test.o" -o "$3/$4" || return 1
-    timeout -k 5 "$5" ${run:+"$run"} "$3/$4" ${6:+"$6"}
+    timeout -k 5 "$5" ${run:+"$run"} ${script:+"$script"} "$3/$4" ${6:+"$6"}
     status=$?
     [ "$status" -ne 124 ] || echo "no end within $5 s"
     return "$status"
@@ -144,7 +147,7 @@ job_rounds() {
 job_contract() {
     find "$1"
     [ -e "$dir/$1-$2/library.o" ] || library "$1" "$2" . "$dir/$1-$2" || return 1 # by job_rounds
-    if [ "$2" = x86_64 ]; then
+    if [ "$2" != aarch64 ] && [ "$2" != riscv64 ]; then
         list='park waiters stress:unpark_against stress:random stress:queue'
     else
         list='park waiters:asleep stress:unpark_against'
@@ -211,9 +214,8 @@ if [ "${1:-}" = one ]; then
     exit
 fi
 
-for need in gcc aarch64-linux-gnu-gcc/gcc-aarch64-linux-gnu \
-    riscv64-linux-gnu-gcc/gcc-riscv64-linux-gnu qemu-aarch64/qemu-user qemu-riscv64/qemu-user \
-    python3; do
+for need in gcc aarch64-linux-gnu-gcc/gcc-aarch64-linux-gnu riscv64-linux-gnu-gcc/gcc-riscv64-linux-gnu \
+    i686-linux-gnu-gcc/gcc-i686-linux-gnu qemu-aarch64/qemu-user qemu-riscv64/qemu-user python3; do
     command -v "${need%/*}" >/dev/null || {
         echo "sigill: no ${need%/*}: install ${need#*/}" >&2
         exit 1
@@ -237,7 +239,7 @@ list() {
     done
 }
 list | grep -F -e "$only" >"$dir/list"
-for cpu in x86_64 aarch64 riscv64; do
+for cpu in x86_64 aarch64 riscv64 i386; do
     for kind in futex sema; do
         ! grep -q " $cpu" "$dir/list" || programs $cpu $kind ||
             bad "the programs for $cpu, $kind kind"
