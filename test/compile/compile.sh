@@ -22,11 +22,11 @@ deep || levels=-O2
 os_sync='___error _clock_gettime_nsec_np _os_sync_wait_on_address _os_sync_wait_on_address_with_timeout'
 os_sync="$os_sync _os_sync_wake_by_address_all _os_sync_wake_by_address_any"
 table="
-freebsd        futex unknown-freebsd   x86_64,aarch64,riscv64
-openbsd        futex unknown-openbsd   x86_64,aarch64,riscv64
-openbsd_libc   futex unknown-openbsd   x86_64,aarch64,riscv64 __errno clock_gettime futex
-netbsd         futex unknown-netbsd    x86_64,aarch64,riscv64
-netbsd_park    sema  unknown-netbsd    x86_64,aarch64,riscv64
+freebsd        futex unknown-freebsd   x86_64,aarch64,riscv64,i386
+openbsd        futex unknown-openbsd   x86_64,aarch64,riscv64,i386
+openbsd_libc   futex unknown-openbsd   x86_64,aarch64,riscv64,i386 __errno clock_gettime futex
+netbsd         futex unknown-netbsd    x86_64,aarch64,riscv64,i386
+netbsd_park    sema  unknown-netbsd    x86_64,aarch64,riscv64,i386
 dragonfly      futex unknown-dragonfly x86_64
 illumos        sema  pc-solaris2.11    x86_64
 darwin         futex apple-macos11     x86_64,arm64           _clock_gettime_nsec_np
@@ -59,9 +59,10 @@ compile() {
     shift 3
     [ "$cc-$for_system" != clang-cloudabi ] || set -- -fno-sanitize=safe-stack "$@" # as sys/meson.build
     [ "$cc-$for_cpu" != clang-aarch64 ] || set -- -mno-outline-atomics "$@"
-    case $cc in
-    gcc) gcc "$@" ;; # only for x86_64 in ELF, where the host's is every system's
-    clang) clang "--target=$for_cpu-$target" "$@" ;;
+    case $cc-$for_cpu in
+    gcc-x86_64) gcc "$@" ;; # only in ELF, where Linux' is every system's
+    gcc-i386) i686-linux-gnu-gcc "$@" ;;
+    clang-*) clang "--target=$for_cpu-$target" "$@" ;;
     esac
 }
 
@@ -80,6 +81,7 @@ elf() {
     x86_64) echo elf_x86_64 ;;
     aarch64) echo aarch64linux ;;
     riscv64) echo elf64lriscv ;;
+    i386) echo elf_i386 ;;
     esac
 }
 
@@ -101,7 +103,9 @@ holds() {
     *)
         ld.lld -m "$(elf "$2")" -r "$3"/*.o -o "$3/linked" || linked=no
         llvm-readelf -SsW "$3/linked" | sed 's/^ *\[ *[0-9]*\] //' >"$3/dump"
-        have=$(awk '$7 == "UND" && NF == 8 { print $8 }' "$3/dump" | LC_ALL=C sort | xargs)
+        # but for what the linker itself defines
+        have=$(awk '$7 == "UND" && NF == 8 && $8 != "_GLOBAL_OFFSET_TABLE_" { print $8 }' "$3/dump" |
+            LC_ALL=C sort | xargs)
         # allocated sections that are not empty, and writable or thread-local
         extra=$(awk -v kind="$kind" '$7 ~ /^[AWXTMS]*[WT]/ && $5 !~ /^0+$/ &&
             (kind == "futex" || $1 != ".bss.valet_futex_table_1") { print $1 }' "$3/dump")
@@ -135,6 +139,7 @@ check_one() {
 }
 
 # OpenBSD: each record names a trap, there is one for each number, and no trap is without.
+trap_names='syscall|svc|ecall|int'
 check_records() {
     so=$1/so
     llvm-objcopy --dump-section .openbsd.syscalls="$dir/records" "$so" "$dir/copy" || return 1
@@ -143,14 +148,14 @@ check_records() {
     set -- $(od -An -v -tu4 "$dir/records")
     while [ $# -ge 2 ]; do
         llvm-objdump -d --start-address="$1" --stop-address=$(($1 + 2)) "$so" |
-            grep -qwE 'syscall|svc|ecall' || {
+            grep -qwE "$trap_names" || {
             echo "record $2: no trap at $1"
             return 1
         }
         numbers="$numbers $2"
         shift 2
     done
-    traps=$(llvm-objdump -d "$so" | grep -cwE 'syscall|svc|ecall')
+    traps=$(llvm-objdump -d "$so" | grep -cwE "$trap_names")
     [ "$traps-$numbers" = '2- 83 87' ] || {
         echo "$traps traps, on record:$numbers"
         return 1
@@ -191,8 +196,8 @@ bare futex unknown-none-elf x86_64,aarch64,riscv64
 external_futex futex unknown-none-elf x86_64,aarch64,riscv64
 external_sema sema  unknown-none-elf x86_64,aarch64,riscv64
 wasm futex unknown-unknown wasm32
-windows futex pc-windows-msvc x86_64,aarch64
-windows_keyed sema  pc-windows-msvc x86_64,aarch64
+windows futex pc-windows-msvc x86_64,aarch64,i386
+windows_keyed sema  pc-windows-msvc x86_64,aarch64,i386
 $table"
     if [ $# -eq 3 ]; then # one row, in its own process
         parker "$2" "$3"
@@ -217,7 +222,7 @@ printf '%s\n' "$table" | while read -r system kind target cpus symbols; do
         done
         case $cpu-$target in
         x86_64-apple-*) ;;
-        x86_64-*) echo "$system $cpu gcc -O2" ;;
+        x86_64-* | i386-*) echo "$system $cpu gcc -O2" ;;
         esac
     done
 done >"$dir/list"
@@ -226,7 +231,7 @@ cat "$dir/results"
 passed=$(grep -c '^ok ' "$dir/results")
 failed=$(($(wc -l <"$dir/list") - passed)) # also a check that said nothing
 
-for cpu in x86_64 aarch64 riscv64; do
+for cpu in x86_64 aarch64 riscv64 i386; do
     for level in $levels; do
         try "openbsd $cpu clang $level: the records" check_records "$dir/openbsd-$cpu-clang$level"
     done
@@ -248,8 +253,17 @@ foreign() {
     ) || return 1
     contract='valet_sys_futex_look valet_sys_futex_wait valet_sys_futex_wake valet_sys_now'
     [ "$2" = futex ] || contract="valet_sys_now $(printf 'valet_sys_sema_%s ' fini init post)valet_sys_sema_wait"
-    contract=${5-$contract}
+    contract=$(spelled "$1" "${5-$contract}")
     foreign_holds "$out" "$2" "$contract"
+}
+
+# spelled TARGET 'SYMBOL[@BYTES]...': the bytes of a function's arguments are in its name on x86 with 32 bits alone
+spelled() {
+    case $1 in
+    i686-*) underscore=_ bytes='&' ;;
+    *) underscore='' bytes='' ;;
+    esac
+    echo "$2" | tr ' ' '\n' | sed "s/^/$underscore/; s/@.*/$bytes/" | xargs
 }
 
 # foreign_holds DIRECTORY KIND CONTRACT: nothing else undefined, and no data
@@ -261,12 +275,14 @@ foreign_holds() {
     [ "$have" = "$3" ] || { echo "undefined: '$have', not '$3'" && return 1; }
     # The table of the sema kind's futex is its only data.
     data=$(llvm-nm "$1"/*.o | awk -v kind="$2" '
-        NF == 3 && $2 ~ /^[bBdDcC]$/ && (kind == "futex" || $3 != "valet_futex_table_1")' |
+        NF == 3 && $2 ~ /^[bBdDcC]$/ && (kind == "futex" || $3 !~ /^_?valet_futex_table_1$/)' |
         xargs)
     [ -z "$data" ] || { echo "data: $data" && return 1; }
 }
-ntdll='RtlQueryPerformanceCounter RtlQueryPerformanceFrequency RtlWaitOnAddress RtlWakeAddressAll RtlWakeAddressSingle'
-for target in x86_64-pc-windows-gnu x86_64-pc-windows-msvc aarch64-pc-windows-msvc wasm32-unknown-unknown; do
+ntdll='RtlQueryPerformanceCounter@4 RtlQueryPerformanceFrequency@4 RtlWaitOnAddress@16 RtlWakeAddressAll@4'
+ntdll="$ntdll RtlWakeAddressSingle@4"
+for target in x86_64-pc-windows-gnu x86_64-pc-windows-msvc aarch64-pc-windows-msvc i686-pc-windows-gnu \
+    i686-pc-windows-msvc wasm32-unknown-unknown; do
     for level in $levels; do
         for kind in futex sema; do
             try "core for $target, $kind kind, $level" foreign $target $kind "$level"
@@ -274,31 +290,45 @@ for target in x86_64-pc-windows-gnu x86_64-pc-windows-msvc aarch64-pc-windows-ms
         case $target in *-windows-*)
             try "windows, $target, $level" foreign $target futex "$level" windows "$ntdll"
             try "windows_keyed, $target, $level" foreign $target sema "$level" windows_keyed \
-                'NtQueryPerformanceCounter NtReleaseKeyedEvent NtWaitForKeyedEvent RtlDllShutdownInProgress'
+                'NtQueryPerformanceCounter@8 NtReleaseKeyedEvent@16 NtWaitForKeyedEvent@16 RtlDllShutdownInProgress@0'
             ;;
         esac
     done
 done
-# foreign_not SEEN CODE: planted in Windows for arm64
+# foreign_not TARGET SEEN CODE: planted in Windows
 foreign_not() {
     rm -rf "$dir/planted"
-    cp -r "$dir/foreign-aarch64-pc-windows-msvc-windows-O2" "$dir/planted"
-    printf '%s\n' "$2" >"$dir/plant.c"
-    clang --target=aarch64-pc-windows-msvc -O2 -ffreestanding -c "$dir/plant.c" -o "$dir/planted/plant.o"
-    said=$(foreign_holds "$dir/planted" futex "$ntdll")
+    cp -r "$dir/foreign-$1-windows-O2" "$dir/planted"
+    printf '%s\n' "$3" >"$dir/plant.c"
+    clang --target="$1" -O2 -ffreestanding -c "$dir/plant.c" -o "$dir/planted/plant.o"
+    said=$(foreign_holds "$dir/planted" futex "$(spelled "$1" "$ntdll")")
     case $?-$said in
-    1-*"$1"*) good "planted in windows for aarch64: $said" ;;
-    *) bad "planted in windows for aarch64, not seen: $1: $said" ;;
+    1-*"$2"*) good "planted in windows for $1: $said" ;;
+    *) bad "planted in windows for $1, not seen: $2: $said" ;;
     esac
 }
-foreign_not planted_symbol 'void planted_symbol(void); void f(void) { planted_symbol(); }'
-foreign_not 'data: ' 'int variable = 1;'
+foreign_not aarch64-pc-windows-msvc planted_symbol 'void planted_symbol(void); void f(void) { planted_symbol(); }'
+foreign_not aarch64-pc-windows-msvc 'data: ' 'int variable = 1;'
+foreign_not i686-pc-windows-msvc 'aulldiv' 'unsigned long long f(unsigned long long a, unsigned long long b);
+    unsigned long long f(unsigned long long a, unsigned long long b) { return a / b; }'
+# ... and a function of ntdll that is not called as it is there
+mkdir -p "$dir/cdecl/sys"
+cp sys/windows.c sys/windows.h "$dir/cdecl/sys"
+python3 test/lib/plant.py "$dir/cdecl/sys/windows.h" '__attribute__((stdcall))' ''
+called_as_c() {
+    rm -rf "$dir/planted"
+    cp -r "$dir/foreign-i686-pc-windows-msvc-windows-O2" "$dir/planted"
+    (cd "$dir/planted" && strict clang --target=i686-pc-windows-msvc -O2 "-I../cdecl" "-I$root" "-I$root/include" \
+        -c ../cdecl/sys/windows.c) || return 1
+    ! foreign_holds "$dir/planted" futex "$(spelled i686- "$ntdll")"
+}
+try 'planted in windows for i686: calls of C: seen' called_as_c
 
 # The rows are those of sys/meson.build, with its kinds and CPUs, but for the systems that the tests run.
 agrees() { # TABLE
     python3 -B test/lib/systems.py | grep -vE '^(linux|posix|bare|external|wasm|windows|windows_keyed) ' |
         awk '{ print $1, $2, $4 }' | sort >"$dir/rows"
-    printf '%s\n' "$1" | sed 's/arm64/aarch64/' | awk 'NF { print $1, $2, $4 }' | sort | diff "$dir/rows" -
+    printf '%s\n' "$1" | sed 's/arm64/aarch64/; s/i386/x86/' | awk 'NF { print $1, $2, $4 }' | sort | diff "$dir/rows" -
 }
 try 'systems, kinds and CPUs are those of sys/meson.build' agrees "$table"
 disagrees() { # WHAT SEEN SED of test/compile/compile.sh, in a copy of its table

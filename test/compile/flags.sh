@@ -68,6 +68,9 @@ table='
   gcc-aarch64 | -mabi=ilp32                            | error: or ILP32 | error: or ILP32 | error: or ILP32
   clang-aarch64 | -mno-outline-atomics -ffixed-x18 -fsanitize=shadow-call-stack | - | none | none
   gcc-riscv64 clang-riscv64 | -O0 -mcmodel=medany                    | - | none | none
+  gcc-i386 clang-i386 | -O0 -fno-pic                                 | none | - | -
+  gcc-i386 clang-i386 | -fstack-protector-strong -march=i486         | none | - | -
++ gcc-i386 clang-i386 | -mregparm=3 -fno-omit-frame-pointer          | none | - | -
   gcc-riscv64 clang-riscv64 | -Os -msave-restore                     | - | __riscv_.* | __riscv_.*
 '
 
@@ -77,6 +80,7 @@ by() {
     shift
     case $which in
     gcc | clang) "$which" "$@" ;;
+    gcc-i386) i686-linux-gnu-gcc "$@" ;;
     gcc-*) "${which#gcc-}-linux-gnu-gcc" "$@" ;;
     clang-*) clang "--target=${which#clang-}-linux-gnu" "$@" ;;
     esac
@@ -102,6 +106,13 @@ objects() {
     tree-external) set -- "$@" "$tree"/core/*_sema.c ;;
     one-*) set -- "$@" "-I$dir/$system" "$dir/$system/valet.c" ;;
     static-*) set -- "$@" "-I$dir/$system" "$root/test/compile/user.c" ;;
+    esac
+    case $with-$form-$system in # the BSDs' way of a call there
+    *-i386-tree-linux)
+        for name in freebsd netbsd netbsd_park openbsd; do
+            set -- "$@" "$tree/sys/$name.c"
+        done
+        ;;
     esac
     (cd "$out" && by "$with" -std=c11 -w -O2 -fPIC -ffreestanding "-I$tree" "-I$tree/include" -c "$@")
 }
