@@ -26,8 +26,9 @@ write() {
 try 'meson compile amalgamation' meson compile -C "$build" amalgamation
 try 'valet.h lies beside it' cmp include/valet.h "$build/core/valet.h"
 try '... and valet_locks.h' cmp include/valet_locks.h "$build/core/valet_locks.h"
+cpus=$(sed -n 's|^#include "arch/\(.*\)\.h".*|\1|p' arch/arch.h | paste -s -d ,)
 fresh() {
-    SPIN=1 write linux futex linux.c x86_64,aarch64,riscv64,x86,arm,riscv32,ppc64,s390x,wasm32,generic . &&
+    SPIN=1 write linux futex linux.c "$cpus" . &&
         cmp "$dir/linux/valet_config.h" "$build/core/valet_config.h" &&
         cmp "$dir/linux/valet_config.h" "$build/include/valet_config.h" &&
         tail -n +5 "$dir/linux/valet.c" >"$dir/1" && tail -n +5 "$build/core/valet.c" >"$dir/2" && cmp "$dir/1" "$dir/2"
