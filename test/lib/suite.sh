@@ -5,7 +5,8 @@
 # STRENGTH=quick leaves out the stress. The long form of each test is, in a normal run, in build/linux and build/posix,
 # in a deep one in each build but those that differ from one of these in little: in how the same code was compiled, or,
 # under QEMU, in the libc. A directory of another name has it. Of build/board-* a normal run has the quick
-# tests only, and so, with the stress, has a deep one where another board has the rest.
+# tests only, and so, with the stress, has a deep one where another board has the rest; without it, where the
+# embedder's board has four CPUs.
 set -eu
 dir=$1
 shift
@@ -23,6 +24,7 @@ case ${STRENGTH:-deep}-$dir in
 quick-*) set -- --suite quick ;;
 normal-build/linux | normal-build/posix) ;;
 normal-build/board-*) set -- --suite quick ;;
+*/board-embedder-rv32-*) set -- --suite quick ;;
 */board-riscv32* | */board-armv7 | */board-m[47]) set -- --suite quick --suite stress ;;
 normal-* | *-single | *-assert | *-gcc3 | */linux-clang | */posix-aarch64 | */linux-riscv64 | *-musl-aarch64 | \
     *-musl-riscv64) export VALET_TEST_SHORT=1 ;;
