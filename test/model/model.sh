@@ -12,22 +12,19 @@ build=${MODEL_BUILD:-$root/build/model}
 . "$root/test/lib/count.sh"
 export MODEL_BUILD="$build"
 
-# Compile $2 of the sources $1 by the command in the rest of the arguments. Prints the object's name.
+# Compile $2 of the sources $1 by the command in the rest of the arguments: $o, in $objects, which is for that command.
 # An object that another image has is not made again; a planted bug in a header changes them all.
 object() {
-    from=$1 source=$2
+    from=$1 source=$2 o=$objects/$2.o
     shift 2
-    key=$(printf '%s' "$source $*" | cksum | tr ' ' -)
     if [ "$from" != "$root" ] && { [ -e "$from/headers-differ" ] || ! cmp -s "$from/$source" "$root/$source"; }; then
-        key=$key-$(basename "$(dirname "$from")")
+        o=${from%/*}/${source##*/}.o
     fi
-    o=$build/objects/$key.o
     if [ ! -e "$o" ]; then
         # without the looks of a futex wake at a taken queue: each would be a state
         "$@" -DVALET_FUTEX_LOOKS=0 -I"$from" -I"$from/include" "$from/$source" -o "$o.$$"
         mv "$o.$$" "$o"
     fi
-    echo "$o"
 }
 
 # Build the image of the row in $name, $file, ... for $1, a CPU, from the sources $2, in $3.
@@ -50,14 +47,16 @@ image() (
         -fno-asynchronous-unwind-tables -ffunction-sections'
     sources="core/park_$kind.c core/waiters_$kind.c core/futex_$kind.c core/now.c"
     [ "$file" = - ] || sources="$sources sys/$file"
+    objects=$build/objects/$(printf '%s' "$common $flags" | cksum | tr ' ' -)
+    mkdir -p "$objects/core" "$objects/sys" "$objects/test/model"
     set -- "$out/stubs.o"
     for s in $sources; do
         # shellcheck disable=SC2086 # lists of words, here and below
-        o=$(object "$tree" "$s" $common $flags)
+        object "$tree" "$s" $common $flags
         set -- "$@" "$o"
     done
     # shellcheck disable=SC2086
-    o=$(object "$root" test/model/scenario.c $common $flags)
+    object "$root" test/model/scenario.c $common $flags
     set -- "$@" "$o"
     for s in check_enter check_leave check_expect check_clock $("$build/checker" --symbols "$model"); do
         printf '.globl %s%s\n.p2align 4\n%s%s: .long 0\n' "$prefix" "$s" "$prefix" "$s"
@@ -138,9 +137,8 @@ job_bug() {
     row $(grep -E "^$wanted .* ([a-z0-9_,]*,)?${cpu}[, ]" "$test/model/table" | head -n 1)
     python3 "$test/lib/plant.py" --bug "$test/model/bugs" "$bug" "$out/tree" >"$out.log" 2>&1 &&
         planted=yes || planted=
-    for s in "$root"/*/*.h; do
-        t=$out/tree/${s#"$root"/}
-        [ ! -e "$t" ] || cmp -s "$s" "$t" || : >"$out/tree/headers-differ"
+    for part in arch core include sys; do
+        ! LC_ALL=C diff -rq "$root/$part" "$out/tree/$part" | grep -q '\.h differ$' || : >"$out/tree/headers-differ"
     done
     if ! { [ "$planted" ] && image "$cpu" "$out/tree" "$out" >>"$out.log" 2>&1; }; then
         echo "FAILED bug $bug cannot be planted:"
@@ -183,7 +181,7 @@ done
 ld64=$(tool ld64.lld)
 export ld64
 rm -rf "$build"
-mkdir -p "$build/out" "$build/objects"
+mkdir -p "$build/out"
 set --
 for s in "$test"/model/*.c; do
     case $s in
