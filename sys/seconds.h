@@ -19,17 +19,18 @@ static inline uint64_t valet_divide(uint64_t n, uint32_t by, uint32_t *rest)
 #endif
 
 /*
- * ns / 10^9. It is the upper half of (ns / 2^9) * (2^75 / 5^9), over 2^11, by four products of 32
- * bits. Exact for every ns: the factor, times 5^9, is 399807 more than 2^75, which for ns / 2^9,
- * below 2^55, adds less than would reach the next second.
+ * ns / 10^9. A second is 2^30 ns less 7 percent: so there are ns / 2^30 of them and 0.0737 of that
+ * more, of which the factor is the part above the point, for ns / 2^32 and over 2^32. `near` is
+ * never too much; the three fractions cut off, and that of the factor, make it at most 3.005 too
+ * little. What is left is then below 2^32 ns, and is divided by 2^9 and by 5^9: 281475 is 2^39 /
+ * 5^9 rounded up, exact for 23 bits. (Written out, since at -Os a compiler may call its runtime for
+ * a division of 32 bits, too.)
  */
 static inline uint64_t valet_seconds(uint64_t ns)
 {
-    const uint32_t factor_low = 0xa09b5a53, factor_high = 0x0044b82f;
-    uint32_t low = (uint32_t)(ns >> 9), high = (uint32_t)(ns >> 41);
-    uint64_t first = (uint64_t)high * factor_low + ((uint64_t)low * factor_low >> 32);
-    uint64_t second = (uint64_t)low * factor_high + (uint32_t)first;
-    return ((uint64_t)high * factor_high + (first >> 32) + (second >> 32)) >> 11;
+    uint64_t near = (ns >> 30) + ((ns >> 32) * 0x4b82fa09 >> 32);
+    uint32_t left = (uint32_t)ns - (uint32_t)near * 1000000000u;
+    return near + ((uint64_t)(left >> 9) * 281475 >> 39);
 }
 
 #endif

@@ -1,8 +1,12 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0 */
 /* Programs whose size and instructions figures.sh counts. PAIR: unpark and park; UNPARK:
- * unpark only; WAIT: for a state that is there; SET: a state that nobody waits for; NOTHING: the
- * loop alone. ROUNDS times, and as often again for each argument. */
+ * unpark only; WAIT: for a state that is there; SET: a state that nobody waits for; SPLIT: a
+ * deadline into seconds and ns; NOTHING: the loop alone. ROUNDS times, and as often again for each
+ * argument. */
 #include "valet_locks.h"
+#ifdef SPLIT
+#include "sys/kernel_timespec.h"
+#endif
 
 /* Not static: a compiler that can see nobody else would do without. */
 struct valet_parker parker;
@@ -24,6 +28,14 @@ void start(void)
     (void)!valet_park(&parker);
 }
 #else
+#ifdef SPLIT
+void split(struct timespec *t, uint64_t deadline);
+__attribute__((noinline)) void split(struct timespec *t, uint64_t deadline)
+{
+    *t = timespec_of(deadline);
+}
+#endif
+
 int main(int argc, char **argv)
 {
     (void)argv;
@@ -41,6 +53,10 @@ int main(int argc, char **argv)
 #endif
 #ifdef SET
         valet_store_and_wake(&waiters, 1);
+#endif
+#ifdef SPLIT
+        struct timespec t;
+        split(&t, (uint64_t)(unsigned)i << 32);
 #endif
         __asm__ volatile("" ::: "memory");
     }
