@@ -14,11 +14,15 @@
  * CPUs of 32 bits have each call twice. That with a time of 64 bits is asked first: it is the only
  * one on riscv32, and on kernels that were built without the other. Kernels before 5.1, and the
  * filters of old sandboxes, refuse it: then the other is asked, at every call anew, since there is
- * no place to note the answer. Both queue on the same key.
+ * no place to note the answer. Both queue on the same key. Kernels and runc say ENOSYS to a call
+ * that they do not know; Docker before that, snapd and systemd-nspawn EPERM; filters of programs
+ * (libreswan's "seccomp=tolerant", pgseccomp) EACCES.
  *
  * Sources: torvalds/linux kernel/futex/syscalls.c, kernel/futex/waitwake.c, requeue.c,
  * include/uapi/linux/futex.h, include/uapi/asm-generic/errno-base.h, errno.h; google/gvisor
- * pkg/sentry/syscalls/linux/sys_futex.go.
+ * pkg/sentry/syscalls/linux/sys_futex.go. Of refusals: opencontainers/runc pull 2750, moby/moby
+ * pull 40739, canonical/core20 issue 48, systemd/systemd pull 25434, libreswan/libreswan
+ * programs/addconn/addconn.c, CrunchyData/pgseccomp pgseccomp.c.
  */
 #include <stddef.h>
 
@@ -42,6 +46,7 @@
 #define EPERM                  1
 #define EINTR                  4
 #define EAGAIN                 11
+#define EACCES                 13
 #define EFAULT                 14
 #define ENOSYS                 38
 #define ETIMEDOUT              110
@@ -72,8 +77,8 @@ static long futex(uint32_t *word, int operation, long value, const struct timesp
     long r = valet_trap_linux(__NR_futex_time64, (long)word, operation, value, (long)until,
                               (long)other, (long)value3);
 #ifdef __NR_futex
-    if (r == -ENOSYS ||
-        r == -EPERM) { /* an old kernel; a sandbox. No operation of ours answers so */
+    /* An old kernel; sandboxes. No operation of ours answers so. */
+    if (r == -ENOSYS || r == -EPERM || r == -EACCES) {
         struct timespec32 t32;
         if (until != NULL && until->tv_sec > INT32_MAX)
             until = NULL; /* its clock does not get there: 68 years after it was started */
