@@ -16,13 +16,14 @@
  * filters of old sandboxes, refuse it: then the other is asked, at every call anew, since there is
  * no place to note the answer. Both queue on the same key. Kernels and runc say ENOSYS to a call
  * that they do not know; Docker before that, snapd and systemd-nspawn EPERM; filters of programs
- * (libreswan's "seccomp=tolerant", pgseccomp) EACCES.
+ * (libreswan's "seccomp=tolerant", pgseccomp) EACCES. Android's kills, up to Android 10: there only
+ * the other is made, which all of it has.
  *
  * Sources: torvalds/linux kernel/futex/syscalls.c, kernel/futex/waitwake.c, requeue.c,
  * include/uapi/linux/futex.h, include/uapi/asm-generic/errno-base.h, errno.h; google/gvisor
  * pkg/sentry/syscalls/linux/sys_futex.go. Of refusals: opencontainers/runc pull 2750, moby/moby
  * pull 40739, canonical/core20 issue 48, systemd/systemd pull 25434, libreswan/libreswan
- * programs/addconn/addconn.c, CrunchyData/pgseccomp pgseccomp.c.
+ * programs/addconn/addconn.c, CrunchyData/pgseccomp pgseccomp.c, golang/go issue 77621 (Android).
  */
 #include <stddef.h>
 
@@ -57,9 +58,17 @@ struct timespec32 {
     int32_t tv_sec, tv_nsec;
 };
 
+#if defined __ANDROID__ && defined __NR_futex
+#define TIMES_OF_64_BITS 0
+#else
+#define TIMES_OF_64_BITS 1
+#endif
+
 static inline long clock_time(int clock, struct timespec *t)
 {
-    long r = valet_trap_linux(__NR_clock_gettime64, clock, (long)t, 0, 0, 0, 0);
+    long r = -ENOSYS;
+    if (TIMES_OF_64_BITS)
+        r = valet_trap_linux(__NR_clock_gettime64, clock, (long)t, 0, 0, 0, 0);
 #ifdef __NR_clock_gettime32
     struct timespec32 t32;
     if (r != 0 &&
@@ -74,8 +83,10 @@ static inline long clock_time(int clock, struct timespec *t)
 static long futex(uint32_t *word, int operation, long value, const struct timespec *until,
                   uint32_t *other, uint32_t value3)
 {
-    long r = valet_trap_linux(__NR_futex_time64, (long)word, operation, value, (long)until,
-                              (long)other, (long)value3);
+    long r = -ENOSYS;
+    if (TIMES_OF_64_BITS)
+        r = valet_trap_linux(__NR_futex_time64, (long)word, operation, value, (long)until,
+                             (long)other, (long)value3);
 #ifdef __NR_futex
     /* An old kernel; sandboxes. No operation of ours answers so. */
     if (r == -ENOSYS || r == -EPERM || r == -EACCES) {
