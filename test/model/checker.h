@@ -3,7 +3,7 @@
  * Inside the checker: what its files share.
  *
  *   image.c    reads the ELF or Mach-O file that holds the library and the scenarios
- *   cpu.c      registers and special instructions of the three CPUs, one step by Unicorn
+ *   cpu.c      registers and special instructions of the CPUs, one step by Unicorn
  *   kernel.c   what model.h promises to the models
  *   search.c   the states, breadth first, and what must hold in each
  *   report.c   a schedule, readable
@@ -38,7 +38,7 @@ struct section {
 struct image {
     const char *path;
     enum model_cpu cpu;
-    bool macho;
+    bool macho, wide;       /* wide: 64 bits */
     uint64_t base;          /* of the window */
     uint64_t data, data_to; /* what can be written */
     uint64_t stacks, exit, scratch;
@@ -68,7 +68,7 @@ struct thread {
     uint32_t monitor_size; /* bytes that were load-exclusive'd */
     int16_t calls_left;    /* system calls that this API call may still make */
     uint8_t in_api;        /* between check_enter and check_leave: the red zone is alive */
-    uint8_t event;         /* aarch64's event register */
+    uint8_t event;         /* Arm's event register */
 };
 
 struct world {

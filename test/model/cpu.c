@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0 */
 /*
- * The three CPUs: registers, calling conventions, and one step.
+ * The CPUs: registers, calling conventions, and one step.
  *
  * Unicorn executes plain instructions. Those that wait or that make a pair are done here, since
  * Unicorn returns from WFE at once and lets a store-exclusive succeed whenever the value is the old
@@ -16,6 +16,9 @@
 #define PC    33
 #define FLAGS 34
 
+#define ARM_USER_IN_THUMB 0x30u       /* CPSR: the mode, and T */
+#define ARM_IN_IT_BLOCK   0x0600fc00u /* ... its conditional instructions that are to come */
+
 #define GRANULE 16u /* of an exclusive monitor: the smallest that processors have */
 
 const uint64_t model_caller_saved[MODEL_CPUS] = {
@@ -23,10 +26,123 @@ const uint64_t model_caller_saved[MODEL_CPUS] = {
                      MODEL_R(9) | MODEL_R(10) | MODEL_R(11) | MODEL_FLAGS,
     [MODEL_AARCH64] = 0x3ffff | MODEL_FLAGS,                       /* x0 to x17 */
     [MODEL_RISCV64] = 0xe0u | 0x3fc00u | 0xf0000000u | MODEL_R(1), /* t, a, ra */
+    [MODEL_X86] = MODEL_R(0) | MODEL_R(1) | MODEL_R(2) | MODEL_FLAGS,
+    [MODEL_ARM] = 0xfu | MODEL_R(12) | MODEL_FLAGS,
+    [MODEL_RISCV32] = 0xe0u | 0x3fc00u | 0xf0000000u | MODEL_R(1),
 };
 
+#define NONE (-1)
+
+/* Register numbers are the CPU's own, as in model.h. */
+static const struct cpu {
+    uc_arch arch;
+    int mode, variant;         /* Unicorn's; variant NONE: its default */
+    int pc, flags;             /* Unicorn's names of these; flags 0: it has none */
+    int registers, sp, link;   /* link NONE: the return address is on the stack */
+    int argument, arguments;   /* a C function's in registers: the first, and how many */
+    int result, second;        /* where it returns; the other half, or a system call's second */
+    unsigned word, trap;       /* bytes: of a register; of the trap instruction */
+    uint64_t arithmetic;       /* the flags that a call may change */
+    unsigned char in_traps[6]; /* arguments of a system call */
+} cpus[MODEL_CPUS] = {
+    [MODEL_X86_64] = {.arch = UC_ARCH_X86,
+                      .mode = UC_MODE_64,
+                      .variant = NONE,
+                      .pc = UC_X86_REG_RIP,
+                      .flags = UC_X86_REG_EFLAGS,
+                      .arithmetic = 0x8d5,
+                      .registers = 16,
+                      .sp = 4,
+                      .link = NONE,
+                      .argument = 7,
+                      .arguments = 6,
+                      .result = 0,
+                      .second = 2,
+                      .word = 8,
+                      .trap = 2,
+                      .in_traps = {7, 6, 2, 10, 8, 9}},
+    [MODEL_AARCH64] = {.arch = UC_ARCH_ARM64,
+                       .mode = UC_MODE_ARM,
+                       .variant = UC_CPU_ARM64_MAX, /* the default has no LSE */
+                       .pc = UC_ARM64_REG_PC,
+                       .flags = UC_ARM64_REG_NZCV,
+                       .arithmetic = 0xf0000000,
+                       .registers = 32,
+                       .sp = 31,
+                       .link = 30,
+                       .argument = 0,
+                       .arguments = 8,
+                       .result = 0,
+                       .second = 1,
+                       .word = 8,
+                       .trap = 4,
+                       .in_traps = {0, 1, 2, 3, 4, 5}},
+    [MODEL_RISCV64] = {.arch = UC_ARCH_RISCV,
+                       .mode = UC_MODE_RISCV64,
+                       .variant = NONE,
+                       .pc = UC_RISCV_REG_PC,
+                       .registers = 32,
+                       .sp = 2,
+                       .link = 1,
+                       .argument = 10,
+                       .arguments = 8,
+                       .result = 10,
+                       .second = 11,
+                       .word = 8,
+                       .trap = 4,
+                       .in_traps = {10, 11, 12, 13, 14, 15}},
+    [MODEL_X86] = {.arch = UC_ARCH_X86,
+                   .mode = UC_MODE_32,
+                   .variant = NONE,
+                   .pc = UC_X86_REG_EIP,
+                   .flags = UC_X86_REG_EFLAGS,
+                   .arithmetic = 0x8d5,
+                   .registers = 8,
+                   .sp = 4,
+                   .link = NONE,
+                   .argument = NONE,
+                   .arguments = 0,
+                   .result = 0,
+                   .second = 2,
+                   .word = 4,
+                   .trap = 2,
+                   .in_traps = {3, 1, 2, 6, 7, 5}},
+    [MODEL_ARM] = {.arch = UC_ARCH_ARM,
+                   .mode = UC_MODE_THUMB,
+                   .variant = UC_CPU_ARM_CORTEX_A15,
+                   .pc = UC_ARM_REG_PC,
+                   .flags = UC_ARM_REG_CPSR,
+                   .arithmetic = 0xf0000000,
+                   .registers = 15,
+                   .sp = 13,
+                   .link = 14,
+                   .argument = 0,
+                   .arguments = 4,
+                   .result = 0,
+                   .second = 1,
+                   .word = 4,
+                   .trap = 2,
+                   .in_traps = {0, 1, 2, 3, 4, 5}},
+    [MODEL_RISCV32] = {.arch = UC_ARCH_RISCV,
+                       .mode = UC_MODE_RISCV32,
+                       .variant = NONE,
+                       .pc = UC_RISCV_REG_PC,
+                       .registers = 32,
+                       .sp = 2,
+                       .link = 1,
+                       .argument = 10,
+                       .arguments = 8,
+                       .result = 10,
+                       .second = 11,
+                       .word = 4,
+                       .trap = 4,
+                       .in_traps = {10, 11, 12, 13, 14, 15}},
+};
+static const struct cpu *this; /* of the image */
+
 static uc_engine *uc;
-static int ids[MODEL_CPUS][REGS]; /* Unicorn's names, PC left out */
+static int ids[REGS]; /* Unicorn's names, PC left out */
+static uint64_t flags_at_start;
 static void *places[REGS];
 static int batch_ids[REGS], batch_n, batch_index[REGS];
 static int loaded = -1;
@@ -37,16 +153,27 @@ static int running = -1;
 static int begun, most; /* instructions of it */
 static bool (*until)(struct kernel *k, uint64_t pc);
 
-static int sp_index(enum model_cpu cpu)
+static int register_id(enum model_cpu cpu, int i)
 {
-    return cpu == MODEL_X86_64 ? 4 : cpu == MODEL_AARCH64 ? 31 : 2;
-}
-
-static int pc_id(enum model_cpu cpu)
-{
-    return cpu == MODEL_X86_64    ? UC_X86_REG_RIP
-           : cpu == MODEL_AARCH64 ? UC_ARM64_REG_PC
-                                  : UC_RISCV_REG_PC;
+    static const int x86_64[16] = {UC_X86_REG_RAX, UC_X86_REG_RCX, UC_X86_REG_RDX, UC_X86_REG_RBX,
+                                   UC_X86_REG_RSP, UC_X86_REG_RBP, UC_X86_REG_RSI, UC_X86_REG_RDI,
+                                   UC_X86_REG_R8,  UC_X86_REG_R9,  UC_X86_REG_R10, UC_X86_REG_R11,
+                                   UC_X86_REG_R12, UC_X86_REG_R13, UC_X86_REG_R14, UC_X86_REG_R15};
+    static const int x86[8] = {UC_X86_REG_EAX, UC_X86_REG_ECX, UC_X86_REG_EDX, UC_X86_REG_EBX,
+                               UC_X86_REG_ESP, UC_X86_REG_EBP, UC_X86_REG_ESI, UC_X86_REG_EDI};
+    static const int aarch64[3] = {UC_ARM64_REG_X29, UC_ARM64_REG_X30, UC_ARM64_REG_SP};
+    switch (cpu) {
+    case MODEL_X86_64:
+        return x86_64[i];
+    case MODEL_X86:
+        return x86[i];
+    case MODEL_AARCH64:
+        return i < 29 ? UC_ARM64_REG_X0 + i : aarch64[i - 29];
+    case MODEL_ARM:
+        return i == 13 ? UC_ARM_REG_SP : i == 14 ? UC_ARM_REG_LR : UC_ARM_REG_R0 + i;
+    default:
+        return i == 0 ? 0 : UC_RISCV_REG_X0 + i;
+    }
 }
 
 static void on_access(uc_engine *engine, uc_mem_type type, uint64_t address, int size,
@@ -72,31 +199,19 @@ static void on_instruction(uc_engine *engine, uint64_t address, uint32_t size, v
 
 void cpu_open(struct kernel *k)
 {
-    static const int x86[16] = {UC_X86_REG_RAX, UC_X86_REG_RCX, UC_X86_REG_RDX, UC_X86_REG_RBX,
-                                UC_X86_REG_RSP, UC_X86_REG_RBP, UC_X86_REG_RSI, UC_X86_REG_RDI,
-                                UC_X86_REG_R8,  UC_X86_REG_R9,  UC_X86_REG_R10, UC_X86_REG_R11,
-                                UC_X86_REG_R12, UC_X86_REG_R13, UC_X86_REG_R14, UC_X86_REG_R15};
     enum model_cpu cpu = k->image.cpu;
-    for (int i = 0; i < 32; i++) {
-        ids[MODEL_X86_64][i] = i < 16 ? x86[i] : 0;
-        ids[MODEL_AARCH64][i] = i < 29    ? UC_ARM64_REG_X0 + i
-                                : i == 29 ? UC_ARM64_REG_X29
-                                : i == 30 ? UC_ARM64_REG_X30
-                                          : UC_ARM64_REG_SP;
-        ids[MODEL_RISCV64][i] = i == 0 ? 0 : UC_RISCV_REG_X0 + i;
-    }
-    ids[MODEL_X86_64][FLAGS] = UC_X86_REG_EFLAGS;
-    ids[MODEL_AARCH64][FLAGS] = UC_ARM64_REG_NZCV;
+    this = &cpus[cpu];
+    for (int i = 0; i < this->registers; i++)
+        ids[i] = register_id(cpu, i);
+    ids[FLAGS] = this->flags;
     for (int i = 0; i < REGS; i++)
-        if (ids[cpu][i] != 0) {
+        if (ids[i] != 0) {
             batch_index[batch_n] = i;
-            batch_ids[batch_n++] = ids[cpu][i];
+            batch_ids[batch_n++] = ids[i];
         }
-    uc_err e = cpu == MODEL_X86_64    ? uc_open(UC_ARCH_X86, UC_MODE_64, &uc)
-               : cpu == MODEL_AARCH64 ? uc_open(UC_ARCH_ARM64, UC_MODE_ARM, &uc)
-                                      : uc_open(UC_ARCH_RISCV, UC_MODE_RISCV64, &uc);
-    if (e == UC_ERR_OK && cpu == MODEL_AARCH64) /* the default has no LSE */
-        e = uc_ctl_set_cpu_model(uc, UC_CPU_ARM64_MAX);
+    uc_err e = uc_open(this->arch, (uc_mode)this->mode, &uc);
+    if (e == UC_ERR_OK && this->variant != NONE)
+        e = uc_ctl_set_cpu_model(uc, this->variant);
     if (e == UC_ERR_OK)
         e = uc_mem_map_ptr(uc, k->image.base, WINDOW, UC_PROT_ALL, k->image.host);
     uc_hook hook;
@@ -105,8 +220,14 @@ void cpu_open(struct kernel *k)
     if (e == UC_ERR_OK)
         e = uc_hook_add(uc, &hook, UC_HOOK_MEM_READ | UC_HOOK_MEM_WRITE, (void *)on_access, NULL, 1,
                         0);
+    if (e == UC_ERR_OK && this->flags != 0)
+        e = uc_reg_read(uc, this->flags, &flags_at_start);
     if (e != UC_ERR_OK)
         die("unicorn: %s", uc_strerror(e));
+    if (cpu == MODEL_ARM) { /* the stack pointer is that of the mode */
+        flags_at_start = ARM_USER_IN_THUMB;
+        uc_reg_write(uc, this->flags, &flags_at_start);
+    }
     current = k;
 }
 
@@ -152,7 +273,7 @@ uint64_t cpu_pc(const struct kernel *k, int thread)
 
 uint64_t cpu_sp(const struct kernel *k, int thread)
 {
-    return k->w.threads[thread].regs[sp_index(k->image.cpu)];
+    return k->w.threads[thread].regs[this->sp];
 }
 
 /* Every access of a thread to memory, by its instructions or by the kernel on its behalf. */
@@ -165,7 +286,9 @@ void cpu_touch(struct kernel *k, int thread, bool write, uint64_t address, unsig
                 address >= o->monitor + GRANULE)
                 continue;
             o->monitor = 0;
-            o->event = 1; /* and is an event for WFE */
+            if (k->image.cpu != MODEL_AARCH64)
+                continue;
+            o->event = 1; /* and is an event for WFE, from ARMv8 on */
             if (o->sleep.inside == WAITING_FOR_EVENT) {
                 o->sleep.inside = USER;
                 o->event = 0;
@@ -192,8 +315,20 @@ enum kind cpu_kind(struct kernel *k, uint64_t pc)
         kind = EXIT;
     else if (strncmp(name, "check_", 6) == 0)
         kind = HYPER;
-    else if (k->image.cpu == MODEL_X86_64) {
-        kind = b[0] == 0x0f && b[1] == 0x05 ? TRAP : b[0] == 0xf3 && b[1] == 0x90 ? HINT : PLAIN;
+    else if (k->image.cpu == MODEL_X86_64 || k->image.cpu == MODEL_X86) {
+        bool trap =
+            k->image.cpu == MODEL_X86 ? b[0] == 0xcd && b[1] == 0x80 : b[0] == 0x0f && b[1] == 0x05;
+        kind = trap ? TRAP : b[0] == 0xf3 && b[1] == 0x90 ? HINT : PLAIN;
+    } else if (k->image.cpu == MODEL_ARM) {
+        unsigned half = w & 0xffff, other = w >> 16; /* Thumb: of 16 bits, or two of these */
+        kind = (half & 0xff00) == 0xdf00                                 ? TRAP
+               : (half & 0xfff0) == 0xe850 && (other & 0x0f00) == 0x0f00 ? LOAD_EXCLUSIVE
+               : (half & 0xfff0) == 0xe840                               ? STORE_EXCLUSIVE
+               : w == 0x8f2ff3bf                                         ? CLEAR_EXCLUSIVE
+               : half == 0xbf20                                          ? WAIT_EVENT
+               : half == 0xbf40                                          ? SEND_EVENT
+               : half == 0xbf10                                          ? HINT
+                                                                         : PLAIN;
     } else if (k->image.cpu == MODEL_AARCH64) {
         kind = (w & 0xffe0001f) == 0xd4000001   ? TRAP
                : (w & 0x3fe00000) == 0x08400000 ? LOAD_EXCLUSIVE
@@ -227,16 +362,15 @@ void cpu_start(struct kernel *k, int thread, uint64_t entry, uint64_t argument)
     memset(t, 0, sizeof *t);
     t->sleep.deadline = MODEL_NEVER;
     uint64_t sp = stack_top(k, thread);
-    if (k->image.cpu == MODEL_X86_64) {
-        sp -= 8; /* 16-aligned before the call */
-        memcpy(guest(k, sp), &k->image.exit, 8);
-        t->regs[7] = argument;
-        t->regs[FLAGS] = 2;
-    } else {
-        t->regs[k->image.cpu == MODEL_AARCH64 ? 30 : 1] = k->image.exit;
-        t->regs[k->image.cpu == MODEL_AARCH64 ? 0 : 10] = argument;
-    }
-    t->regs[sp_index(k->image.cpu)] = sp;
+    if (this->link == NONE) {
+        sp -= this->word; /* 16-aligned before the call */
+        memcpy(guest(k, sp), &k->image.exit, this->word);
+    } else
+        t->regs[this->link] = k->image.exit | (k->image.cpu == MODEL_ARM); /* Thumb's mark */
+    if (this->argument != NONE)
+        t->regs[this->argument] = argument;
+    t->regs[FLAGS] = flags_at_start;
+    t->regs[this->sp] = sp;
     t->regs[PC] = entry;
 }
 
@@ -247,15 +381,19 @@ static void exclusive(struct kernel *k, int thread, bool store, bool fail)
     struct thread *t = &k->w.threads[thread];
     uint32_t w;
     memcpy(&w, guest(k, t->regs[PC]), 4);
-    unsigned size, value, address, status;
+    unsigned size, value, address, status, offset = 0, zero = 0;
     if (k->image.cpu == MODEL_AARCH64) {
         size = 1u << (w >> 30), value = w & 31, address = w >> 5 & 31, status = w >> 16 & 31;
+        zero = 31;
+    } else if (k->image.cpu == MODEL_ARM) {
+        size = 4, value = w >> 28, address = w & 15, status = w >> 24 & 15;
+        offset = (w >> 16 & 255) * 4;
+        zero = 15; /* none of these may be the PC */
     } else {
         size = w >> 12 & 1 ? 8 : 4, value = w >> (store ? 20 : 7) & 31, address = w >> 15 & 31;
         status = w >> 7 & 31;
     }
-    unsigned zero = k->image.cpu == MODEL_AARCH64 ? 31 : 0;
-    uint64_t at = t->regs[address], bits = 0;
+    uint64_t at = t->regs[address] + offset, bits = 0;
     if (at < k->image.base || at + size > k->image.base + WINDOW || at % size != 0) {
         violation(k, "exclusive access to %#llx", (unsigned long long)at);
         return;
@@ -306,8 +444,11 @@ void cpu_fail_store(struct kernel *k, int thread)
 static void special(struct kernel *k, int thread, enum kind kind)
 {
     struct thread *t = &k->w.threads[thread];
-    unsigned size = k->image.cpu == MODEL_X86_64 ? 2 : 4;
+    bool thumb = k->image.cpu == MODEL_ARM;
+    unsigned size = thumb && kind == CLEAR_EXCLUSIVE ? 4 : this->trap;
     cpu_settle_registers(k);
+    if (thumb && t->regs[FLAGS] & ARM_IN_IT_BLOCK)
+        die("a conditional instruction at %#llx", (unsigned long long)t->regs[PC]);
     uint32_t w;
     memcpy(&w, guest(k, t->regs[PC]), 4);
     switch (kind) {
@@ -354,26 +495,35 @@ int cpu_run(struct kernel *k, int thread, int limit, bool (*before)(struct kerne
     begun = 0;
     most = limit;
     until = before;
-    uc_err e = uc_emu_start(uc, t->regs[PC], k->image.exit, 0, 0);
+    uint64_t thumb = k->image.cpu == MODEL_ARM; /* a mark in the address */
+    uc_err e = uc_emu_start(uc, t->regs[PC] | thumb, k->image.exit, 0, 0);
     if (e != UC_ERR_OK)
         violation(k, "crash: %s", uc_strerror(e));
-    uc_reg_read(uc, pc_id(k->image.cpu), &t->regs[PC]);
+    t->regs[PC] = 0;
+    uc_reg_read(uc, this->pc, &t->regs[PC]);
     return begun;
 }
 
 /* ---- calls ----------------------------------------------------------------------------------- */
 
-static unsigned argument_register(enum model_cpu cpu, bool trap, int i)
+static void put(struct thread *t, int i, uint64_t value)
 {
-    static const unsigned char x86[6] = {7, 6, 2, 10, 8, 9};
-    if (cpu == MODEL_X86_64)
-        return !trap && i == 3 ? 1 : x86[i];
-    return (cpu == MODEL_AARCH64 ? 0u : 10u) + (unsigned)i;
+    t->regs[i] = this->word == 4 ? (uint32_t)value : value;
 }
 
+/* The argument of a C function of that register, or word on the stack. */
 uint64_t cpu_argument(const struct kernel *k, int thread, int i)
 {
-    return k->w.threads[thread].regs[argument_register(k->image.cpu, false, i)];
+    static const unsigned char x86_64[6] = {7, 6, 2, 1, 8, 9};
+    const struct thread *t = &k->w.threads[thread];
+    if (i < this->arguments)
+        return t->regs[k->image.cpu == MODEL_X86_64 ? x86_64[i] : this->argument + i];
+    unsigned above =
+        (unsigned)(i - this->arguments) + (this->link == NONE); /* its return address */
+    uint64_t at = t->regs[this->sp] + this->word * above, word = 0;
+    if (at + this->word <= stack_top(k, thread))
+        memcpy(&word, guest(k, at), this->word);
+    return word;
 }
 
 void cpu_call_in(struct kernel *k, struct model_call *c)
@@ -383,13 +533,10 @@ void cpu_call_in(struct kernel *k, struct model_call *c)
     const struct model_trap *trap = &k->model->traps[cpu];
     c->cpu = cpu;
     c->pc = t->regs[PC];
-    c->sp = t->regs[sp_index(cpu)];
+    c->sp = t->regs[this->sp];
     bool symbol = cpu_kind(k, c->pc) == IMPORT;
     for (int i = 0; i < MODEL_ARGS; i++)
-        if (cpu != MODEL_X86_64 || i < 6)
-            c->args[i] = t->regs[argument_register(cpu, !symbol, i)];
-        else if (c->sp + 8u * ((unsigned)i - 5) + 8 <= stack_top(k, c->thread))
-            memcpy(&c->args[i], guest(k, c->sp + 8u * ((unsigned)i - 5)), 8);
+        c->args[i] = !symbol && i < 6 ? t->regs[this->in_traps[i]] : cpu_argument(k, c->thread, i);
     if (symbol) {
         c->symbol = image_around(&k->image, c->pc)->name;
         while (strcmp(k->model->symbols[c->number], c->symbol) != 0)
@@ -400,21 +547,22 @@ void cpu_call_in(struct kernel *k, struct model_call *c)
         uint32_t w;
         memcpy(&w, guest(k, c->pc), 4);
         c->svc = w >> 5 & 0xffff;
-    }
+    } else if (cpu == MODEL_ARM)
+        c->svc = *guest(k, c->pc);
     c->number = trap->number == MODEL_IMMEDIATE ? c->svc : t->regs[trap->number];
     if (!trap->accepted)
         violation(k, "killed: a system call from outside the system's own image");
-    else if (cpu == MODEL_AARCH64 && trap->number != MODEL_IMMEDIATE && c->svc != trap->svc)
+    else if (trap->number != MODEL_IMMEDIATE && c->svc != trap->svc)
         violation(k, "svc #%#llx", (unsigned long long)c->svc);
 }
 
-static void poison(struct kernel *k, struct thread *t, uint64_t mask)
+static void poison(struct thread *t, uint64_t mask)
 {
     for (int i = 0; i < 32; i++)
-        if (mask & MODEL_R(i) && ids[k->image.cpu][i] != 0 && i != sp_index(k->image.cpu))
-            t->regs[i] = 0xdeadbeefdeadbe00u + (unsigned)i;
+        if (mask & MODEL_R(i) && ids[i] != 0 && i != this->sp)
+            put(t, i, 0xdeadbeefdeadbe00u + (unsigned)i);
     if (mask & MODEL_FLAGS)
-        t->regs[FLAGS] ^= k->image.cpu == MODEL_X86_64 ? 0x8d5u : 0xf0000000u;
+        t->regs[FLAGS] ^= this->arithmetic;
 }
 
 void cpu_call_out(struct kernel *k, struct model_call *c, bool error, uint64_t result,
@@ -423,24 +571,23 @@ void cpu_call_out(struct kernel *k, struct model_call *c, bool error, uint64_t r
     struct thread *t = &k->w.threads[c->thread];
     enum model_cpu cpu = k->image.cpu;
     const struct model_trap *trap = &k->model->traps[cpu];
-    unsigned first = cpu == MODEL_RISCV64 ? 10 : 0, other = cpu == MODEL_X86_64 ? 2 : first + 1;
     if (c->symbol) {
         cpu_return(k, c->thread, result);
         if (second)
-            t->regs[other] = *second;
+            put(t, this->second, *second);
         return;
     }
     uint64_t flags = t->regs[FLAGS];
-    t->regs[PC] += (cpu == MODEL_X86_64 ? 2 : 4) + trap->skip;
-    poison(k, t, trap->poison);
+    t->regs[PC] += this->trap + trap->skip;
+    poison(t, trap->poison);
     for (int i = 0; i < 32; i++)
         if (trap->zero & MODEL_R(i))
             t->regs[i] = 0;
     if (cpu == MODEL_X86_64 && trap->errors == MODEL_NEGATIVE)
         t->regs[11] = flags;
-    t->regs[first] = error && trap->errors == MODEL_NEGATIVE ? -result : result;
+    put(t, this->result, error && trap->errors == MODEL_NEGATIVE ? -result : result);
     if (second)
-        t->regs[other] = *second;
+        put(t, this->second, *second);
     if (trap->errors == MODEL_FLAG) {
         uint64_t carry = cpu == MODEL_X86_64 ? 1 : 0x20000000u;
         if (cpu == MODEL_RISCV64)
@@ -451,16 +598,18 @@ void cpu_call_out(struct kernel *k, struct model_call *c, bool error, uint64_t r
         t->regs[PC] += 8;
 }
 
+/* On CPUs of 32 bits a result has a second register, which a narrower one leaves undefined. */
 void cpu_return(struct kernel *k, int thread, uint64_t result)
 {
     struct thread *t = &k->w.threads[thread];
-    enum model_cpu cpu = k->image.cpu;
-    uint64_t *sp = &t->regs[sp_index(cpu)];
-    if (cpu == MODEL_X86_64) {
-        memcpy(&t->regs[PC], guest(k, *sp), 8);
-        *sp += 8;
+    if (this->link == NONE) {
+        t->regs[PC] = 0;
+        memcpy(&t->regs[PC], guest(k, t->regs[this->sp]), this->word);
+        t->regs[this->sp] += this->word;
     } else
-        t->regs[PC] = t->regs[cpu == MODEL_AARCH64 ? 30 : 1];
-    poison(k, t, model_caller_saved[cpu]);
-    t->regs[cpu == MODEL_RISCV64 ? 10 : 0] = result;
+        t->regs[PC] = t->regs[this->link] & -(uint64_t)(k->image.cpu == MODEL_ARM ? 2 : 1);
+    poison(t, model_caller_saved[k->image.cpu]);
+    put(t, this->result, result);
+    if (this->word == 4)
+        put(t, this->second, result >> 32);
 }

@@ -71,31 +71,57 @@ static void add_segment(struct image *im, uint64_t address, const void *bytes, s
         im->stacks = end;
 }
 
-static void load_elf(struct image *im, const unsigned char *f, size_t size)
+/* A member of a struct of the file, which is there for 32 and for 64 bits. */
+#define FIELD(type, at, member)                                              \
+    (im->wide ? (uint64_t)((const Elf64_##type *)(const void *)(at))->member \
+              : (uint64_t)((const Elf32_##type *)(const void *)(at))->member)
+
+static enum model_cpu cpu_of(const struct image *im, uint64_t machine)
 {
-    const Elf64_Ehdr *e = (const void *)f;
-    if (size < sizeof *e || e->e_ident[EI_CLASS] != ELFCLASS64)
-        die("%s: not a 64-bit ELF file", im->path);
-    im->cpu = e->e_machine == EM_X86_64    ? MODEL_X86_64
-              : e->e_machine == EM_AARCH64 ? MODEL_AARCH64
-                                           : MODEL_RISCV64;
-    const Elf64_Phdr *p = (const void *)(f + e->e_phoff);
-    for (int i = 0; i < e->e_phnum; i++)
-        if (p[i].p_type == PT_LOAD)
-            add_segment(im, p[i].p_vaddr, f + p[i].p_offset, p[i].p_filesz, p[i].p_memsz,
-                        p[i].p_flags & PF_W);
-    const Elf64_Shdr *s = (const void *)(f + e->e_shoff);
-    const char *names = (const char *)f + s[e->e_shstrndx].sh_offset;
-    for (int i = 0; i < e->e_shnum; i++) {
-        add_section(im, names + s[i].sh_name, s[i].sh_addr, s[i].sh_size, f + s[i].sh_offset);
-        if (s[i].sh_type != SHT_SYMTAB)
+    switch (machine) {
+    case EM_X86_64:
+        return MODEL_X86_64;
+    case EM_AARCH64:
+        return MODEL_AARCH64;
+    case EM_RISCV:
+        return im->wide ? MODEL_RISCV64 : MODEL_RISCV32;
+    case EM_386:
+        return MODEL_X86;
+    case EM_ARM:
+        return MODEL_ARM;
+    }
+    die("%s: no such CPU here", im->path);
+}
+
+static void load_elf(struct image *im, const unsigned char *f)
+{
+    im->wide = f[EI_CLASS] == ELFCLASS64;
+    im->cpu = cpu_of(im, FIELD(Ehdr, f, e_machine));
+    const unsigned char *p = f + FIELD(Ehdr, f, e_phoff);
+    for (uint64_t n = FIELD(Ehdr, f, e_phnum); n-- > 0; p += FIELD(Ehdr, f, e_phentsize))
+        if (FIELD(Phdr, p, p_type) == PT_LOAD)
+            add_segment(im, FIELD(Phdr, p, p_vaddr), f + FIELD(Phdr, p, p_offset),
+                        FIELD(Phdr, p, p_filesz), FIELD(Phdr, p, p_memsz),
+                        FIELD(Phdr, p, p_flags) & PF_W);
+    const unsigned char *first = f + FIELD(Ehdr, f, e_shoff), *s = first;
+    size_t each = FIELD(Ehdr, f, e_shentsize);
+    const char *names =
+        (const char *)f + FIELD(Shdr, first + each * FIELD(Ehdr, f, e_shstrndx), sh_offset);
+    for (uint64_t i = FIELD(Ehdr, f, e_shnum); i-- > 0; s += each) {
+        size_t size = FIELD(Shdr, s, sh_size);
+        const unsigned char *bytes = f + FIELD(Shdr, s, sh_offset);
+        add_section(im, names + FIELD(Shdr, s, sh_name), FIELD(Shdr, s, sh_addr), size, bytes);
+        if (FIELD(Shdr, s, sh_type) != SHT_SYMTAB)
             continue;
-        const Elf64_Sym *y = (const void *)(f + s[i].sh_offset);
-        const char *strings = (const char *)f + s[s[i].sh_link].sh_offset;
-        for (size_t n = s[i].sh_size / sizeof *y; n-- > 0; y++) {
-            int type = ELF64_ST_TYPE(y->st_info);
-            if (y->st_shndx != SHN_UNDEF && y->st_shndx < SHN_LORESERVE && type <= STT_FUNC)
-                add_symbol(im, strings + y->st_name, y->st_value, y->st_size);
+        const char *strings =
+            (const char *)f + FIELD(Shdr, first + each * FIELD(Shdr, s, sh_link), sh_offset);
+        for (const unsigned char *y = bytes; y < bytes + size; y += FIELD(Shdr, s, sh_entsize)) {
+            uint64_t section = FIELD(Sym, y, st_shndx), value = FIELD(Sym, y, st_value);
+            unsigned type = FIELD(Sym, y, st_info) & 15;
+            if (im->cpu == MODEL_ARM && type == STT_FUNC)
+                value &= ~(uint64_t)1; /* Thumb's mark */
+            if (section != SHN_UNDEF && section < SHN_LORESERVE && type <= STT_FUNC)
+                add_symbol(im, strings + FIELD(Sym, y, st_name), value, FIELD(Sym, y, st_size));
         }
     }
 }
@@ -168,8 +194,8 @@ void image_load(struct image *im, const char *path)
     im->path = path;
     im->host = aligned_alloc(PAGE, WINDOW);
     memset(im->host, 0, WINDOW);
-    if (size > 4 && memcmp(f, ELFMAG, 4) == 0)
-        load_elf(im, f, size);
+    if (size >= sizeof(Elf64_Ehdr) && memcmp(f, ELFMAG, 4) == 0)
+        load_elf(im, f);
     else if (size > 4 && *(uint32_t *)(void *)f == MACH_MAGIC)
         load_macho(im, f);
     else

@@ -312,6 +312,11 @@ uint64_t model_scratch(struct model_call *c)
     return c->kernel->image.scratch + SCRATCH * (uint64_t)c->thread;
 }
 
+void model_uncounted(struct model_call *c)
+{
+    c->kernel->housekeeping++;
+}
+
 bool model_refused(struct model_call *c)
 {
     return c->kernel->sandbox;

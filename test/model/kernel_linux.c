@@ -4,6 +4,8 @@
  * sees another value was never on the queue.
  *
  *   linux    the kernel of that name
+ *   linux_50 before 5.1: CPUs of 32 bits have no calls with times of 64 bits
+ *   android  up to Android 10: it kills a program of 32 bits that makes such a call
  *   gvisor   another kernel behind the same interface: its sum of seconds and ns overflows from
  *            2^63 ns on, into the past; and a wake may be spent on a thread that answers ETIMEDOUT
  */
@@ -19,6 +21,7 @@
 #define MONOTONIC   1
 
 #define EINTR     4
+#define EACCES    13
 #define EFAULT    14
 #define EAGAIN    11
 #define EINVAL    22
@@ -26,33 +29,43 @@
 #define EPERM     1
 #define ETIMEDOUT 110
 
-struct timespec64 {
-    int64_t sec, nsec;
+/* The numbers of the calls; 0: there is none. On CPUs of 32 bits each is there twice. */
+static const struct numbers {
+    unsigned futex, clock, futex_time64, clock_time64;
+} numbers[MODEL_CPUS] = {
+    [MODEL_X86_64] = {202, 228, 0, 0},  [MODEL_AARCH64] = {98, 113, 0, 0},
+    [MODEL_RISCV64] = {98, 113, 0, 0},  [MODEL_X86] = {240, 265, 422, 403},
+    [MODEL_ARM] = {240, 263, 422, 403}, [MODEL_RISCV32] = {0, 0, 422, 403},
 };
 
-static const struct model model_gvisor;
+static const struct model model_gvisor, model_linux_50, model_android;
 
-static void futex_wait(struct model_call *c, unsigned op, uint32_t bitset)
+static void futex_wait(struct model_call *c, unsigned op, uint32_t bitset, size_t size)
 {
     uint64_t word = c->args[0], deadline = MODEL_NEVER;
     if (c->args[3] != 0) { /* the time is looked at before everything else */
-        struct timespec64 t;
-        if (!model_read(c, c->args[3], &t, sizeof t)) {
+        int64_t t[2];      /* seconds, ns */
+        if (!model_read(c, c->args[3], t, 2 * size)) {
             model_mistake(c, "timespec at %#llx is not mapped", (unsigned long long)c->args[3]);
             return model_error(c, EFAULT);
         }
-        if (t.sec < 0 || t.nsec < 0 || t.nsec >= 1000000000) {
-            model_mistake(c, "timespec {%lld, %lld}", (long long)t.sec, (long long)t.nsec);
+        if (size == 4) {
+            t[1] = (int32_t)(t[0] >> 32);
+            t[0] = (int32_t)t[0];
+        } else if (model_32_bits(c->cpu))
+            t[1] = (int32_t)t[1]; /* the upper half is padding */
+        if (t[0] < 0 || t[1] < 0 || t[1] >= 1000000000) {
+            model_mistake(c, "timespec {%lld, %lld}", (long long)t[0], (long long)t[1]);
             return model_error(c, EINVAL);
         }
         uint64_t ns;
-        if (c->model == &model_gvisor && t.sec == INT64_MAX / 1000000000 &&
-            t.nsec > INT64_MAX % 1000000000)
+        if (c->model == &model_gvisor && t[0] == INT64_MAX / 1000000000 &&
+            t[1] > INT64_MAX % 1000000000)
             return model_error(c, ETIMEDOUT);
-        if (__builtin_mul_overflow((uint64_t)t.sec, 1000000000u, &ns) || ns > INT64_MAX)
+        if (__builtin_mul_overflow((uint64_t)t[0], 1000000000u, &ns) || ns > INT64_MAX)
             ns = MODEL_NEVER; /* ktime saturates: some 292 years */
         else
-            ns += (uint64_t)t.nsec;
+            ns += (uint64_t)t[1];
         deadline = op == WAIT ? model_after(c, ns) : ns;
     }
     if (bitset == 0) {
@@ -109,7 +122,15 @@ static void futex_cmp_requeue(struct model_call *c)
     model_return(c, 0);
 }
 
-static void futex(struct model_call *c)
+static void refuse(struct model_call *c)
+{
+    static const int errors[] = {ENOSYS, EPERM, EACCES};
+    if (c->number == numbers[c->cpu].futex_time64 && numbers[c->cpu].futex != 0)
+        model_uncounted(c);
+    model_error(c, errors[model_choose(c, 3, "sandbox")]);
+}
+
+static void futex(struct model_call *c, size_t size)
 {
     unsigned op = (uint32_t)c->args[1];
     if (!(op & PRIVATE))
@@ -122,12 +143,12 @@ static void futex(struct model_call *c)
     case WAIT:
     case WAIT_BITSET:
         if (model_refused(c))
-            return model_error(c, model_choose(c, 2, "sandbox") ? EPERM : ENOSYS);
+            return refuse(c);
         op &= ~(unsigned)PRIVATE;
-        return futex_wait(c, op, op == WAIT ? UINT32_MAX : (uint32_t)c->args[5]);
+        return futex_wait(c, op, op == WAIT ? UINT32_MAX : (uint32_t)c->args[5], size);
     case CMP_REQUEUE:
         if (model_refused(c))
-            return model_error(c, model_choose(c, 2, "sandbox") ? EPERM : ENOSYS);
+            return refuse(c);
         return futex_cmp_requeue(c);
     case WAKE:
         return futex_wake(c, UINT32_MAX);
@@ -140,10 +161,23 @@ static void futex(struct model_call *c)
 
 static void call(struct model_call *c)
 {
-    bool x86 = c->cpu == MODEL_X86_64;
-    if (c->number == (x86 ? 202 : 98))
-        futex(c);
-    else if (c->number == (x86 ? 228 : 113))
+    const struct numbers *n = &numbers[c->cpu];
+    size_t size =
+        model_32_bits(c->cpu) ? 4 : 8; /* of a second, and of the ns, by the first numbers */
+    bool time64 = size == 4 && (c->number == n->futex_time64 || c->number == n->clock_time64);
+    if (time64 && c->model == &model_android)
+        return model_violation(c, "killed: system call %u", (unsigned)c->number);
+    if (time64 && c->model == &model_linux_50) {
+        model_uncounted(c);
+        return model_error(c, ENOSYS);
+    }
+    if (n->futex != 0 && c->number == n->futex)
+        futex(c, size);
+    else if (n->clock != 0 && c->number == n->clock)
+        model_clock_gettime_of(c, MONOTONIC, size);
+    else if (time64 && c->number == n->futex_time64)
+        futex(c, 8);
+    else if (time64)
         model_clock_gettime(c, MONOTONIC);
     else
         model_violation(c, "system call %#llx", (unsigned long long)c->number);
@@ -168,7 +202,7 @@ static void resume(struct model_call *c, enum model_event why)
     }
 }
 
-/* The same of both. */
+/* The same of all. */
 #define TRAPS                                                                            \
     {                                                                                    \
         [MODEL_X86_64] = {.accepted = true,                                              \
@@ -177,11 +211,34 @@ static void resume(struct model_call *c, enum model_event why)
                           .poison = MODEL_R(1) | MODEL_R(11)}, /* rcx, r11 */            \
             [MODEL_AARCH64] = {.accepted = true, .number = 8, .errors = MODEL_NEGATIVE}, \
         [MODEL_RISCV64] = {.accepted = true, .number = 17, .errors = MODEL_NEGATIVE},    \
+        [MODEL_X86] = {.accepted = true, .number = 0, .errors = MODEL_NEGATIVE},         \
+        [MODEL_ARM] = {.accepted = true, .number = 7, .errors = MODEL_NEGATIVE},         \
+        [MODEL_RISCV32] = {.accepted = true, .number = 17, .errors = MODEL_NEGATIVE},    \
     }
 
 MODEL(linux) = {
     .name = "linux",
-    .sources = "torvalds/linux kernel/futex/syscalls.c, kernel/futex/waitwake.c",
+    .sources =
+        "torvalds/linux kernel/futex/syscalls.c, kernel/futex/waitwake.c, kernel/time/time.c "
+        "(get_timespec64)",
+    .traps = TRAPS,
+    .events = 1u << MODEL_SIGNAL | 1u << MODEL_SPURIOUS,
+    .call = call,
+    .resume = resume,
+};
+
+MODEL(linux_50) = {
+    .name = "linux_50",
+    .sources = "as of linux",
+    .traps = TRAPS,
+    .events = 1u << MODEL_SIGNAL | 1u << MODEL_SPURIOUS,
+    .call = call,
+    .resume = resume,
+};
+
+MODEL(android) = {
+    .name = "android",
+    .sources = "as of linux; golang/go issue 77621",
     .traps = TRAPS,
     .events = 1u << MODEL_SIGNAL | 1u << MODEL_SPURIOUS,
     .call = call,

@@ -47,7 +47,15 @@
 #define MODEL_STATE   256        /* the most bytes of state a model may have */
 #define MODEL_NEVER   UINT64_MAX /* a deadline */
 
-enum model_cpu { MODEL_X86_64, MODEL_AARCH64, MODEL_RISCV64, MODEL_CPUS };
+enum model_cpu {
+    MODEL_X86_64,
+    MODEL_AARCH64,
+    MODEL_RISCV64,
+    MODEL_X86,     /* 32 bits */
+    MODEL_ARM,     /* 32 bits, Thumb */
+    MODEL_RISCV32, /* 32 bits */
+    MODEL_CPUS
+};
 
 /* Why a thread goes on inside the kernel. */
 enum model_event {
@@ -85,12 +93,12 @@ struct model_call {
     int threads;        /* how many threads this scenario has */
     const char *symbol; /* the imported function's name; NULL: a trap */
     uint64_t number;    /* of the system call, the whole register; for a symbol: its index */
-    uint64_t svc;       /* aarch64 trap: the immediate of the instruction */
+    uint64_t svc;       /* the immediate of svc; elsewhere 0 */
     /*
      * Whole registers: cut to the C type as the kernel does (an int arrives as the low half, and
      * what is above is not the caller's mistake unless the kernel takes 64 bits). x86_64 has six in
      * registers; args[6] and args[7] are then the words at sp + 8 and sp + 16, where a seventh
-     * argument lies both for C functions and for NetBSD's traps.
+     * argument lies both for C functions and for NetBSD's traps. On a CPU of 32 bits, zeros above.
      */
     uint64_t args[MODEL_ARGS];
     uint64_t pc; /* of the trap instruction, or of the symbol */
@@ -110,7 +118,8 @@ enum model_error_form {
 
 /*
  * Registers have the CPU's own numbers: x86_64 rax 0, rcx 1, rdx 2, rbx 3, rsp 4, rbp 5, rsi 6,
- * rdi 7, r8 to r15; aarch64 x0 to x30; riscv64 x0 to x31 (ra 1, sp 2, t0 5, a0 10 to a7 17, t6 31).
+ * rdi 7, r8 to r15; aarch64 x0 to x30; riscv64 x0 to x31 (ra 1, sp 2, t0 5, a0 10 to a7 17, t6 31);
+ * x86 and riscv32 as these; arm r0 to r14.
  */
 #define MODEL_R(n)      ((uint64_t)1 << (n))
 #define MODEL_FLAGS     ((uint64_t)1 << 63) /* the arithmetic flags, in a poison mask */
@@ -119,11 +128,11 @@ enum model_error_form {
 /* Every register that a C function may destroy, flags included. */
 extern const uint64_t model_caller_saved[MODEL_CPUS];
 
-/* The trap instruction: x86_64 syscall, aarch64 svc, riscv64 ecall. */
+/* The trap instruction: x86_64 syscall, x86 int $0x80, aarch64 and arm svc, riscv ecall. */
 struct model_trap {
     bool accepted; /* false: any trap here is a violation (Fuchsia, Windows, ...) */
     int number;    /* register of the number, or MODEL_IMMEDIATE */
-    uint32_t svc;  /* aarch64: the immediate the kernel wants, unless it is the number */
+    uint32_t svc;  /* the immediate of svc that the kernel wants, unless it is the number */
     unsigned skip; /* bytes after the instruction that the kernel steps over (OpenBSD: 8) */
     enum model_error_form errors;
     uint64_t poison; /* registers lost by the call: filled with rubbish, but for the results */
@@ -202,19 +211,31 @@ uint64_t model_after(struct model_call *c, uint64_t ns);
 bool model_read(struct model_call *c, uint64_t address, void *into, size_t size);
 bool model_write(struct model_call *c, uint64_t address, const void *from, size_t size);
 
-/* clock_gettime(clock, {int64_t seconds, int64_t ns} *), where that is the only clock to ask for.
- */
-static inline void model_clock_gettime(struct model_call *c, uint32_t clock)
+static inline bool model_32_bits(enum model_cpu cpu)
 {
-    uint64_t now = model_now(c);
-    int64_t t[2] = {(int64_t)(now / 1000000000u), (int64_t)(now % 1000000000u)};
+    return cpu == MODEL_X86 || cpu == MODEL_ARM || cpu == MODEL_RISCV32;
+}
+
+/* clock_gettime(clock, {seconds, ns} *), two numbers of `size` bytes, where that is the only clock
+ * to ask for. */
+static inline void model_clock_gettime_of(struct model_call *c, uint32_t clock, size_t size)
+{
+    uint64_t now = model_now(c), t[2] = {now / 1000000000u, now % 1000000000u};
+    if (size == 4)
+        t[0] |= t[1] << 32;
     if ((uint32_t)c->args[0] != clock)
         return model_violation(c, "clock %u", (uint32_t)c->args[0]);
-    if (!model_write(c, c->args[1], t, sizeof t)) {
+    if (!model_write(c, c->args[1], t, 2 * size)) {
         model_mistake(c, "clock_gettime to an address that is not mapped");
         return model_error(c, 14); /* EFAULT, on every system */
     }
     model_return(c, 0);
+}
+
+/* The same of 64-bit kernels. */
+static inline void model_clock_gettime(struct model_call *c, uint32_t clock)
+{
+    model_clock_gettime_of(c, clock, 8);
 }
 
 /* For the policies of a kernel: whether an address lies in the stack of the calling thread; the
@@ -227,6 +248,10 @@ const char *model_function(struct model_call *c, uint64_t address);
 /* 64 bytes of guest memory of the calling thread for the model's use, zero at the start: errno of a
  * libc, a thread control block. */
 uint64_t model_scratch(struct model_call *c);
+
+/* This call is none of those that a wait or a wake may make: a number that a kernel may not have,
+ * where the caller has another. */
+void model_uncounted(struct model_call *c);
 
 /* Whether a sandbox forbids waiting in this scenario: answer the wait with its error. */
 bool model_refused(struct model_call *c);

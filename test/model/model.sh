@@ -36,6 +36,9 @@ image() (
     aarch64) machine='-mgeneral-regs-only -mno-outline-atomics' ;;
     aarch64_lse) machine='-mgeneral-regs-only -march=armv8.1-a' ;;
     riscv64) machine='-march=rv64imac -mabi=lp64 -mno-relax' ;;
+    i686) machine=-mgeneral-regs-only ;;
+    armv7a) machine='-mthumb -mfloat-abi=soft -mfpu=none' ;;
+    riscv32) machine='-march=rv32imac -mabi=ilp32 -mno-relax' ;;
     esac
     target=${cpu%_lse}-$target prefix=
     case $target in
@@ -101,7 +104,7 @@ job_check() {
         return
     fi
     [ "$mode" = all ] || check="$check -q"
-    case $cpu in aarch64 | riscv64) check="$check -p" ;; esac
+    case $cpu in aarch64 | riscv64 | armv7a | riscv32) check="$check -p" ;; esac
     # shellcheck disable=SC2086
     timeout 300 "$build/checker" $check -l -k "$kind" -M "$model" -r "$name/$cpu" "$out/image" 2>&1 ||
         [ $? = 1 ] || echo "FAILED $name/$cpu did not come to an end"
