@@ -7,10 +7,11 @@
 
 /*
  * Linux, EABI: svc #0. Number in r7; arguments in r0 to r5; result in r0, an error as -4095..-1.
- * All other registers are kept, those of VFP and NEON too. In Thumb r7 may be the frame pointer,
+ * All other registers are kept, those of VFP and NEON too: a kernel that wants those for itself
+ * saves a thread's first, and they come back at its next use. In Thumb r7 may be the frame pointer,
  * which no operand can name: so it is kept in another register meanwhile. Sources: torvalds/linux
  * arch/arm/kernel/entry-common.S, arch/arm/kernel/entry-header.S (restore_user_regs),
- * tools/include/nolibc/arch-arm.h.
+ * Documentation/arch/arm/kernel_mode_neon.rst, tools/include/nolibc/arch-arm.h.
  */
 static inline long valet_trap_linux(long number, long a, long b, long c, long d, long e, long f)
 {

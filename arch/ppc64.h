@@ -6,8 +6,9 @@
 /*
  * Linux: sc. Number in r0; arguments in r3 to r8. The bit SO of cr0 marks an error, a positive
  * errno in r3; here it becomes -errno. What a function may lose is lost, but for cr1, cr5 to cr7,
- * lr, and the registers of floating point and vectors, which are kept. Source: torvalds/linux
- * Documentation/arch/powerpc/syscall64-abi.rst.
+ * lr, and the registers of floating point and vectors, which are kept: data, control and status.
+ * VSX has no others than these. Sources: torvalds/linux
+ * Documentation/arch/powerpc/syscall64-abi.rst, arch/powerpc/kernel/process.c (enable_kernel_vsx).
  */
 static inline long valet_trap_linux(long number, long a, long b, long c, long d, long e, long f)
 {

@@ -4,9 +4,10 @@
 
 /*
  * Linux: svc 0. Number in r1; arguments in r2 to r7; result in r2, an error as -4095..-1. All other
- * registers are kept, those of floating point and vectors too. r7 may not be the C function's own,
- * but is named here. Sources: torvalds/linux arch/s390/kernel/entry.S, arch/s390/kernel/syscall.c,
- * tools/include/nolibc/arch-s390.h.
+ * registers are kept, those of floating point and vectors too: a kernel that wants those for itself
+ * saves a thread's first, and puts them back. r7 may not be the C function's own, but is named
+ * here. Sources: torvalds/linux arch/s390/kernel/entry.S, arch/s390/kernel/syscall.c,
+ * arch/s390/include/asm/fpu.h (kernel_fpu_begin), tools/include/nolibc/arch-s390.h.
  */
 static inline long valet_trap_linux(long number, long a, long b, long c, long d, long e, long f)
 {

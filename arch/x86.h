@@ -5,10 +5,11 @@
 
 /*
  * Linux: int $0x80. Number in eax; arguments in ebx, ecx, edx, esi, edi, ebp; result in eax, an
- * error as -4095..-1. All other registers are kept, those of floating point and vectors too. ebp
- * may be the frame pointer, and every other register has an argument: so the sixth goes by the
- * stack, as does what ebp held. Sources: torvalds/linux arch/x86/entry/entry_32.S,
- * entry_64_compat.S, tools/include/nolibc/arch-i386.h.
+ * error as -4095..-1. All other registers are kept, those of floating point and vectors too: a
+ * kernel that wants those for itself saves a thread's first, and puts them back. ebp may be the
+ * frame pointer, and every other register has an argument: so the sixth goes by the stack, as does
+ * what ebp held. Sources: torvalds/linux arch/x86/entry/entry_32.S, entry_64_compat.S,
+ * arch/x86/kernel/fpu/core.c (kernel_fpu_begin), tools/include/nolibc/arch-i386.h.
  */
 static inline long valet_trap_linux(long number, long a, long b, long c, long d, long e, long f)
 {
