@@ -453,7 +453,7 @@ MACHINES = [
 ]
 MORE_MACHINES = [Machine("aarch64", "gcc", "-march=armv9-a -mtune=a64fx"),
                  Machine("aarch64", "clang", "-march=armv8.4-a+sve2")]
-# Those that only Linux has. NEON is not IEEE 754: so compilers take it for float only when they may.
+# For Linux only. NEON is not IEEE 754: so compilers take it for float only when they may.
 LINUX_MACHINES = [
     Machine("x86", "gcc", "-march=skylake-avx512 -mprefer-vector-width=512 -mfpmath=sse"),
     Machine("x86", "clang", "-march=skylake-avx512 -mprefer-vector-width=512"),
