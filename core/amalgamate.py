@@ -238,7 +238,8 @@ def amalgamate(tree, options):
     units = [("park", f"core/park_{options.kind}.c"), ("waiters", f"core/waiters_{options.kind}.c"),
              ("futex", f"core/futex_{options.kind}.c"), ("now", "core/now.c"),
              ("queue", "core/locks/queue.c"), ("mutex", "core/locks/mutex.c"), ("cond", "core/locks/cond.c"),
-             ("once", "core/locks/once.c"), ("latch", "core/locks/latch.c"), ("barrier", "core/locks/barrier.c")]
+             ("once", "core/locks/once.c"), ("latch", "core/locks/latch.c"), ("barrier", "core/locks/barrier.c"),
+             ("sem", "core/locks/sem.c")]
     if options.file != "-":
         units.append(("sys", f"sys/{options.file}"))
     parts = [("include/valet_sys.h", tree.local("valet_sys.h"))]

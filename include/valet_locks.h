@@ -221,6 +221,90 @@ VALET_API void valet_cond_notify_one(struct valet_cond *c);
  */
 VALET_API void valet_cond_notify_all(struct valet_cond *c);
 
+/* ---- Semaphore ------------------------------------------------------------------------------- */
+
+/*
+ * No more than two threads at a time:
+ *
+ *     static struct valet_sem seats = VALET_SEM_INIT(2);
+ *
+ *     int with_a_seat(void (*work)(void))
+ *     {
+ *         int r = valet_sem_acquire(&seats);
+ *         if (r != VALET_OK)
+ *             return r;
+ *         work();
+ *         valet_sem_release(&seats, 1);
+ *         return VALET_OK;
+ *     }
+ */
+
+/*
+ * A number of permits, 0 to VALET_SEM_MAX. One that is there is taken past those who wait, by a
+ * thread that runs. What bounds a wait: those who wait stand in line for a mutex, which is bounded
+ * as ever; and once the first in line sleeps, the next permit that is released is handed to it.
+ */
+struct valet_sem {
+    struct valet_mutex line; /* the library's, */
+    uintptr_t count;         /* both */
+};
+#define VALET_SEM_MAX (UINTPTR_MAX / 2) /* permits that may be there */
+#define VALET_SEM_INIT(permits)                  \
+    {                                            \
+        VALET_MUTEX_INIT, (uintptr_t)(permits)*2 \
+    }
+
+/*
+ * Take a permit, if one is there.
+ *
+ * returns   true if one was taken
+ * order     acquire when true: what was written before the release of this permit, and of those
+ *           that were taken before, is visible
+ * context   anywhere, also in a signal or interrupt handler; never blocks
+ * cost      one atomic operation
+ */
+VALET_API bool valet_sem_try_acquire(struct valet_sem *s) VALET_CHECKED;
+
+/*
+ * Take a permit; block until one is there. Order and cost are those of try_acquire, where one is.
+ *
+ * returns   VALET_OK, the caller has it
+ *           VALET_ERR_UNSUPPORTED, VALET_ERR_SYSTEM as valet_park; it has none, then
+ * context   threads only
+ */
+VALET_API int valet_sem_acquire(struct valet_sem *s) VALET_CHECKED;
+
+/*
+ * Take a permit; block until one is there or the deadline comes.
+ *
+ * deadline  as valet_park_until; 0: only try. A permit that is there beats a deadline that has
+ *           passed
+ * returns   as valet_sem_acquire, and
+ *           VALET_TIMEDOUT, the deadline came first
+ *           VALET_ERR_UNSUPPORTED, there is no clock here to wait by
+ */
+VALET_API int valet_sem_acquire_until(struct valet_sem *s, uint64_t deadline) VALET_CHECKED;
+
+/*
+ * The same with a timeout.
+ *
+ * timeout_ns  as valet_park_for
+ * returns     as valet_sem_acquire_until
+ */
+VALET_API int valet_sem_acquire_for(struct valet_sem *s, uint64_t timeout_ns) VALET_CHECKED;
+
+/*
+ * Add permits; wake the thread that is first in line, if one sleeps there. It wakes the next.
+ *
+ * s         may be freed by who takes a permit, while this call is still going on
+ * n         1 or more; the permits that are there then, VALET_SEM_MAX at most; asserted with
+ *           -Dassertions=true
+ * order     release: pairs with the acquire of those who take a permit
+ * context   as valet_unpark; never blocks, and waits for no other thread
+ * cost      one atomic operation when nobody sleeps
+ */
+VALET_API void valet_sem_release(struct valet_sem *s, uintptr_t n);
+
 /* ---- Once ------------------------------------------------------------------------------------ */
 
 /*

@@ -30,7 +30,7 @@ for kind in futex sema; do
     try "$kind kind: builds" build "$dir/$kind" . $kind -DVALET_ASSERTIONS
     try "$kind kind: no trap where all is well" timeout 10 "$dir/$kind" time_out
     for what in park_a_stranger unpark_a_stranger unlock_what_is_free finish_what_nobody_began \
-        count_below_nothing; do
+        count_below_nothing release_too_many; do
         try "$kind kind: $what" traps "$dir/$kind" $what
     done
 done
@@ -71,7 +71,7 @@ plant sema 'unlinking forgets the last' core/futex_sema.c 'while (newest(seen) =
 # Without the option: the code is that of a file without the lines.
 mkdir -p "$dir/without/core/locks"
 for file in core/park_futex core/park_sema core/waiters_futex core/waiters_sema core/futex_futex core/futex_sema \
-    core/locks/queue core/locks/once core/locks/latch; do
+    core/locks/queue core/locks/once core/locks/latch core/locks/sem; do
     sed 's/VALET_ASSERT(.*);/;/' $file.c >"$dir/without/$file.c"
     for tree in . "$dir/without"; do
         gcc -std=c11 -Os -ffreestanding -I. -Iinclude -c "$tree/$file.c" -o "$dir/object.o" &&

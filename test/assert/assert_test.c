@@ -13,6 +13,7 @@ int main(int argc, char **argv)
     struct valet_mutex m = VALET_MUTEX_INIT;
     struct valet_once o = VALET_ONCE_INIT;
     struct valet_latch l = VALET_LATCH_INIT(1);
+    struct valet_sem s = VALET_SEM_INIT(1);
     uint32_t word = 0;
     const char *what = argc == 2 ? argv[1] : "";
     if (strcmp(what, "park_a_stranger") == 0) {
@@ -50,6 +51,10 @@ int main(int argc, char **argv)
         valet_latch_count_down(&l, 2);
         return 0;
     }
+    if (strcmp(what, "release_too_many") == 0) {
+        valet_sem_release(&s, VALET_SEM_MAX);
+        return 0;
+    }
     if (strcmp(what, "time_out") == 0) {
         /* all that may be asserted on a way in, through and out */
         uint64_t soon = valet_now() + MS;
@@ -62,6 +67,7 @@ int main(int argc, char **argv)
             return 1;
         valet_once_done(&o);
         valet_latch_count_down(&l, 1);
+        valet_sem_release(&s, VALET_SEM_MAX - 1);
         return valet_park(&p) != VALET_OK || valet_park_until(&p, soon) != VALET_TIMEDOUT ||
                valet_compare_and_wait_until(&w, 0, soon) != VALET_TIMEDOUT ||
                valet_futex_wait(&word, 0, soon) != VALET_TIMEDOUT ||

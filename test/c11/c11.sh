@@ -159,7 +159,7 @@ while read -r file line order weaker copy; do
     [ "$scenario" != waiters ] || scenario='wait'
     case $file in
     core/atomic.h) variant=plain scenario='wait' ;;
-    core/locks/cond.c | core/locks/barrier.c) variant=locks ;;
+    core/locks/cond.c | core/locks/barrier.c | core/locks/sem.c) variant=locks ;;
     core/locks/once.c | core/locks/latch.c) variant=futex ;;
     core/locks/*) variant=locks scenario=mutex ;;
     core/park_futex.c) variant=spin ;;

@@ -739,3 +739,187 @@ THREAD(end_barrier_sandbox)
 {
     expect_rounds(1);
 }
+
+/* ---- semaphore ------------------------------------------------------------------------------- */
+
+static struct valet_sem sem = VALET_SEM_INIT(0), permit = VALET_SEM_INIT(1);
+static struct {
+    _Alignas(8) int plain;
+} given[4];
+
+static void give(int i, unsigned n)
+{
+    given[i].plain = 1;
+    valet_sem_release(&sem, n);
+}
+static void take(int i)
+{
+    EXPECT(valet_sem_acquire(&sem) == VALET_OK);
+    EXPECT(given[i].plain == 1);
+}
+/* With a deadline, and without one if that has come. */
+static void take_timed(int i)
+{
+    int r = valet_sem_acquire_until(&sem, DEADLINE);
+    EXPECT(r == VALET_OK || r == VALET_TIMEDOUT);
+    if (r == VALET_OK)
+        EXPECT(given[i].plain == 1);
+    of[i].got = r == VALET_OK;
+}
+static void expect_permits(unsigned n)
+{
+    while (n-- != 0)
+        EXPECT(valet_sem_try_acquire(&sem));
+    EXPECT(!valet_sem_try_acquire(&sem));
+    EXPECT(sem.line.word == 0 && sem.count == 0);
+}
+THREAD(sem_take_0)
+{
+    take(1);
+}
+THREAD(sem_take_1)
+{
+    give(1, 1);
+}
+THREAD(end_sem_take)
+{
+    expect_permits(0);
+}
+
+/* Two sleep, and one release is for both: the second gets what the first has left. */
+THREAD(sem_2_take_0)
+{
+    take(2);
+}
+THREAD(sem_2_take_1)
+{
+    take(2);
+}
+THREAD(sem_2_take_2)
+{
+    give(2, 2);
+}
+THREAD(end_sem_2_take)
+{
+    expect_permits(0);
+}
+
+/* Two that release, one after the other has been here: none is lost. */
+THREAD(sem_2_give_0)
+{
+    EXPECT(valet_sem_acquire(&sem) == VALET_OK);
+    EXPECT(valet_sem_acquire(&sem) == VALET_OK);
+    EXPECT(given[1].plain == 1 && given[2].plain == 1);
+}
+THREAD(sem_2_give_1)
+{
+    give(1, 1);
+}
+THREAD(sem_2_give_2)
+{
+    give(2, 1);
+}
+THREAD(end_sem_2_give)
+{
+    expect_permits(0);
+}
+
+THREAD(sem_timed_0)
+{
+    take_timed(1);
+}
+THREAD(sem_timed_1)
+{
+    give(1, 1);
+}
+THREAD(end_sem_timed)
+{
+    expect_permits(of[1].got == 0);
+}
+
+/* The one that comes first gives up: the one behind it is the front then. */
+THREAD(sem_2_timed_0)
+{
+    take_timed(2);
+}
+THREAD(sem_2_timed_1)
+{
+    take(2);
+}
+THREAD(sem_2_timed_2)
+{
+    give(2, 2);
+}
+THREAD(end_sem_2_timed)
+{
+    expect_permits(of[2].got == 0);
+}
+
+/* As a mutex. */
+static void take_turns(void)
+{
+    EXPECT(valet_sem_acquire(&permit) == VALET_OK);
+    section();
+    valet_sem_release(&permit, 1);
+}
+THREAD(sem_mutex_0)
+{
+    take_turns();
+}
+THREAD(sem_mutex_1)
+{
+    take_turns();
+}
+THREAD(sem_mutex_2)
+{
+    take_turns();
+}
+THREAD(end_sem_mutex)
+{
+    EXPECT(guarded.count == 3);
+    EXPECT(valet_sem_try_acquire(&permit) && !valet_sem_try_acquire(&permit));
+}
+
+/* Freed by who takes the last, while the releases may still go on. */
+THREAD(sem_free_0)
+{
+    EXPECT(valet_sem_acquire(&sem) == VALET_OK);
+    EXPECT(valet_sem_acquire(&sem) == VALET_OK);
+    sem.count = 0x10;
+    sem.line.word = 0x10;
+}
+THREAD(sem_free_1)
+{
+    valet_sem_release(&sem, 1);
+}
+THREAD(sem_free_2)
+{
+    valet_sem_release(&sem, 1);
+}
+THREAD(end_sem_free)
+{
+    EXPECT(sem.count == 0x10 && sem.line.word == 0x10);
+}
+
+/* A system that refuses, to whom it likes. */
+THREAD(sem_sandbox_0)
+{
+    int r = valet_sem_acquire(&sem);
+    EXPECT(r == VALET_OK || r == VALET_ERR_SYSTEM);
+    of[0].got = r == VALET_OK;
+}
+THREAD(sem_sandbox_1)
+{
+    int r = valet_sem_acquire(&sem);
+    EXPECT(r == VALET_OK || r == VALET_ERR_SYSTEM);
+    of[1].got = r == VALET_OK;
+}
+THREAD(sem_sandbox_2)
+{
+    valet_sem_release(&sem, 2);
+}
+THREAD(end_sem_sandbox)
+{
+    EXPECT(of[0].got + of[1].got >= 1);
+    expect_permits(of[0].got + of[1].got == 1);
+}

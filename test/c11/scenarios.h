@@ -126,6 +126,14 @@ enum {
     S(barrier_again,         3, LOCKS, 0,          0, 0)  \
     S(barrier_free,          3, LOCKS, 0,          0, 0)  \
     S(barrier_sandbox,       2, LOCKS, SANDBOX,    0, 1)  \
+    S(sem_take,              2, LOCKS | BOTH, 0,   0, 1)  \
+    S(sem_timed,             2, LOCKS | BOTH, 0,   0, 1)  \
+    S(sem_2_take,            3, LOCKS, 0,          0, 0)  \
+    S(sem_2_give,            3, LOCKS, 0,          0, 1)  \
+    S(sem_2_timed,           3, LOCKS, 0,          0, 0)  \
+    S(sem_mutex,             3, LOCKS, 0,          0, 0)  \
+    S(sem_free,              3, LOCKS, 0,          0, 1)  \
+    S(sem_sandbox,           3, LOCKS, SANDBOX,    0, 0)  \
     S(event_fences,          2, BOTH,  FENCES,     1, 0)  \
     S(event_2_fences,        3, BOTH,  FENCES,     0, 0)  \
     S(demo,                  2, BOTH,  0,          1, 1)

@@ -777,8 +777,8 @@ static void run_counter(void *argument)
 
 static void test_who_waits_for_a_latch_may_free_it(void)
 {
-    unsigned rounds = test_many(200, 10);
-    uint64_t end = test_end(S / 4);
+    unsigned rounds = test_many(100, 10);
+    uint64_t end = test_end(S / 10);
     for (unsigned i = 0; i < rounds && test_before(end); i++) {
         struct latched *s = test_map();
         struct counter counters[2] = {{s, 0}, {s, 1}};
@@ -851,8 +851,8 @@ static void run_last_round(void *argument)
 
 static void test_who_returns_first_may_free_a_barrier(void)
 {
-    unsigned rounds = test_many(200, 10);
-    uint64_t end = test_end(S / 4);
+    unsigned rounds = test_many(100, 10);
+    uint64_t end = test_end(S / 10);
     for (unsigned i = 0; i < rounds && test_before(end); i++) {
         struct valet_barrier *b = test_map();
         struct test_thread *t[2];
@@ -864,6 +864,198 @@ static void test_who_returns_first_may_free_a_barrier(void)
         for (unsigned k = 0; k < 2; k++)
             test_join(t[k]);
     }
+}
+
+/* ---- semaphore ------------------------------------------------------------------------------- */
+
+static void test_permits_are_counted(void)
+{
+    struct valet_sem s = VALET_SEM_INIT(2);
+    CHECK_EQ(sizeof s, 2 * sizeof(void *));
+    CHECK_EQ(valet_sem_acquire(&s), VALET_OK);
+    CHECK(valet_sem_try_acquire(&s));
+    CHECK(!valet_sem_try_acquire(&s));
+    valet_sem_release(&s, 3);
+    CHECK_EQ(valet_sem_acquire_until(&s, 0), VALET_OK);
+    CHECK_EQ(valet_sem_acquire_until(&s, 1), VALET_OK); /* one that is there beats a deadline */
+    CHECK_EQ(valet_sem_acquire_for(&s, 1), VALET_OK);
+    CHECK_EQ(valet_sem_acquire_until(&s, 0), VALET_TIMEDOUT);
+    CHECK_EQ(valet_sem_acquire_for(&s, 0), VALET_TIMEDOUT);
+    uint64_t before = valet_now();
+    if (before == 0) {
+        CHECK_EQ(valet_sem_acquire_until(&s, 1), VALET_ERR_UNSUPPORTED);
+        CHECK_EQ(valet_sem_acquire_for(&s, 1), VALET_ERR_UNSUPPORTED);
+    } else {
+        CHECK_EQ(valet_sem_acquire_until(&s, before + 3 * MS), VALET_TIMEDOUT);
+        uint64_t after = valet_now();
+        CHECK(after >= before + 3 * MS);
+        CHECK_EQ(valet_sem_acquire_for(&s, 3 * MS), VALET_TIMEDOUT);
+        CHECK(valet_now() >= after + 3 * MS);
+    }
+    CHECK_EQ((long long)(s.line.word | s.count), 0); /* nobody is left in it */
+    valet_sem_release(&s, VALET_SEM_MAX);
+    CHECK(valet_sem_try_acquire(&s));
+}
+
+/* Who sleeps is handed what is released, in the order in which they came, and nobody gets it who
+ * comes later. */
+static struct {
+    struct valet_sem s;
+    atomic_uint turns;
+} queue;
+
+static void run_acquirer(void *argument)
+{
+    CHECK_EQ(valet_sem_acquire(&queue.s), VALET_OK);
+    *(unsigned *)argument = atomic_fetch_add(&queue.turns, 1) + 1;
+}
+
+static void test_permits_are_handed_out_in_order(void)
+{
+    unsigned turn[3];
+    struct test_thread *t[3];
+    queue.s = (struct valet_sem)VALET_SEM_INIT(0);
+    atomic_store(&queue.turns, 0);
+    uintptr_t newest = 0;
+    for (unsigned i = 0; i < 3; i++) {
+        turn[i] = 0;
+        t[i] = test_start(run_acquirer, &turn[i]);
+        /* the first is the front; the others are nodes in the line */
+        for (;; test_yield()) {
+            uintptr_t line = word_of(&queue.s.line) & ~(uintptr_t)BITS;
+            bool asleep = (__atomic_load_n(&queue.s.count, __ATOMIC_RELAXED) & 1) != 0;
+            if (asleep && (i == 0 || line != newest)) {
+                newest = line;
+                break;
+            }
+        }
+    }
+    for (unsigned i = 0; i < 3; i++) {
+        CHECK(!valet_sem_try_acquire(&queue.s));
+        valet_sem_release(&queue.s, 1);
+        test_join(t[i]);
+        CHECK_EQ(turn[i], i + 1);
+    }
+    CHECK_EQ((long long)(queue.s.line.word | queue.s.count), 0);
+}
+
+/* Permits go round among threads with deadlines that come at any moment: none is lost, none is
+ * made. */
+static struct {
+    struct valet_sem s;
+    unsigned rounds;
+    atomic_uint inside;
+    atomic_ulong late;
+} ring;
+
+static void run_ring(void *argument)
+{
+    uint32_t random = (uint32_t)(uintptr_t)argument;
+    uint64_t end = test_end(S / 10);
+    bool clock = valet_now() != 0;
+    unsigned long late = 0;
+    for (unsigned i = 0; i < ring.rounds && test_before(end); i++) {
+        uint32_t r = test_random(&random);
+        int result = clock && r % 2 ? valet_sem_acquire_for(&ring.s, r / 2 % 20 * US + 1)
+                                    : valet_sem_acquire(&ring.s);
+        if (result != VALET_OK) {
+            CHECK_EQ(result, VALET_TIMEDOUT);
+            late++;
+            continue;
+        }
+        CHECK(atomic_fetch_add_explicit(&ring.inside, 1, memory_order_relaxed) < 2);
+        if (r >> 16 & 1)
+            test_yield(); /* another one comes */
+        atomic_fetch_sub_explicit(&ring.inside, 1, memory_order_relaxed);
+        valet_sem_release(&ring.s, 1);
+    }
+    atomic_fetch_add(&ring.late, late);
+}
+
+static void test_permits_go_round(void)
+{
+    struct test_thread *t[8];
+    unsigned threads = test_least(test_threads_max(), 8);
+    ring.s = (struct valet_sem)VALET_SEM_INIT(2);
+    ring.rounds = test_many(2000, 300);
+    atomic_store(&ring.late, 0);
+    for (unsigned i = 0; i < threads; i++)
+        t[i] = test_start(run_ring, (void *)(uintptr_t)(i + 1));
+    for (unsigned i = 0; i < threads; i++)
+        test_join(t[i]);
+    test_report("given up", atomic_load(&ring.late), "times");
+    CHECK(valet_sem_try_acquire(&ring.s));
+    CHECK(valet_sem_try_acquire(&ring.s));
+    CHECK(!valet_sem_try_acquire(&ring.s));
+    CHECK_EQ((long long)(ring.s.line.word | ring.s.count), 0);
+}
+
+/* Whoever takes what is released frees it, while the release may still go on. */
+static void run_releaser(void *argument)
+{
+    valet_sem_release(argument, 1);
+}
+
+static void test_who_takes_the_last_permit_may_free_it(void)
+{
+    unsigned rounds = test_many(100, 10);
+    uint64_t end = test_end(S / 10);
+    for (unsigned i = 0; i < rounds && test_before(end); i++) {
+        struct valet_sem *s = test_map();
+        struct test_thread *t[2];
+        *s = (struct valet_sem)VALET_SEM_INIT(0);
+        for (unsigned k = 0; k < 2; k++)
+            t[k] = test_start(run_releaser, s);
+        for (unsigned k = 0; k < 2; k++)
+            CHECK_EQ(valet_sem_acquire(s), VALET_OK);
+        test_unmap(s);
+        for (unsigned k = 0; k < 2; k++)
+            test_join(t[k]);
+    }
+}
+
+/* A handler releases, whatever call of its thread it has interrupted. */
+static struct {
+    struct valet_sem s;
+    atomic_ulong released;
+    unsigned long got; /* its thread's */
+    atomic_bool done;
+} posted;
+
+static void release_in_handler(void *unused)
+{
+    (void)unused;
+    atomic_fetch_add(&posted.released, 1);
+    valet_sem_release(&posted.s, 1);
+}
+
+static void run_posted(void *unused)
+{
+    (void)unused;
+    while (!atomic_load(&posted.done)) {
+        posted.got += valet_sem_acquire_for(&posted.s, 50 * US) == VALET_OK;
+        test_yield();
+    }
+}
+
+static void test_release_in_a_handler(void)
+{
+    if (!test_has_handlers() || valet_now() == 0)
+        return;
+    unsigned rounds = test_many(500, 100);
+    uint64_t end = test_end(S / 10);
+    struct test_thread *t = test_start(run_posted, NULL);
+    for (unsigned i = 0; i < rounds && test_before(end); i++) {
+        test_interrupt(t, release_in_handler, NULL);
+        test_sleep(20 * US);
+    }
+    atomic_store(&posted.done, true);
+    test_join(t);
+    while (valet_sem_try_acquire(&posted.s))
+        posted.got++;
+    CHECK_EQ((long long)posted.got, (long long)atomic_load(&posted.released));
+    CHECK(posted.got != 0);
+    CHECK_EQ((long long)(posted.s.line.word | posted.s.count), 0);
 }
 
 TEST_PROGRAM(TEST(test_all_zero_is_a_mutex_that_is_free), TEST(test_a_free_mutex_beats_a_deadline),
@@ -880,4 +1072,6 @@ TEST_PROGRAM(TEST(test_all_zero_is_a_mutex_that_is_free), TEST(test_a_free_mutex
              TEST(test_once_calls_its_function_once), TEST(test_a_latch_opens_when_nothing_is_left),
              TEST(test_who_waits_for_a_latch_may_free_it),
              TEST(test_all_march_in_step_and_one_is_told),
-             TEST(test_who_returns_first_may_free_a_barrier));
+             TEST(test_who_returns_first_may_free_a_barrier), TEST(test_permits_are_counted),
+             TEST(test_permits_are_handed_out_in_order), TEST(test_permits_go_round),
+             TEST(test_who_takes_the_last_permit_may_free_it), TEST(test_release_in_a_handler));

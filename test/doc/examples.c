@@ -16,6 +16,7 @@
 #include "valet_mutex.3.h"
 #include "valet_once.3.h"
 #include "valet_park.3.h"
+#include "valet_sem.3.h"
 #include "valet_waiters.3.h"
 
 enum { THREADS = 4, ROUNDS = 2000 };
@@ -32,11 +33,16 @@ static void fill(void)
     filled++;
 }
 
+static void work(void)
+{
+}
+
 static void *worker(void *first)
 {
     int r = run_once(init) | initialise(fill), seen = initialised + filled, had = 0;
     unsigned squared = 0;
-    r |= get_setting(&had) | square(5, &squared);
+    r |= get_setting(&had) | square(5, &squared) | with_a_seat(work);
+    letter_has_come();
     helper_is_ready();
     for (int i = 0; i < ROUNDS; i++) {
         r |= lock();
@@ -63,7 +69,8 @@ int main(void)
         if (pthread_create(&threads[i], NULL, worker, i == 0 ? &count : NULL) != 0)
             return 1;
     }
-    int r = wait_for_helpers(VALET_FOREVER) | wait_for_parts(), sum = sum_of_halves(1, 4);
+    int r = wait_for_helpers(VALET_FOREVER) | wait_for_parts() | wait_for_a_letter(VALET_FOREVER),
+        sum = sum_of_halves(1, 4);
     take_steps(ROUNDS);
     if (r != VALET_OK || sum != 7 || steps != ROUNDS)
         return 1;
