@@ -239,7 +239,7 @@ def amalgamate(tree, options):
              ("futex", f"core/futex_{options.kind}.c"), ("now", "core/now.c"),
              ("queue", "core/locks/queue.c"), ("mutex", "core/locks/mutex.c"), ("cond", "core/locks/cond.c"),
              ("once", "core/locks/once.c"), ("latch", "core/locks/latch.c"), ("barrier", "core/locks/barrier.c"),
-             ("sem", "core/locks/sem.c")]
+             ("sem", "core/locks/sem.c"), ("rwlock", "core/locks/rwlock.c")]
     if options.file != "-":
         units.append(("sys", f"sys/{options.file}"))
     parts = [("include/valet_sys.h", tree.local("valet_sys.h"))]

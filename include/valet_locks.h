@@ -12,9 +12,9 @@
  * Who gives an object up, tries it or notifies never waits for another thread: who finds the queue
  * in another one's hands leaves the work to it and goes on. So a thread that loses its CPU inside a
  * call, or is stopped there, holds up only those who block anyway: their wake-up; the end of a wait
- * whose deadline comes just then; and, where it was handing a mutex over, all who want that mutex.
- * Who blocks polls for some microseconds before it sleeps, but not on bare metal nor on a scheduler
- * of your own.
+ * whose deadline comes just then; and, where it was handing an object over, all who want that
+ * object. Who blocks polls for some microseconds before it sleeps, but not on bare metal nor on a
+ * scheduler of your own.
  */
 #ifndef VALET_LOCKS_H
 #define VALET_LOCKS_H
@@ -304,6 +304,156 @@ VALET_API int valet_sem_acquire_for(struct valet_sem *s, uint64_t timeout_ns) VA
  * cost      one atomic operation when nobody sleeps
  */
 VALET_API void valet_sem_release(struct valet_sem *s, uintptr_t n);
+
+/* ---- Lock for readers and writers ------------------------------------------------------------ */
+
+/*
+ * Many look something up, few change it:
+ *
+ *     static struct valet_rwlock lock_of_price = VALET_RWLOCK_INIT;
+ *     static unsigned price;
+ *
+ *     int look_up_price(unsigned *result)
+ *     {
+ *         int r = valet_rwlock_read_lock(&lock_of_price);
+ *         if (r != VALET_OK)
+ *             return r;
+ *         *result = price;
+ *         valet_rwlock_read_unlock(&lock_of_price);
+ *         return VALET_OK;
+ *     }
+ *
+ *     int change_price(unsigned to)
+ *     {
+ *         int r = valet_rwlock_write_lock(&lock_of_price);
+ *         if (r != VALET_OK)
+ *             return r;
+ *         price = to;
+ *         valet_rwlock_write_unlock(&lock_of_price);
+ *         return VALET_OK;
+ *     }
+ */
+
+/*
+ * Held by any number of readers, or by one writer. All-zero is one that nobody holds. Those who
+ * find it held stand in line, readers and writers alike; the line is a mutex's, and bounded as
+ * such. While the first in line waits for those who hold the lock, nobody new gets it past the
+ * line: so a writer that waits stops new readers, and one that reads waits for itself if it locks
+ * again for reading meanwhile.
+ */
+struct valet_rwlock {
+    struct valet_mutex line; /* the library's, */
+    uintptr_t holders;       /* both */
+};
+#define VALET_RWLOCK_INIT   \
+    {                       \
+        VALET_MUTEX_INIT, 0 \
+    }
+
+/*
+ * Take the lock for reading, if no writer holds it and nobody first in line waits for it.
+ *
+ * returns   true if it was taken
+ * order     acquire when true: what was written before each unlock of a writer is visible
+ * context   as valet_unpark; never blocks
+ * cost      one atomic operation, as a rule
+ */
+VALET_API bool valet_rwlock_read_try_lock(struct valet_rwlock *l) VALET_CHECKED;
+
+/*
+ * Take the lock for reading; block until that is possible. Order and cost are those of
+ * read_try_lock, where it is at once.
+ *
+ * l         the calling thread does not hold it for writing: that would block for ever
+ * returns   VALET_OK, the caller holds it
+ *           VALET_ERR_UNSUPPORTED, VALET_ERR_SYSTEM as valet_park; it does not, then
+ * context   threads only
+ */
+VALET_API int valet_rwlock_read_lock(struct valet_rwlock *l) VALET_CHECKED;
+
+/*
+ * The same until a deadline.
+ *
+ * deadline  as valet_park_until; 0: only try. A lock that is free beats a deadline that has passed
+ * returns   as valet_rwlock_read_lock, and
+ *           VALET_TIMEDOUT, the deadline came first
+ *           VALET_ERR_UNSUPPORTED, there is no clock here to wait by
+ */
+VALET_API int valet_rwlock_read_lock_until(struct valet_rwlock *l, uint64_t deadline) VALET_CHECKED;
+
+/*
+ * The same with a timeout.
+ *
+ * timeout_ns  as valet_park_for
+ * returns     as valet_rwlock_read_lock_until
+ */
+VALET_API int valet_rwlock_read_lock_for(struct valet_rwlock *l, uint64_t timeout_ns) VALET_CHECKED;
+
+/*
+ * Give up what was taken for reading; the last one wakes the first in line.
+ *
+ * l         the caller got it, or the thread that got it has handed on that right. May be freed by
+ *           who gets it next while this call is still going on
+ * order     release: what was read before is not changed yet by the writer that gets it next
+ * context   as valet_unpark; never blocks, never asks the clock
+ * cost      one atomic operation when nobody waits
+ */
+VALET_API void valet_rwlock_read_unlock(struct valet_rwlock *l);
+
+/*
+ * Take the lock for writing, if nobody holds it and nobody first in line waits for it.
+ *
+ * returns   true if it was taken
+ * order     acquire when true: what was written before each unlock is visible
+ * context   as valet_unpark; never blocks
+ * cost      one atomic operation, as a rule
+ */
+VALET_API bool valet_rwlock_write_try_lock(struct valet_rwlock *l) VALET_CHECKED;
+
+/*
+ * Take the lock for writing; block until nobody holds it. Order and cost are those of
+ * write_try_lock, where it is free.
+ *
+ * l         the calling thread does not hold it, in either way: that would block for ever
+ * returns   as valet_rwlock_read_lock
+ * context   threads only
+ */
+VALET_API int valet_rwlock_write_lock(struct valet_rwlock *l) VALET_CHECKED;
+
+/*
+ * The same until a deadline.
+ *
+ * deadline  as valet_rwlock_read_lock_until
+ * returns   as valet_rwlock_read_lock_until
+ */
+VALET_API int valet_rwlock_write_lock_until(struct valet_rwlock *l,
+                                            uint64_t deadline) VALET_CHECKED;
+
+/*
+ * The same with a timeout.
+ *
+ * timeout_ns  as valet_park_for
+ * returns     as valet_rwlock_read_lock_until
+ */
+VALET_API int valet_rwlock_write_lock_for(struct valet_rwlock *l,
+                                          uint64_t timeout_ns) VALET_CHECKED;
+
+/*
+ * Give up what was taken for writing, and wake the first in line. l, context and cost are those of
+ * valet_rwlock_read_unlock.
+ *
+ * order     release: what was written before is visible to who gets it next
+ */
+VALET_API void valet_rwlock_write_unlock(struct valet_rwlock *l);
+
+/*
+ * Hold for reading what is held for writing, without giving it up in between. If the first in line
+ * is a reader, it comes in.
+ *
+ * order     that of valet_rwlock_write_unlock
+ * context   as valet_rwlock_write_unlock
+ */
+VALET_API void valet_rwlock_downgrade(struct valet_rwlock *l);
 
 /* ---- Once ------------------------------------------------------------------------------------ */
 

@@ -137,7 +137,7 @@ int valet_cond_wait_until(struct valet_cond *c, struct valet_mutex *m, uint64_t 
         return r;
     uintptr_t woken = n.fate == VALET_WOKEN ? VALET_WAKING : 0;
     /* The caller has to hold it again. A system that refuses to park leaves only this loop. */
-    while (valet_queue_lock(mutex, VALET_FOREVER, woken) != VALET_OK) {
+    while (valet_queue_lock(mutex, VALET_FOREVER, woken != 0, woken) != VALET_OK) {
         woken = 0;
         valet_arch_relax();
     }

@@ -32,14 +32,14 @@ bool valet_mutex_try_lock(struct valet_mutex *m)
 
 int valet_mutex_lock(struct valet_mutex *m)
 {
-    return take(word_of(m)) ? VALET_OK : valet_queue_lock(word_of(m), VALET_FOREVER, 0);
+    return take(word_of(m)) ? VALET_OK : valet_queue_lock(word_of(m), VALET_FOREVER, 0, 0);
 }
 
 static int lock_slow(struct valet_mutex *m, uint64_t deadline)
 {
     if (deadline == 0)
         return valet_mutex_try_lock(m) ? VALET_OK : VALET_TIMEDOUT;
-    return valet_queue_lock(word_of(m), deadline, 0);
+    return valet_queue_lock(word_of(m), deadline, 0, 0);
 }
 
 int valet_mutex_lock_until(struct valet_mutex *m, uint64_t deadline)

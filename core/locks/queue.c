@@ -51,11 +51,6 @@
 #define VALET_LOCKS_POLL 8
 #endif
 
-/* A waiter that was woken in vain so often is handed the lock the next time. */
-#ifndef VALET_LOCKS_LOSSES
-#define VALET_LOCKS_LOSSES 4
-#endif
-
 /*
  * With TAKEN, which the caller has just set in the word: take out those who are leaving, if `seen`
  * says that there are such; wake the one that comes first, if that is due; let go.
@@ -93,10 +88,11 @@ static void serve(valet_wordptr *word, uintptr_t seen, uintptr_t held, uint32_t 
     valet_list_wake(out);
 }
 
-VALET_SLOW int valet_queue_lock(valet_wordptr *word, uint64_t deadline, uintptr_t woken)
+VALET_SLOW int valet_queue_lock(valet_wordptr *word, uint64_t deadline, uint32_t lost,
+                                uintptr_t woken)
 {
     VALET_UNFILLED struct valet_node n;
-    n.lost = (uint32_t)(woken / VALET_WAKING); /* one that was woken has lost already */
+    n.lost = lost;
     int r = VALET_OK;
     unsigned polls = 0;
     uintptr_t seen = atomic_load_explicit(word, memory_order_relaxed); /* a guess for the CAS */

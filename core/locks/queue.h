@@ -30,6 +30,11 @@
 #define VALET_NODE_ALIGNMENT (2 * (VALET_NODE_BITS + 1))
 #endif
 
+/* A waiter that was woken in vain so often is handed the lock the next time. */
+#ifndef VALET_LOCKS_LOSSES
+#define VALET_LOCKS_LOSSES 4
+#endif
+
 enum { VALET_WOKEN, VALET_GRANTED, VALET_REMOVED };
 
 struct valet_node {
@@ -64,8 +69,9 @@ static inline void valet_node_init(struct valet_node *n, uintptr_t seen)
 }
 
 /* Lock where it was not free at first sight. VALET_OK, VALET_TIMEDOUT, or why it cannot block.
- * deadline: not 0. woken: WAKING, where the caller was woken for this lock; else 0. */
-int valet_queue_lock(valet_wordptr *word, uint64_t deadline, uintptr_t woken);
+ * deadline: not 0. lost: as in the node. woken: WAKING, where the caller was woken for this lock,
+ * so that it has lost at least once; else 0. */
+int valet_queue_lock(valet_wordptr *word, uint64_t deadline, uint32_t lost, uintptr_t woken);
 
 /* Unlock where somebody may be there. fair: hand the lock over to the one that comes first. */
 void valet_queue_unlock(valet_wordptr *word, bool fair);

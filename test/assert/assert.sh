@@ -71,7 +71,7 @@ plant sema 'unlinking forgets the last' core/futex_sema.c 'while (newest(seen) =
 # Without the option: the code is that of a file without the lines.
 mkdir -p "$dir/without/core/locks"
 for file in core/park_futex core/park_sema core/waiters_futex core/waiters_sema core/futex_futex core/futex_sema \
-    core/locks/queue core/locks/once core/locks/latch core/locks/sem; do
+    core/locks/queue core/locks/once core/locks/latch core/locks/sem core/locks/rwlock; do
     sed 's/VALET_ASSERT(.*);/;/' $file.c >"$dir/without/$file.c"
     for tree in . "$dir/without"; do
         gcc -std=c11 -Os -ffreestanding -I. -Iinclude -c "$tree/$file.c" -o "$dir/object.o" &&

@@ -17,10 +17,13 @@ rm -rf "$dir"
 # An object of its own section, to find all variables of the library and the scenarios.
 # $spin: with a poll of two looks before a thread sleeps, or nothing.
 guest() {
+    # An assertion of the lock for readers and writers is an expectation: that the mutex is locked which it promised.
+    asserts=''
+    case $2 in */rwlock.c) asserts='-DVALET_ASSERTIONS -D__builtin_trap()=check_expect(0,__FILE__,__LINE__)' ;; esac
     # shellcheck disable=SC2086 # a list of words
     gcc -std=c11 -g -O1 -fsanitize=thread -ffreestanding -fno-inline -fno-omit-frame-pointer \
         -fno-optimize-sibling-calls -fno-pie -fno-stack-protector -DVALET_FUTEX_LOOKS=0 -DVALET_TRIES=2 -w "-I$1" \
-        -DVALET_LOCKS_POLL=0 -DVALET_LOCKS_LOSSES=1 "-I$1/include" $spin $trap -c "$2" -o "$3" &&
+        -DVALET_LOCKS_POLL=0 -DVALET_LOCKS_LOSSES=1 "-I$1/include" $spin $trap $asserts -c "$2" -o "$3" &&
         objcopy --set-section-flags .bss=alloc,load,contents --rename-section .bss=guest \
             --rename-section .data=guest "$3"
 }
@@ -159,7 +162,7 @@ while read -r file line order weaker copy; do
     [ "$scenario" != waiters ] || scenario='wait'
     case $file in
     core/atomic.h) variant=plain scenario='wait' ;;
-    core/locks/cond.c | core/locks/barrier.c | core/locks/sem.c) variant=locks ;;
+    core/locks/cond.c | core/locks/barrier.c | core/locks/sem.c | core/locks/rwlock.c) variant=locks ;;
     core/locks/once.c | core/locks/latch.c) variant=futex ;;
     core/locks/*) variant=locks scenario=mutex ;;
     core/park_futex.c) variant=spin ;;

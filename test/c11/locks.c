@@ -923,3 +923,380 @@ THREAD(end_sem_sandbox)
     EXPECT(of[0].got + of[1].got >= 1);
     expect_permits(of[0].got + of[1].got == 1);
 }
+
+/* ---- rwlock ---------------------------------------------------------------------------------- */
+
+static struct valet_rwlock rwlock = VALET_RWLOCK_INIT;
+static struct {
+    _Alignas(8) int count; /* guarded */
+} shelf;
+
+/* A writer beside another one, or beside a reader, is a data race. */
+static void write_shelf(void)
+{
+    shelf.count++;
+}
+static int read_shelf(void)
+{
+    return shelf.count;
+}
+
+static void write_once(void)
+{
+    EXPECT(valet_rwlock_write_lock(&rwlock) == VALET_OK);
+    write_shelf();
+    valet_rwlock_write_unlock(&rwlock);
+}
+static void read_once(void)
+{
+    EXPECT(valet_rwlock_read_lock(&rwlock) == VALET_OK);
+    EXPECT(read_shelf() < 9); /* which is a read */
+    valet_rwlock_read_unlock(&rwlock);
+}
+static void write_timed(int i)
+{
+    int r = valet_rwlock_write_lock_until(&rwlock, DEADLINE);
+    EXPECT(r == VALET_OK || r == VALET_TIMEDOUT);
+    if (r != VALET_OK)
+        return;
+    of[i].got = 1;
+    write_shelf();
+    valet_rwlock_write_unlock(&rwlock);
+}
+static void read_timed(void)
+{
+    int r = valet_rwlock_read_lock_until(&rwlock, DEADLINE);
+    EXPECT(r == VALET_OK || r == VALET_TIMEDOUT);
+    if (r != VALET_OK)
+        return;
+    EXPECT(read_shelf() < 9); /* which is a read */
+    valet_rwlock_read_unlock(&rwlock);
+}
+/* Nobody holds it, nor is in line; it can be taken. */
+static void expect_shelf(int writes)
+{
+    EXPECT(rwlock.line.word == 0 && rwlock.holders <= 2);
+    EXPECT(valet_rwlock_write_try_lock(&rwlock));
+    EXPECT(read_shelf() == writes + of[0].got + of[1].got + of[2].got);
+}
+THREAD(rwlock_write_0)
+{
+    write_once();
+}
+THREAD(rwlock_write_1)
+{
+    write_once();
+}
+THREAD(end_rwlock_write)
+{
+    expect_shelf(2);
+}
+
+THREAD(rwlock_read_0)
+{
+    read_once();
+}
+THREAD(rwlock_read_1)
+{
+    write_once();
+}
+THREAD(end_rwlock_read)
+{
+    expect_shelf(1);
+}
+
+THREAD(rwlock_2_read_0)
+{
+    read_once();
+}
+THREAD(rwlock_2_read_1)
+{
+    read_once();
+}
+THREAD(rwlock_2_read_2)
+{
+    write_once();
+}
+THREAD(end_rwlock_2_read)
+{
+    expect_shelf(1);
+}
+
+THREAD(rwlock_2_write_0)
+{
+    read_once();
+}
+THREAD(rwlock_2_write_1)
+{
+    write_once();
+}
+THREAD(rwlock_2_write_2)
+{
+    write_once();
+}
+THREAD(end_rwlock_2_write)
+{
+    expect_shelf(2);
+}
+
+/* The first in line gives up: against a holder that leaves, and against one that comes. */
+THREAD(rwlock_timed_0)
+{
+    read_once();
+}
+THREAD(rwlock_timed_1)
+{
+    write_timed(1);
+}
+THREAD(end_rwlock_timed)
+{
+    expect_shelf(0);
+}
+THREAD(rwlock_2_timed_0)
+{
+    write_once();
+}
+THREAD(rwlock_2_timed_1)
+{
+    write_timed(1);
+}
+THREAD(rwlock_2_timed_2)
+{
+    read_timed();
+}
+THREAD(end_rwlock_2_timed)
+{
+    expect_shelf(1);
+}
+THREAD(rwlock_timed_write_0)
+{
+    read_once();
+}
+THREAD(rwlock_timed_write_1)
+{
+    write_timed(1);
+}
+THREAD(rwlock_timed_write_2)
+{
+    write_once();
+}
+THREAD(end_rwlock_timed_write)
+{
+    expect_shelf(1);
+}
+
+/* The one whose deadline has come calls off what another one has begun meanwhile. The first has the
+ * lock from the start. */
+THREAD(setup_rwlock_calls_off)
+{
+    EXPECT(valet_rwlock_read_lock(&rwlock) == VALET_OK);
+}
+THREAD(rwlock_calls_off_0)
+{
+    valet_rwlock_read_unlock(&rwlock);
+    read_once();
+}
+THREAD(rwlock_calls_off_1)
+{
+    write_timed(1);
+}
+THREAD(rwlock_calls_off_2)
+{
+    if (!valet_rwlock_write_try_lock(&rwlock))
+        return;
+    of[2].got = 1;
+    write_shelf();
+    valet_rwlock_write_unlock(&rwlock);
+}
+THREAD(end_rwlock_calls_off)
+{
+    expect_shelf(0);
+}
+
+/* A writer that has given up stops no reader: the second comes while the first is still inside. */
+static void read_until_left(void)
+{
+    EXPECT(valet_rwlock_read_lock(&rwlock) == VALET_OK);
+    while (atomic_load_explicit(&left, memory_order_relaxed) == 0)
+        ;
+    valet_rwlock_read_unlock(&rwlock);
+}
+static void read_and_leave(void)
+{
+    read_once();
+    atomic_store_explicit(&left, 1, memory_order_relaxed);
+}
+THREAD(rwlock_leaves_0)
+{
+    read_until_left();
+}
+THREAD(rwlock_leaves_1)
+{
+    write_timed(1);
+}
+THREAD(rwlock_leaves_2)
+{
+    read_and_leave();
+}
+THREAD(end_rwlock_leaves)
+{
+    expect_shelf(0);
+}
+
+/* A writer that becomes a reader lets another one in, and no writer. */
+static void write_then_read(void)
+{
+    EXPECT(valet_rwlock_write_lock(&rwlock) == VALET_OK);
+    write_shelf();
+    int count = read_shelf();
+    valet_rwlock_downgrade(&rwlock);
+    EXPECT(read_shelf() == count);
+    valet_rwlock_read_unlock(&rwlock);
+}
+THREAD(rwlock_downgrade_0)
+{
+    write_then_read();
+}
+THREAD(rwlock_downgrade_1)
+{
+    write_once();
+}
+THREAD(rwlock_downgrade_2)
+{
+    read_once();
+}
+THREAD(end_rwlock_downgrade)
+{
+    expect_shelf(2);
+}
+THREAD(rwlock_downgrade_lets_in_0)
+{
+    EXPECT(valet_rwlock_write_lock(&rwlock) == VALET_OK);
+    write_shelf();
+    valet_rwlock_downgrade(&rwlock);
+    while (atomic_load_explicit(&left, memory_order_relaxed) == 0)
+        ;
+    valet_rwlock_read_unlock(&rwlock);
+}
+THREAD(rwlock_downgrade_lets_in_1)
+{
+    read_and_leave();
+}
+THREAD(end_rwlock_downgrade_lets_in)
+{
+    expect_shelf(1);
+}
+THREAD(rwlock_downgrade_timed_0)
+{
+    write_then_read();
+}
+THREAD(rwlock_downgrade_timed_1)
+{
+    write_timed(1);
+}
+THREAD(rwlock_downgrade_timed_2)
+{
+    read_once();
+}
+THREAD(end_rwlock_downgrade_timed)
+{
+    expect_shelf(1);
+}
+
+THREAD(rwlock_try_0)
+{
+    write_once();
+}
+THREAD(rwlock_try_1)
+{
+    write_timed(1);
+}
+THREAD(rwlock_try_2)
+{
+    if (valet_rwlock_read_try_lock(&rwlock)) {
+        EXPECT(read_shelf() < 9); /* which is a read */
+        valet_rwlock_read_unlock(&rwlock);
+    }
+}
+THREAD(end_rwlock_try)
+{
+    expect_shelf(1);
+}
+
+/* Freed by the writer that has it last, while the others may still be in their unlocks. */
+static _Atomic int leavers;
+static void read_and_count(void)
+{
+    EXPECT(valet_rwlock_read_lock(&rwlock) == VALET_OK);
+    atomic_fetch_add_explicit(&leavers, 1, memory_order_relaxed);
+    valet_rwlock_read_unlock(&rwlock);
+}
+static void free_when_alone(int others)
+{
+    while (atomic_load_explicit(&leavers, memory_order_relaxed) != others)
+        ;
+    EXPECT(valet_rwlock_write_lock(&rwlock) == VALET_OK);
+    valet_rwlock_write_unlock(&rwlock);
+    rwlock.holders = 0x10;
+    rwlock.line.word = 0x10;
+}
+THREAD(rwlock_free_0)
+{
+    read_and_count();
+}
+THREAD(rwlock_free_1)
+{
+    free_when_alone(1);
+}
+THREAD(end_rwlock_free)
+{
+    EXPECT(rwlock.holders == 0x10 && rwlock.line.word == 0x10);
+}
+THREAD(rwlock_free_timed_0)
+{
+    read_and_count();
+}
+THREAD(rwlock_free_timed_1)
+{
+    int r = valet_rwlock_write_lock_until(&rwlock, DEADLINE);
+    if (r == VALET_OK)
+        valet_rwlock_write_unlock(&rwlock);
+    free_when_alone(1);
+}
+THREAD(end_rwlock_free_timed)
+{
+    EXPECT(rwlock.holders == 0x10 && rwlock.line.word == 0x10);
+}
+
+static void write_refused(int i)
+{
+    int r = valet_rwlock_write_lock(&rwlock);
+    EXPECT(r == VALET_OK || r == VALET_ERR_SYSTEM);
+    if (r != VALET_OK)
+        return;
+    of[i].got = 1;
+    write_shelf();
+    valet_rwlock_write_unlock(&rwlock);
+}
+THREAD(rwlock_sandbox_0)
+{
+    int r = valet_rwlock_read_lock(&rwlock);
+    EXPECT(r == VALET_OK || r == VALET_ERR_SYSTEM);
+    if (r != VALET_OK)
+        return;
+    EXPECT(read_shelf() < 9); /* which is a read */
+    valet_rwlock_read_unlock(&rwlock);
+}
+THREAD(rwlock_sandbox_1)
+{
+    write_refused(1);
+}
+THREAD(rwlock_sandbox_2)
+{
+    write_refused(2);
+}
+THREAD(end_rwlock_sandbox)
+{
+    EXPECT(of[1].got + of[2].got >= 1);
+    expect_shelf(0);
+}

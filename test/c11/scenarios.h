@@ -134,6 +134,22 @@ enum {
     S(sem_mutex,             3, LOCKS, 0,          0, 0)  \
     S(sem_free,              3, LOCKS, 0,          0, 1)  \
     S(sem_sandbox,           3, LOCKS, SANDBOX,    0, 0)  \
+    S(rwlock_write,          2, LOCKS | BOTH, 0,   0, 1)  \
+    S(rwlock_read,           2, LOCKS | BOTH, 0,   0, 1)  \
+    S(rwlock_timed,          2, LOCKS | BOTH, 0,   0, 1)  \
+    S(rwlock_2_read,         3, LOCKS, 0,          0, 0)  \
+    S(rwlock_2_write,        3, LOCKS, 0,          0, 0)  \
+    S(rwlock_2_timed,        3, LOCKS, DEEP,       0, 0)  \
+    S(rwlock_timed_write,    3, LOCKS, 0,          0, 0)  \
+    S(rwlock_calls_off,      3, LOCKS, 0,          0, 0)  \
+    S(rwlock_leaves,         3, LOCKS, 0,          0, 0)  \
+    S(rwlock_downgrade,      3, LOCKS, 0,          0, 0)  \
+    S(rwlock_downgrade_lets_in, 2, LOCKS, 0,       0, 1)  \
+    S(rwlock_downgrade_timed, 3, LOCKS, DEEP,      0, 0)  \
+    S(rwlock_try,            3, LOCKS, 0,          0, 0)  \
+    S(rwlock_free,           2, LOCKS, 0,          0, 1)  \
+    S(rwlock_free_timed,     2, LOCKS, 0,          0, 1)  \
+    S(rwlock_sandbox,        3, LOCKS, SANDBOX,    0, 0)  \
     S(event_fences,          2, BOTH,  FENCES,     1, 0)  \
     S(event_2_fences,        3, BOTH,  FENCES,     0, 0)  \
     S(demo,                  2, BOTH,  0,          1, 1)

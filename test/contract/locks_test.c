@@ -1058,6 +1058,283 @@ static void test_release_in_a_handler(void)
     CHECK_EQ((long long)(posted.s.line.word | posted.s.count), 0);
 }
 
+/* ---- lock for readers and writers ------------------------------------------------------------ */
+
+static void check_idle(struct valet_rwlock *l)
+{
+    CHECK_EQ((long long)word_of(&l->line), 0);
+    CHECK(valet_rwlock_write_try_lock(l));
+    valet_rwlock_write_unlock(l);
+    CHECK_EQ((long long)l->holders, 0); /* nobody holds it, and nobody is left in it */
+}
+
+static void test_many_read_or_one_writes(void)
+{
+    static struct valet_rwlock zero;
+    struct valet_rwlock l = VALET_RWLOCK_INIT;
+    CHECK_EQ(sizeof l, 2 * sizeof(void *));
+    CHECK_EQ((long long)(zero.line.word | zero.holders), (long long)(l.line.word | l.holders));
+    CHECK_EQ(valet_rwlock_read_lock(&l), VALET_OK);
+    CHECK(valet_rwlock_read_try_lock(&l));
+    CHECK_EQ(valet_rwlock_read_lock_until(&l, 0), VALET_OK);
+    CHECK_EQ(valet_rwlock_read_lock_for(&l, S), VALET_OK);
+    CHECK(!valet_rwlock_write_try_lock(&l));
+    for (unsigned i = 0; i < 4; i++) {
+        CHECK(!valet_rwlock_write_try_lock(&l));
+        valet_rwlock_read_unlock(&l);
+    }
+    CHECK_EQ(valet_rwlock_write_lock(&l), VALET_OK);
+    CHECK(!valet_rwlock_read_try_lock(&l));
+    CHECK(!valet_rwlock_write_try_lock(&l));
+    valet_rwlock_downgrade(&l);
+    CHECK(valet_rwlock_read_try_lock(&l));
+    CHECK(!valet_rwlock_write_try_lock(&l));
+    valet_rwlock_read_unlock(&l);
+    valet_rwlock_read_unlock(&l);
+    CHECK_EQ(valet_rwlock_write_lock_until(&l, 1), VALET_OK);
+    valet_rwlock_write_unlock(&l);
+    CHECK_EQ(valet_rwlock_write_lock_for(&l, 0), VALET_OK);
+    valet_rwlock_write_unlock(&l);
+    check_idle(&l);
+}
+
+static void expect_late(struct valet_rwlock *l,
+                        int (*until)(struct valet_rwlock *l, uint64_t deadline),
+                        int (*within)(struct valet_rwlock *l, uint64_t timeout_ns))
+{
+    CHECK_EQ(until(l, 0), VALET_TIMEDOUT);
+    CHECK_EQ(within(l, 0), VALET_TIMEDOUT);
+    uint64_t before = valet_now();
+    if (before == 0) {
+        CHECK_EQ(until(l, 1), VALET_ERR_UNSUPPORTED);
+        CHECK_EQ(within(l, 1), VALET_ERR_UNSUPPORTED);
+        return;
+    }
+    CHECK_EQ(until(l, before + 3 * MS), VALET_TIMEDOUT);
+    uint64_t after = valet_now();
+    CHECK(after >= before + 3 * MS);
+    CHECK_EQ(within(l, 3 * MS), VALET_TIMEDOUT);
+    CHECK(valet_now() >= after + 3 * MS);
+}
+
+static void test_deadlines_of_readers_and_writers(void)
+{
+    struct valet_rwlock l = VALET_RWLOCK_INIT;
+    CHECK_EQ(valet_rwlock_write_lock(&l), VALET_OK);
+    expect_late(&l, valet_rwlock_read_lock_until, valet_rwlock_read_lock_for);
+    expect_late(&l, valet_rwlock_write_lock_until, valet_rwlock_write_lock_for);
+    valet_rwlock_downgrade(&l);
+    expect_late(&l, valet_rwlock_write_lock_until, valet_rwlock_write_lock_for);
+    CHECK(valet_rwlock_read_try_lock(&l)); /* a writer that has given up stops nobody */
+    valet_rwlock_read_unlock(&l);
+    valet_rwlock_read_unlock(&l);
+    check_idle(&l);
+}
+
+/* One that waits for the shelf, and says so when it has it. */
+static struct {
+    struct valet_rwlock l;
+    atomic_bool got[3], go[3];
+} shelf;
+
+static void run_reader(void *argument)
+{
+    unsigned i = (unsigned)(uintptr_t)argument;
+    CHECK_EQ(valet_rwlock_read_lock(&shelf.l), VALET_OK);
+    atomic_store(&shelf.got[i], true);
+    while (!atomic_load(&shelf.go[i]))
+        test_yield();
+    valet_rwlock_read_unlock(&shelf.l);
+}
+
+static void run_writer(void *argument)
+{
+    unsigned i = (unsigned)(uintptr_t)argument;
+    CHECK_EQ(valet_rwlock_write_lock(&shelf.l), VALET_OK);
+    atomic_store(&shelf.got[i], true);
+    while (!atomic_load(&shelf.go[i]))
+        test_yield();
+    valet_rwlock_write_unlock(&shelf.l);
+}
+
+/* Start it, and wait until it is in the line: first, where `newest` is 0. */
+static struct test_thread *start_in_line(void (*run)(void *), unsigned i, uintptr_t *newest)
+{
+    atomic_store(&shelf.got[i], false);
+    atomic_store(&shelf.go[i], false);
+    struct test_thread *t = test_start(run, (void *)(uintptr_t)i);
+    uintptr_t word;
+    while ((word = word_of(&shelf.l.line) & ~(uintptr_t)BITS) == *newest)
+        test_yield();
+    *newest = word;
+    return t;
+}
+
+static void until(const atomic_bool *what)
+{
+    while (!atomic_load(what))
+        test_yield();
+}
+
+/* A writer that waits stops new readers, and gets it before them. */
+static void test_a_writer_that_waits_stops_new_readers(void)
+{
+    uintptr_t newest = 0;
+    CHECK_EQ(valet_rwlock_read_lock(&shelf.l), VALET_OK);
+    struct test_thread *w = start_in_line(run_writer, 0, &newest);
+    CHECK(!valet_rwlock_read_try_lock(&shelf.l));
+    struct test_thread *r = start_in_line(run_reader, 1, &newest);
+    test_sleep(MS);
+    CHECK(!atomic_load(&shelf.got[0]) && !atomic_load(&shelf.got[1]));
+    valet_rwlock_read_unlock(&shelf.l);
+    until(&shelf.got[0]);
+    test_sleep(MS);
+    CHECK(!atomic_load(&shelf.got[1]));
+    atomic_store(&shelf.go[0], true);
+    test_join(w);
+    until(&shelf.got[1]);
+    atomic_store(&shelf.go[1], true);
+    test_join(r);
+    check_idle(&shelf.l);
+}
+
+/* All readers in line come in together, also when the writer becomes one; a writer does not. */
+static void test_readers_come_in_together(void)
+{
+    for (int downgrade = 0; downgrade < 2; downgrade++) {
+        uintptr_t newest = 0;
+        CHECK_EQ(valet_rwlock_write_lock(&shelf.l), VALET_OK);
+        struct test_thread *t[3];
+        t[0] = start_in_line(run_reader, 0, &newest);
+        t[1] = start_in_line(run_reader, 1, &newest);
+        t[2] = start_in_line(run_writer, 2, &newest);
+        (downgrade ? valet_rwlock_downgrade : valet_rwlock_write_unlock)(&shelf.l);
+        until(&shelf.got[0]);
+        until(&shelf.got[1]); /* while the other one is inside */
+        test_sleep(MS);
+        CHECK(!atomic_load(&shelf.got[2]));
+        atomic_store(&shelf.go[0], true);
+        atomic_store(&shelf.go[1], true);
+        atomic_store(&shelf.go[2], true);
+        if (downgrade) {
+            test_sleep(MS);
+            CHECK(!atomic_load(&shelf.got[2]));
+            valet_rwlock_read_unlock(&shelf.l);
+        }
+        for (unsigned i = 0; i < 3; i++)
+            test_join(t[i]);
+        check_idle(&shelf.l);
+    }
+}
+
+static struct {
+    struct valet_rwlock l;
+    unsigned long first, second; /* guarded: the same */
+    unsigned rounds;
+    atomic_ulong writes, late;
+    atomic_uint inside; /* readers, and 100 for a writer */
+} library;
+
+static void read_library(void)
+{
+    CHECK(atomic_fetch_add_explicit(&library.inside, 1, memory_order_relaxed) < 100);
+    CHECK_EQ((long long)library.first, (long long)library.second);
+    atomic_fetch_sub_explicit(&library.inside, 1, memory_order_relaxed);
+}
+
+static void run_visitor(void *argument)
+{
+    uint32_t random = (uint32_t)(uintptr_t)argument;
+    uint64_t end = test_end(S / 10);
+    bool clock = valet_now() != 0;
+    unsigned long writes = 0, late = 0;
+    for (unsigned i = 0; i < library.rounds && test_before(end); i++) {
+        uint32_t r = test_random(&random);
+        bool writer = r % 4 == 0;
+        uint64_t patience = r >> 8 & 1 && clock ? (r >> 9) % 20 * US + 1 : VALET_FOREVER;
+        int result = (writer ? valet_rwlock_write_lock_for : valet_rwlock_read_lock_for)(&library.l,
+                                                                                         patience);
+        if (result != VALET_OK) {
+            CHECK_EQ(result, VALET_TIMEDOUT);
+            late++;
+            continue;
+        }
+        if (writer) {
+            CHECK_EQ(atomic_fetch_add_explicit(&library.inside, 100, memory_order_relaxed), 0);
+            library.first++;
+        }
+        if ((r >> 20 & 15) == 0)
+            test_yield(); /* others come */
+        if (writer) {
+            library.second++;
+            writes++;
+            atomic_fetch_sub_explicit(&library.inside, 100, memory_order_relaxed);
+        } else {
+            read_library();
+        }
+        if (writer && r >> 31)
+            valet_rwlock_downgrade(&library.l);
+        if (writer && r >> 31)
+            read_library();
+        (writer && !(r >> 31) ? valet_rwlock_write_unlock : valet_rwlock_read_unlock)(&library.l);
+    }
+    atomic_fetch_add(&library.writes, writes);
+    atomic_fetch_add(&library.late, late);
+}
+
+static void test_readers_and_writers_with_deadlines(void)
+{
+    struct test_thread *t[8];
+    unsigned threads = test_least(test_threads_max(), 8);
+    library.first = library.second = 0;
+    library.rounds = test_many(2000, 300);
+    atomic_store(&library.writes, 0);
+    atomic_store(&library.late, 0);
+    for (unsigned i = 0; i < threads; i++)
+        t[i] = test_start(run_visitor, (void *)(uintptr_t)(i + 1));
+    for (unsigned i = 0; i < threads; i++)
+        test_join(t[i]);
+    CHECK_EQ((long long)library.first, (long long)atomic_load(&library.writes));
+    test_report("written", atomic_load(&library.writes), "times");
+    test_report("given up", atomic_load(&library.late), "times");
+    check_idle(&library.l);
+}
+
+struct lent {
+    struct valet_rwlock l;
+    unsigned users; /* guarded */
+};
+
+/* Each reads, and then writes that it is done; who is the last frees it. */
+static void run_borrower(void *argument)
+{
+    struct lent *s = argument;
+    CHECK_EQ(valet_rwlock_read_lock(&s->l), VALET_OK);
+    CHECK(s->users != 0);
+    valet_rwlock_read_unlock(&s->l);
+    CHECK_EQ(valet_rwlock_write_lock(&s->l), VALET_OK);
+    bool last = --s->users == 0;
+    valet_rwlock_write_unlock(&s->l);
+    if (last)
+        test_unmap(s);
+}
+
+static void test_who_holds_it_last_may_free_a_rwlock(void)
+{
+    unsigned rounds = test_many(100, 10);
+    uint64_t end = test_end(S / 10);
+    for (unsigned i = 0; i < rounds && test_before(end); i++) {
+        struct lent *s = test_map();
+        struct test_thread *t[2];
+        s->users = 3;
+        for (unsigned k = 0; k < 2; k++)
+            t[k] = test_start(run_borrower, s);
+        run_borrower(s);
+        for (unsigned k = 0; k < 2; k++)
+            test_join(t[k]);
+    }
+}
+
 TEST_PROGRAM(TEST(test_all_zero_is_a_mutex_that_is_free), TEST(test_a_free_mutex_beats_a_deadline),
              TEST(test_a_deadline_ends_a_wait_and_not_early), TEST(test_a_locked_mutex_blocks),
              TEST(test_threads_are_woken_in_the_order_in_which_they_came),
@@ -1074,4 +1351,8 @@ TEST_PROGRAM(TEST(test_all_zero_is_a_mutex_that_is_free), TEST(test_a_free_mutex
              TEST(test_all_march_in_step_and_one_is_told),
              TEST(test_who_returns_first_may_free_a_barrier), TEST(test_permits_are_counted),
              TEST(test_permits_are_handed_out_in_order), TEST(test_permits_go_round),
-             TEST(test_who_takes_the_last_permit_may_free_it), TEST(test_release_in_a_handler));
+             TEST(test_who_takes_the_last_permit_may_free_it), TEST(test_release_in_a_handler),
+             TEST(test_many_read_or_one_writes), TEST(test_deadlines_of_readers_and_writers),
+             TEST(test_a_writer_that_waits_stops_new_readers), TEST(test_readers_come_in_together),
+             TEST(test_readers_and_writers_with_deadlines),
+             TEST(test_who_holds_it_last_may_free_a_rwlock));

@@ -16,6 +16,7 @@
 #include "valet_mutex.3.h"
 #include "valet_once.3.h"
 #include "valet_park.3.h"
+#include "valet_rwlock.3.h"
 #include "valet_sem.3.h"
 #include "valet_waiters.3.h"
 

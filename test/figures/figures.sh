@@ -132,12 +132,14 @@ account() {
     done
     cat "$dir"/su-*.su | awk '
         $1 ~ /:(valet_park|poll_then_park|park_slow|valet_sys_futex_wait)$/ {sum += $2}
-        $1 ~ /:(valet_mutex_lock|valet_queue_lock)$/ {sum += $2}
+        $1 ~ /:(valet_mutex_lock|valet_rwlock_read_lock|wait_in_line|valet_queue_lock)$/ {sum += $2}
         END {print sum}'
     rm -f "$dir"/su-*
 }
 in_a_mutex=$(account -DVALET_SPIN=1 core/locks/mutex.c core/locks/queue.c core/park_futex.c sys/linux.c)
 bound '... in a mutex' "$in_a_mutex" 320
+in_a_rwlock=$(account -DVALET_SPIN=1 core/locks/rwlock.c core/locks/queue.c core/park_futex.c sys/linux.c)
+bound '... in a lock for readers and writers' "$in_a_rwlock" 320
 bound '... sema kind, without the system'"'"'s own' "$(account '' core/park_sema.c)" 384
 
 # emulated_instructions_of_a_round CPU PROGRAM: qemu writes a line for each, and now and then one twice. One
