@@ -14,12 +14,12 @@ struct OBJECT_ATTRIBUTES {
     void *security, *quality;
 };
 
-NTSTATUS RtlUTF8ToUnicodeN(uint16_t *to, uint32_t size, uint32_t *used, const char *from,
-                           uint32_t from_size);
-uint8_t RtlDosPathNameToNtPathName_U(const uint16_t *name, struct UNICODE_STRING *path,
-                                     const uint16_t **file_part, void *relative);
-NTSTATUS NtOpenFile(HANDLE *file, uint32_t access, const struct OBJECT_ATTRIBUTES *attributes,
-                    struct IO_STATUS_BLOCK *io, uint32_t share, uint32_t options);
+NTSTATUS NTAPI RtlUTF8ToUnicodeN(uint16_t *to, uint32_t size, uint32_t *used, const char *from,
+                                 uint32_t from_size);
+uint8_t NTAPI RtlDosPathNameToNtPathName_U(const uint16_t *name, struct UNICODE_STRING *path,
+                                           const uint16_t **file_part, void *relative);
+NTSTATUS NTAPI NtOpenFile(HANDLE *file, uint32_t access, const struct OBJECT_ATTRIBUTES *attributes,
+                          struct IO_STATUS_BLOCK *io, uint32_t share, uint32_t options);
 
 static const NTSTATUS END_OF_FILE = (NTSTATUS)0xc0000011;
 static const NTSTATUS ACCESS_DENIED = (NTSTATUS)0xc0000022;

@@ -3,11 +3,11 @@
 #include "nt.h"
 #include "test.h"
 
-int32_t RtlWaitOnAddress(const volatile void *word, const void *expected, size_t size,
-                         const int64_t *timeout);
+int32_t NTAPI RtlWaitOnAddress(const volatile void *word, const void *expected, size_t size,
+                               const int64_t *timeout);
 
-typedef int32_t wait_call(const volatile void *, const void *, size_t, const int64_t *);
-typedef void wake_call(const void *);
+typedef int32_t NTAPI wait_call(const volatile void *, const void *, size_t, const int64_t *);
+typedef void NTAPI wake_call(const void *);
 
 static wait_call *wait_on_address;
 static wake_call *wake_address_all;
@@ -17,11 +17,17 @@ static _Atomic(void (*)(void)) before_wait;
 static _Atomic int32_t answer = STATUS_SUCCESS;
 
 /* NT_TIB's ArbitraryUserPointer: the program's own, but while ntdll loads a library. */
+#ifdef __i386__
+#define OWN 0x14
+#else
 #define OWN 0x28
+#endif
 
 void control_enter(struct control *c)
 {
-#if defined __x86_64__
+#if defined __i386__
+    __asm__ volatile("mov %0, %%fs:%c1" : : "r"(c), "i"(OWN) : "memory");
+#elif defined __x86_64__
     __asm__ volatile("mov %0, %%gs:%c1" : : "r"(c), "i"(OWN) : "memory");
 #else
     __asm__ volatile("str %0, [x18, %1]" : : "r"(c), "i"(OWN) : "memory");
@@ -31,7 +37,9 @@ void control_enter(struct control *c)
 static struct control *own(void)
 {
     struct control *c;
-#if defined __x86_64__
+#if defined __i386__
+    __asm__ volatile("mov %%fs:%c1, %0" : "=r"(c) : "i"(OWN));
+#elif defined __x86_64__
     __asm__ volatile("mov %%gs:%c1, %0" : "=r"(c) : "i"(OWN));
 #else
     __asm__ volatile("ldr %0, [x18, %1]" : "=r"(c) : "i"(OWN));
@@ -51,8 +59,8 @@ void control_end(void)
 {
 }
 
-int32_t RtlWaitOnAddress(const volatile void *word, const void *expected, size_t size,
-                         const int64_t *timeout)
+int32_t NTAPI RtlWaitOnAddress(const volatile void *word, const void *expected, size_t size,
+                               const int64_t *timeout)
 {
     struct control *c = own();
     int64_t half;

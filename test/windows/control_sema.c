@@ -3,12 +3,13 @@
 #include "nt.h"
 #include "test.h"
 
-int32_t NtWaitForKeyedEvent(void *event, const void *key, uint8_t alertable,
-                            const int64_t *timeout);
-int32_t NtReleaseKeyedEvent(void *event, const void *key, uint8_t alertable,
-                            const int64_t *timeout);
+int32_t NTAPI NtWaitForKeyedEvent(void *event, const void *key, uint8_t alertable,
+                                  const int64_t *timeout);
+int32_t NTAPI NtReleaseKeyedEvent(void *event, const void *key, uint8_t alertable,
+                                  const int64_t *timeout);
 
-typedef int32_t keyed_call(void *event, const void *key, uint8_t alertable, const int64_t *timeout);
+typedef int32_t NTAPI keyed_call(void *event, const void *key, uint8_t alertable,
+                                 const int64_t *timeout);
 
 static keyed_call *wait_for_keyed_event, *release_keyed_event;
 static enum control_mode mode;
@@ -27,7 +28,8 @@ void control_enter(struct control *c)
 }
 
 /* As XP at its worst: every second release that ends a wait with a timeout is told as a timeout. */
-int32_t NtWaitForKeyedEvent(void *event, const void *key, uint8_t alertable, const int64_t *timeout)
+int32_t NTAPI NtWaitForKeyedEvent(void *event, const void *key, uint8_t alertable,
+                                  const int64_t *timeout)
 {
     int64_t half;
     bool timed = timeout != NULL;
@@ -48,7 +50,8 @@ int32_t NtWaitForKeyedEvent(void *event, const void *key, uint8_t alertable, con
     return STATUS_TIMEOUT;
 }
 
-int32_t NtReleaseKeyedEvent(void *event, const void *key, uint8_t alertable, const int64_t *timeout)
+int32_t NTAPI NtReleaseKeyedEvent(void *event, const void *key, uint8_t alertable,
+                                  const int64_t *timeout)
 {
     int32_t r = release_keyed_event(event, key, alertable, timeout);
     if (r == STATUS_SUCCESS)

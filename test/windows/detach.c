@@ -17,7 +17,7 @@ static struct valet_waiters waiters;
 static uint32_t word;
 static unsigned way;
 
-static uint32_t work(void *unused)
+static uint32_t NTAPI work(void *unused)
 {
     (void)unused;
     uint64_t deadline = way & TIMED ? valet_now() + UINT64_C(3600000000000) : VALET_FOREVER;
@@ -48,8 +48,8 @@ __declspec(dllexport) void begin_work(unsigned how)
     NtDelayExecution(0, &nap);
 }
 
-int start(void *dll, uint32_t reason, void *reserved);
-int start(void *dll, uint32_t reason, void *reserved)
+int NTAPI start(void *dll, uint32_t reason, void *reserved);
+int NTAPI start(void *dll, uint32_t reason, void *reserved)
 {
     enum { PROCESS_DETACH = 0 };
     (void)dll;

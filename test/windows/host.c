@@ -64,7 +64,7 @@ unsigned test_threads_max(void)
 
 /* ---- threads --------------------------------------------------------------------------------- */
 
-static uint32_t enter(void *thread)
+static uint32_t NTAPI enter(void *thread)
 {
     struct test_thread *self = thread;
     control_enter(&self->control);
@@ -148,7 +148,7 @@ void test_unmap(void *page)
 
 /* ---- interrupts ------------------------------------------------------------------------------ */
 
-static void apc(void *a, void *b, void *c)
+static void NTAPI apc(void *a, void *b, void *c)
 {
     (void)a; /* may run before the thread's first instruction, which is alertable */
     (void)b;
@@ -174,7 +174,7 @@ bool test_has_handlers(void)
 /* ---- the program ----------------------------------------------------------------------------- */
 
 /* Without this, Wine would start a debugger for a touch after test_unmap, or for a trap. */
-static int32_t on_exception(const struct EXCEPTION_POINTERS *e)
+static int32_t NTAPI on_exception(const struct EXCEPTION_POINTERS *e)
 {
     enum { ACCESS_VIOLATION = (int32_t)0xc0000005, ILLEGAL_INSTRUCTION = (int32_t)0xc000001d };
     enum { CONTINUE_SEARCH = 0 };

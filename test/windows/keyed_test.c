@@ -7,7 +7,8 @@
 
 /* ---- the handle hook ------------------------------------------------------------------------- */
 
-NTSTATUS NtCreateKeyedEvent(HANDLE *event, uint32_t access, const void *attributes, uint32_t flags);
+NTSTATUS NTAPI NtCreateKeyedEvent(HANDLE *event, uint32_t access, const void *attributes,
+                                  uint32_t flags);
 
 static _Atomic(HANDLE) event; /* null at first: the system's own */
 

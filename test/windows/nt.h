@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0 */
 /*
- * What the programs for Windows use of ntdll, which is all that they link with. 64 bits; names and
+ * What the programs for Windows use of ntdll, which is all that they link with. Names and
  * layouts as in winsiderss/phnt ntrtl.h, ntmmapi.h, ntioapi.h, ntpsapi.h, ntpebteb.h.
  */
 #ifndef VALET_TEST_WINDOWS_NT_H
@@ -8,6 +8,13 @@
 
 #include <stddef.h>
 #include <stdint.h>
+
+/* How ntdll's functions are called, and those that it calls: as in sys/windows.h. */
+#ifdef __i386__
+#define NTAPI __attribute__((stdcall))
+#else
+#define NTAPI
+#endif
 
 typedef int32_t NTSTATUS;
 typedef void *HANDLE;
@@ -45,21 +52,30 @@ struct CLIENT_ID {
 };
 
 struct RTL_USER_PROCESS_PARAMETERS {
-    char before[0x20];
+    uint32_t sizes_and_flags[4];
+    HANDLE console;
+    uint32_t console_flags;
     HANDLE input, output, error;
-    char between[0x70 - 0x38];
-    struct UNICODE_STRING command_line;
+    struct {
+        struct UNICODE_STRING path;
+        HANDLE handle;
+    } directory;
+    struct UNICODE_STRING dll_path, image_path, command_line;
 };
 
 struct PEB {
-    char before[0x20];
+    uint32_t flags;
+    HANDLE mutant;
+    void *image, *loader;
     struct RTL_USER_PROCESS_PARAMETERS *parameters;
 };
 
-_Static_assert(offsetof(struct RTL_USER_PROCESS_PARAMETERS, output) == 0x28 &&
-                   offsetof(struct RTL_USER_PROCESS_PARAMETERS, command_line) == 0x70 &&
-                   offsetof(struct PEB, parameters) == 0x20 && sizeof(struct UNICODE_STRING) == 16,
-               "the 64-bit layouts");
+#define WORDS(n) ((n) * sizeof(void *))
+_Static_assert(offsetof(struct RTL_USER_PROCESS_PARAMETERS, output) == 16 + WORDS(3) &&
+                   offsetof(struct RTL_USER_PROCESS_PARAMETERS, command_line) == 16 + WORDS(12) &&
+                   offsetof(struct PEB, parameters) == WORDS(4) &&
+                   sizeof(struct UNICODE_STRING) == WORDS(2),
+               "the layouts of 64 bits, and of 32");
 
 struct EXCEPTION_RECORD {
     int32_t code;
@@ -75,42 +91,44 @@ struct EXCEPTION_POINTERS {
     void *context;
 };
 
-struct PEB *RtlGetCurrentPeb(void);
-void *RtlAddVectoredExceptionHandler(uint32_t first,
-                                     int32_t (*handler)(const struct EXCEPTION_POINTERS *));
-NTSTATUS RtlUnicodeToUTF8N(char *to, uint32_t size, uint32_t *used, const uint16_t *from,
-                           uint32_t from_size);
-NTSTATUS LdrGetDllHandle(const uint16_t *path, const uint32_t *flags,
-                         const struct UNICODE_STRING *name, void **library);
-NTSTATUS LdrGetProcedureAddress(void *library, const struct ANSI_STRING *name, uint32_t ordinal,
-                                void (**address)(void));
+struct PEB *NTAPI RtlGetCurrentPeb(void);
+void *NTAPI RtlAddVectoredExceptionHandler(
+    uint32_t first, int32_t(NTAPI *handler)(const struct EXCEPTION_POINTERS *));
+NTSTATUS NTAPI RtlUnicodeToUTF8N(char *to, uint32_t size, uint32_t *used, const uint16_t *from,
+                                 uint32_t from_size);
+NTSTATUS NTAPI LdrGetDllHandle(const uint16_t *path, const uint32_t *flags,
+                               const struct UNICODE_STRING *name, void **library);
+NTSTATUS NTAPI LdrGetProcedureAddress(void *library, const struct ANSI_STRING *name,
+                                      uint32_t ordinal, void (**address)(void));
 
-NTSTATUS NtTerminateProcess(HANDLE process, NTSTATUS status);
-NTSTATUS RtlCreateUserThread(HANDLE process, void *security, uint8_t suspended, uint32_t zero_bits,
-                             size_t reserve, size_t commit, uint32_t (*start)(void *),
-                             void *argument, HANDLE *thread, struct CLIENT_ID *id);
-_Noreturn void RtlExitUserThread(NTSTATUS status);
-_Noreturn void RtlExitUserProcess(NTSTATUS status);
-NTSTATUS NtSuspendThread(HANDLE thread, uint32_t *count);
-NTSTATUS NtResumeThread(HANDLE thread, uint32_t *count);
-NTSTATUS NtQueueApcThread(HANDLE thread, void (*apc)(void *, void *, void *), void *a, void *b,
-                          void *c);
-NTSTATUS NtYieldExecution(void);
-NTSTATUS NtDelayExecution(uint8_t alertable, const int64_t *time);
-NTSTATUS NtWaitForSingleObject(HANDLE object, uint8_t alertable, const int64_t *timeout);
-NTSTATUS NtClose(HANDLE handle);
-NTSTATUS NtDuplicateObject(HANDLE from_process, HANDLE from, HANDLE to_process, HANDLE *to,
-                           uint32_t access, uint32_t attributes, uint32_t options);
+NTSTATUS NTAPI NtTerminateProcess(HANDLE process, NTSTATUS status);
+NTSTATUS NTAPI RtlCreateUserThread(HANDLE process, void *security, uint8_t suspended,
+                                   uint32_t zero_bits, size_t reserve, size_t commit,
+                                   uint32_t(NTAPI *start)(void *), void *argument, HANDLE *thread,
+                                   struct CLIENT_ID *id);
+_Noreturn void NTAPI RtlExitUserThread(NTSTATUS status);
+_Noreturn void NTAPI RtlExitUserProcess(NTSTATUS status);
+NTSTATUS NTAPI NtSuspendThread(HANDLE thread, uint32_t *count);
+NTSTATUS NTAPI NtResumeThread(HANDLE thread, uint32_t *count);
+NTSTATUS NTAPI NtQueueApcThread(HANDLE thread, void(NTAPI *apc)(void *, void *, void *), void *a,
+                                void *b, void *c);
+NTSTATUS NTAPI NtYieldExecution(void);
+NTSTATUS NTAPI NtDelayExecution(uint8_t alertable, const int64_t *time);
+NTSTATUS NTAPI NtWaitForSingleObject(HANDLE object, uint8_t alertable, const int64_t *timeout);
+NTSTATUS NTAPI NtClose(HANDLE handle);
+NTSTATUS NTAPI NtDuplicateObject(HANDLE from_process, HANDLE from, HANDLE to_process, HANDLE *to,
+                                 uint32_t access, uint32_t attributes, uint32_t options);
 
-NTSTATUS NtAllocateVirtualMemory(HANDLE process, void **address, uintptr_t zero_bits, size_t *size,
-                                 uint32_t type, uint32_t protection);
-NTSTATUS NtProtectVirtualMemory(HANDLE process, void **address, size_t *size, uint32_t protection,
-                                uint32_t *old);
-NTSTATUS NtReadFile(HANDLE file, HANDLE event, void *apc, void *context, struct IO_STATUS_BLOCK *io,
-                    void *bytes, uint32_t size, const int64_t *offset, const uint32_t *key);
-NTSTATUS NtWriteFile(HANDLE file, HANDLE event, void *apc, void *context,
-                     struct IO_STATUS_BLOCK *io, const void *bytes, uint32_t size,
-                     const int64_t *offset, const uint32_t *key);
+NTSTATUS NTAPI NtAllocateVirtualMemory(HANDLE process, void **address, uintptr_t zero_bits,
+                                       size_t *size, uint32_t type, uint32_t protection);
+NTSTATUS NTAPI NtProtectVirtualMemory(HANDLE process, void **address, size_t *size,
+                                      uint32_t protection, uint32_t *old);
+NTSTATUS NTAPI NtReadFile(HANDLE file, HANDLE event, void *apc, void *context,
+                          struct IO_STATUS_BLOCK *io, void *bytes, uint32_t size,
+                          const int64_t *offset, const uint32_t *key);
+NTSTATUS NTAPI NtWriteFile(HANDLE file, HANDLE event, void *apc, void *context,
+                           struct IO_STATUS_BLOCK *io, const void *bytes, uint32_t size,
+                           const int64_t *offset, const uint32_t *key);
 
 /* arguments.c: the command line, in UTF-8 and cut into words as Windows does it. Returns how many
  * words there are; more than max, or more text than size, is cut off. */

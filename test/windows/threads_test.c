@@ -139,8 +139,8 @@ static void test_a_suspended_thread_is_woken(void)
 }
 
 #if VALET_TEST_FUTEX_KIND
-int32_t RtlWaitOnAddress(const volatile void *word, const void *expected, size_t size,
-                         const int64_t *timeout);
+int32_t NTAPI RtlWaitOnAddress(const volatile void *word, const void *expected, size_t size,
+                               const int64_t *timeout);
 
 static uint32_t *strange_word;
 
