@@ -10,10 +10,10 @@
 static inline uint64_t valet_divide(uint64_t n, uint32_t by, uint32_t *rest)
 {
     uint32_t high = (uint32_t)(n >> 32) / by, low;
-    __asm__("div %[by]"
-            : "=a"(low), "=d"(*rest)
-            : "a"((uint32_t)n), "d"((uint32_t)(n >> 32) % by), [by] "r"(by)
-            : "cc");
+    __asm__ volatile("div %[by]"
+                     : "=a"(low), "=d"(*rest)
+                     : "a"((uint32_t)n), "d"((uint32_t)(n >> 32) % by), [by] "r"(by)
+                     : "cc");
     return (uint64_t)high << 32 | low;
 }
 #endif
