@@ -101,7 +101,7 @@ void valet_sem_release(struct valet_sem *s, uintptr_t n)
     valet_wordptr *count = (valet_wordptr *)&s->count;
     uintptr_t next, seen = atomic_load_explicit(count, memory_order_relaxed); /* a guess */
     do {
-        next = seen & FRONT ? (n - 1) * PERMIT : seen + n * PERMIT;
+        next = (seen & FRONT) ? (n - 1) * PERMIT : seen + n * PERMIT;
         VALET_ASSERT(n != 0 && n <= VALET_SEM_MAX && (seen & FRONT || next > seen));
         /* release: GIVE, pairs with TAKE; acquire: pairs with FRONT. The last look at the word: who
          * takes a permit may free it. */
