@@ -68,36 +68,6 @@ static valet_word32 *word_of(const struct valet_waiters *w)
     return (valet_word32 *)&w->word + VALET_LOW_HALF;
 }
 
-void valet_waiters_init(struct valet_waiters *w, unsigned state)
-{
-    VALET_ASSERT(state <= STATE);
-    w->word = state & STATE;
-}
-
-unsigned valet_waiters_state(const struct valet_waiters *w)
-{
-    /* acquire: SEEN, pairs with SET */
-    return atomic_load_explicit(word_of(w), memory_order_acquire) & STATE;
-}
-
-bool valet_waiters_compare_exchange(struct valet_waiters *w, unsigned *expected, unsigned desired)
-{
-    VALET_ASSERT(desired <= STATE);
-    valet_word32 *word = word_of(w);
-    /* acquire, here and where the CAS fails: SEEN, pairs with SET */
-    uint32_t seen = atomic_load_explicit(word, memory_order_acquire);
-    do {
-        if ((seen & STATE) != *expected) {
-            *expected = seen & STATE;
-            return false;
-        }
-        /* release: SET, pairs with SEEN */
-    } while (!atomic_compare_exchange_weak_explicit(word, &seen,
-                                                    (seen & ~STATE) | (desired & STATE),
-                                                    memory_order_acq_rel, memory_order_acquire));
-    return true;
-}
-
 #if VALET_SPIN
 /*
  * Look for another state, for as long as the account allows. Nothing is registered meanwhile, so a
@@ -172,6 +142,36 @@ VALET_SLOW static int wait_until(valet_word32 *word, unsigned expected, uint64_t
         else if (--tries != 0)
             r = VALET_OK; /* look, and ask again */
     }
+}
+
+void valet_waiters_init(struct valet_waiters *w, unsigned state)
+{
+    VALET_ASSERT(state <= STATE);
+    w->word = state & STATE;
+}
+
+unsigned valet_waiters_state(const struct valet_waiters *w)
+{
+    /* acquire: SEEN, pairs with SET */
+    return atomic_load_explicit(word_of(w), memory_order_acquire) & STATE;
+}
+
+bool valet_waiters_compare_exchange(struct valet_waiters *w, unsigned *expected, unsigned desired)
+{
+    VALET_ASSERT(desired <= STATE);
+    valet_word32 *word = word_of(w);
+    /* acquire, here and where the CAS fails: SEEN, pairs with SET */
+    uint32_t seen = atomic_load_explicit(word, memory_order_acquire);
+    do {
+        if ((seen & STATE) != *expected) {
+            *expected = seen & STATE;
+            return false;
+        }
+        /* release: SET, pairs with SEEN */
+    } while (!atomic_compare_exchange_weak_explicit(word, &seen,
+                                                    (seen & ~STATE) | (desired & STATE),
+                                                    memory_order_acq_rel, memory_order_acquire));
+    return true;
 }
 
 /* A leaf where there is nothing to wait for. All that is not a plain state is for wait_until. */

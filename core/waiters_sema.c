@@ -82,36 +82,6 @@ static struct node *newest(uintptr_t word)
     return (struct node *)(word & ~NODE_BITS);
 }
 
-void valet_waiters_init(struct valet_waiters *w, unsigned state)
-{
-    VALET_ASSERT(state <= STATE);
-    w->word = state & STATE;
-}
-
-unsigned valet_waiters_state(const struct valet_waiters *w)
-{
-    /* acquire: SEEN, pairs with SET */
-    return (unsigned)(atomic_load_explicit(word_of(w), memory_order_acquire) & STATE);
-}
-
-bool valet_waiters_compare_exchange(struct valet_waiters *w, unsigned *expected, unsigned desired)
-{
-    VALET_ASSERT(desired <= STATE);
-    valet_wordptr *word = word_of(w);
-    /* acquire, here and where the CAS fails: SEEN, pairs with SET */
-    uintptr_t seen = atomic_load_explicit(word, memory_order_acquire);
-    do {
-        if ((seen & STATE) != *expected) {
-            *expected = (unsigned)(seen & STATE);
-            return false;
-        }
-        /* release: SET, pairs with SEEN; it also hands on the nodes (a release sequence of PUSH) */
-    } while (!atomic_compare_exchange_weak_explicit(word, &seen,
-                                                    (seen & ~STATE) | (desired & STATE),
-                                                    memory_order_acq_rel, memory_order_acquire));
-    return true;
-}
-
 /* What has been taken out of the list: posted to once the list is let go of. */
 struct out {
     struct node *woken, *over;
@@ -265,6 +235,36 @@ VALET_SLOW static int wait_until(valet_wordptr *word, unsigned expected, uint64_
             return r;
         r = sleep_once(word, expected, deadline);
     }
+}
+
+void valet_waiters_init(struct valet_waiters *w, unsigned state)
+{
+    VALET_ASSERT(state <= STATE);
+    w->word = state & STATE;
+}
+
+unsigned valet_waiters_state(const struct valet_waiters *w)
+{
+    /* acquire: SEEN, pairs with SET */
+    return (unsigned)(atomic_load_explicit(word_of(w), memory_order_acquire) & STATE);
+}
+
+bool valet_waiters_compare_exchange(struct valet_waiters *w, unsigned *expected, unsigned desired)
+{
+    VALET_ASSERT(desired <= STATE);
+    valet_wordptr *word = word_of(w);
+    /* acquire, here and where the CAS fails: SEEN, pairs with SET */
+    uintptr_t seen = atomic_load_explicit(word, memory_order_acquire);
+    do {
+        if ((seen & STATE) != *expected) {
+            *expected = (unsigned)(seen & STATE);
+            return false;
+        }
+        /* release: SET, pairs with SEEN; it also hands on the nodes (a release sequence of PUSH) */
+    } while (!atomic_compare_exchange_weak_explicit(word, &seen,
+                                                    (seen & ~STATE) | (desired & STATE),
+                                                    memory_order_acq_rel, memory_order_acquire));
+    return true;
 }
 
 /* A leaf where there is nothing to wait for. All that is not a plain state is for wait_until. */
