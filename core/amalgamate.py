@@ -122,8 +122,8 @@ def own_names(text):
     """What a unit defines at file scope for itself: words, and tags of structs."""
     code = bare(text)
     names = set(re.findall(r"^#define (\w+)", code, re.M))
-    names |= set(re.findall(r"^(?:__attribute__\(\(.*?\)\) |VALET_[A-Z]+ )?static [^;={]*?\b(\w+)(?:\(|\[)", code,
-                            re.M))
+    names |= set(re.findall(r"^(?:__attribute__\(\(.*?\)\) |VALET_[A-Z]+ )?(?:static|VALET_INLINE) [^;={]*?"
+                            r"\b(\w+)(?:\(|\[)", code, re.M))
     names |= set(re.findall(r"^typedef .*\b(\w+);", code, re.M))
     for body in re.findall(r"^enum \{(.*?)\}", code, re.M | re.S):
         names |= set(re.findall(r"(\w+) =", body))
@@ -219,7 +219,8 @@ def drop_unused(text):
 def defaults(text, tree, options):
     """Weak functions of core/ that a system may have of its own, all of an #if or none: its own, or static; the
     embedder's are a hook."""
-    weak = re.compile(r"(?:/\*(?:(?!\*/).)*\*/\n)?#ifndef (VALET_\w+)\n#define \1 0\n#endif\n#if !\1\n"
+    weak = re.compile(r"(?:/\*(?:(?!\*/).)*\*/\n)?(?:#ifdef _WIN32\n[^\n]*\n#endif\n)?"
+                      r"#ifndef (VALET_\w+)\n#define \1 0\n#endif\n#if !\1\n"
                       r"((?:__attribute__\(\(weak\)\) .*?\n\}\n\n?)+)#endif\n\n", re.S)
     theirs = "" if options.file == "-" else tree.read(f"sys/{options.file}")
 
@@ -233,18 +234,26 @@ def defaults(text, tree, options):
     return weak.sub(choose, text)
 
 
+def part(path, text):
+    """A file, or what is left of it where another includes it for its machine: the machine is in already."""
+    text = re.sub(r"^#ifndef VALET_MACHINE_ONLY\n\n|^#endif /\* VALET_MACHINE_ONLY \*/\n", "", text, flags=re.M)
+    text = re.sub(r"^#ifndef VALET_HAS_MACHINE .*\n(?:#define .*\n)+#endif\n", "", text, flags=re.M)
+    return f"/* ---- {path} {'-' * (88 - len(path))} */\n\n{text.strip()}\n\n"
+
+
 def amalgamate(tree, options):
     """What valet.c holds."""
-    units = [("park", f"core/park_{options.kind}.c"), ("waiters", f"core/waiters_{options.kind}.c"),
-             ("futex", f"core/futex_{options.kind}.c"), ("now", "core/now.c"),
-             ("queue", "core/locks/queue.c"), ("mutex", "core/locks/mutex.c"), ("cond", "core/locks/cond.c"),
-             ("once", "core/locks/once.c"), ("latch", "core/locks/latch.c"), ("barrier", "core/locks/barrier.c"),
-             ("sem", "core/locks/sem.c"), ("rwlock", "core/locks/rwlock.c")]
+    units = [(name, [f"core/{name}_{options.kind}.c", f"core/{name}_with_{options.kind}.c"])
+             for name in ("park", "waiters", "futex")]
+    units += [("now", ["core/now.c"])]
+    units += [(name, [f"core/locks/{name}.c"])
+              for name in ("queue", "mutex", "cond", "once", "latch", "barrier", "sem", "rwlock")]
     if options.file != "-":
-        units.append(("sys", f"sys/{options.file}"))
-    parts = [("include/valet_sys.h", tree.local("valet_sys.h"))]
-    parts += [(path, rename(defaults(tree.expand(path), tree, options), prefix)) for prefix, path in units]
-    text = "".join(f"/* ---- {path} {'-' * (88 - len(path))} */\n\n{part.strip()}\n\n" for path, part in parts)
+        units.append(("sys", [f"sys/{options.file}"]))
+    text = part("include/valet_sys.h", tree.local("valet_sys.h"))
+    for prefix, paths in units:
+        unit = "".join(part(path, tree.local(path)) for path in paths)
+        text += rename(defaults(unit, tree, options), prefix)
     text = drop_unused(text)
 
     # A hook is declared as it is defined: static, or the integrator's.
@@ -347,7 +356,10 @@ def amalgamate(tree, options):
 
 def config(tree, options):
     """valet_config.h, as include/meson.build fills it in."""
-    values = {"os": options.os, "OS": options.os.upper(), "KIND": options.kind.upper()}
+    features = re.search(r"^features = \{\n(.*?)^\}", tree.read_whole("sys/meson.build"), re.M | re.S)[1]
+    flags = re.search(rf"^  '{options.os}': '([A-Z ]+)',$", features, re.M)
+    values = {"os": options.os, "OS": options.os.upper(), "KIND": options.kind.upper(),
+              "FEATURES": " | ".join(f"VALET_{flag}" for flag in (flags[1].split() if flags else []) + ["NO_POLL"])}
     return re.sub(r"@(\w+)@", lambda match: values[match.group(1)], tree.read_whole("include/valet_config.h.in"))
 
 

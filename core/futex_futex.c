@@ -28,10 +28,8 @@ uint32_t valet_futex_wake(uint32_t *word, uint32_t count)
         return 0;
     if (count > INT32_MAX)
         count = VALET_SYS_ALL;
-#ifndef _WIN32 /* no system there tells, and its linkers have no weak functions */
     if (valet_sys_features() & VALET_SYS_COUNTS)
         return valet_sys_futex_wake_with(word, count);
-#endif
     valet_sys_futex_wake(word, count);
     return VALET_FUTEX_UNKNOWN;
 }

@@ -101,8 +101,12 @@ ONE_A_LINK struct table {
     valet_word32 noted; /* the system calls forget() in the child of a fork */
 } valet_futex_table_1 = {.noted = 0};
 
-/* Systems that have fork() have it of their own. So has an embedder with VALET_AT_FORK: a linker
- * takes nothing out of his archive for what is here, if weak. */
+/* Systems that have fork() have it of their own, and those for Windows, where nothing is weak. So has
+ * an embedder with VALET_AT_FORK: a linker takes nothing out of his archive for what is here, if
+ * weak. */
+#ifdef _WIN32
+#define VALET_AT_FORK 1
+#endif
 #ifndef VALET_AT_FORK
 #define VALET_AT_FORK 0
 #endif
@@ -295,7 +299,8 @@ VALET_UNPROTECTED static int leave(struct bucket *b, struct node *n, int r)
     return r;
 }
 
-VALET_UNPROTECTED int valet_futex_wait(uint32_t *word, uint32_t expected, uint64_t deadline)
+VALET_INLINE int queue_and_sleep(uint32_t *word, uint32_t expected, uint64_t deadline,
+                                 unsigned flags)
 {
     if (word == NULL || (uintptr_t)word % sizeof *word != 0)
         return VALET_ERR_INVALID;
@@ -335,13 +340,21 @@ VALET_UNPROTECTED int valet_futex_wait(uint32_t *word, uint32_t expected, uint64
         r = VALET_CHANGED;
     else if (atomic_compare_exchange_strong_explicit(&n.fate, &fate, ASLEEP, memory_order_relaxed,
                                                      memory_order_relaxed))
-        r = valet_sys_sema_wait(&n.sema, deadline);
+        r = flags != 0 ? valet_sys_sema_wait_with(&n.sema, deadline, flags)
+                       : valet_sys_sema_wait(&n.sema, deadline);
     else
         stay(&n);
     if (r != VALET_OK)
         r = leave(b, &n, r);
     valet_sys_sema_fini(&n.sema);
     return r;
+}
+
+#ifndef VALET_MACHINE_ONLY
+
+VALET_UNPROTECTED int valet_futex_wait(uint32_t *word, uint32_t expected, uint64_t deadline)
+{
+    return queue_and_sleep(word, expected, deadline, 0);
 }
 
 int valet_futex_wait_for(uint32_t *word, uint32_t expected, uint64_t timeout_ns)
@@ -374,3 +387,5 @@ VALET_UNPROTECTED uint32_t valet_futex_wake(uint32_t *word, uint32_t count)
     let_go(b, &out);
     return woken;
 }
+
+#endif /* VALET_MACHINE_ONLY */

@@ -3,7 +3,11 @@
 #include "valet.h"
 #include "valet_sys.h"
 
-/* An embedder has them with VALET_WITH, where there is no weak symbol: in the one file, static. */
+/* An embedder has them with VALET_WITH, where there is no weak symbol: in the one file, static. Each
+ * system for Windows has them: its linkers find a weak function in its own object only. */
+#ifdef _WIN32
+#define VALET_WITH 1
+#endif
 #ifndef VALET_WITH
 #define VALET_WITH 0
 #endif
@@ -13,15 +17,40 @@ __attribute__((weak)) unsigned valet_sys_features(void)
     return 0;
 }
 
+/* Those below are not called, where that says 0. */
 __attribute__((weak)) uint32_t valet_sys_futex_wake_with(uint32_t *word, uint32_t count)
 {
-    (void)word; /* is not called */
+    (void)word;
     (void)count;
     return VALET_FUTEX_UNKNOWN;
+}
+
+__attribute__((weak)) int valet_sys_futex_wait_with(uint32_t *word, uint32_t expected,
+                                                    uint64_t deadline, unsigned flags)
+{
+    (void)word;
+    (void)expected;
+    (void)deadline;
+    (void)flags;
+    return VALET_ERR_UNSUPPORTED;
+}
+
+__attribute__((weak)) int valet_sys_sema_wait_with(struct valet_sema *s, uint64_t deadline,
+                                                   unsigned flags)
+{
+    (void)s;
+    (void)deadline;
+    (void)flags;
+    return VALET_ERR_UNSUPPORTED;
 }
 #endif
 
 uint64_t valet_now(void)
 {
     return valet_sys_now();
+}
+
+unsigned valet_features(void)
+{
+    return (valet_sys_features() & ~VALET_SYS_COUNTS) | VALET_NO_POLL;
 }

@@ -36,7 +36,8 @@ static valet_word32 *word_of(const struct valet_parker *p)
     return (valet_word32 *)&p->word + VALET_LOW_HALF;
 }
 
-VALET_SLOW static int park_slow(valet_word32 *word, uint64_t deadline)
+/* flags: of park_with_futex.c; else 0 */
+VALET_INLINE int park_loop(valet_word32 *word, uint64_t deadline, unsigned flags)
 {
     for (;;) {
         uint32_t seen = atomic_load_explicit(word, memory_order_relaxed); /* a guess for the CAS */
@@ -54,7 +55,10 @@ VALET_SLOW static int park_slow(valet_word32 *word, uint64_t deadline)
 
         int r, tries = VALET_TRIES;
         for (;;) {
-            r = valet_sys_futex_wait((uint32_t *)word, PARKED, deadline);
+            if (flags != 0)
+                r = valet_sys_futex_wait_with((uint32_t *)word, PARKED, deadline, flags);
+            else
+                r = valet_sys_futex_wait((uint32_t *)word, PARKED, deadline);
             /* relaxed: the exchange below is what acquires */
             if (atomic_load_explicit(word, memory_order_relaxed) != PARKED)
                 break;
@@ -77,6 +81,11 @@ VALET_SLOW static int park_slow(valet_word32 *word, uint64_t deadline)
         /* Our token is gone: a second parker came between the unpark and us, and took it (misuse
          * that the header allows). Park anew. */
     }
+}
+
+VALET_SLOW static int park_slow(valet_word32 *word, uint64_t deadline)
+{
+    return park_loop(word, deadline, 0);
 }
 
 #if VALET_SPIN
@@ -147,6 +156,8 @@ static inline int park(valet_word32 *word, uint64_t deadline)
     return park_slow(word, deadline);
 }
 
+#ifndef VALET_MACHINE_ONLY
+
 int valet_park(struct valet_parker *p)
 {
     return take_token(word_of(p)) ? VALET_OK : park(word_of(p), VALET_FOREVER);
@@ -192,3 +203,5 @@ bool valet_parker_is_set(const struct valet_parker *p)
 {
     return atomic_load_explicit(word_of(p), memory_order_relaxed) == NOTIFIED; /* a hint */
 }
+
+#endif /* VALET_MACHINE_ONLY */

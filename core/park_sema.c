@@ -35,8 +35,9 @@ static valet_wordptr *word_of(const struct valet_parker *p)
     return (valet_wordptr *)&p->word;
 }
 
-/* Sleep once, if the word is EMPTY. VALET_OK: look at the word again. */
-VALET_UNPROTECTED static int sleep_once(valet_wordptr *word, uint64_t deadline)
+/* Sleep once, if the word is EMPTY. VALET_OK: look at the word again. flags: of park_with_sema.c;
+ * else 0 */
+VALET_INLINE int sleep_once(valet_wordptr *word, uint64_t deadline, unsigned flags)
 {
     VALET_UNFILLED struct valet_sema sema;
     int r = valet_sys_sema_init(&sema);
@@ -46,7 +47,8 @@ VALET_UNPROTECTED static int sleep_once(valet_wordptr *word, uint64_t deadline)
     /* release: PUBLISH the semaphore, pairs with UNPARK, which reads it */
     if (atomic_compare_exchange_strong_explicit(word, &seen, self, memory_order_release,
                                                 memory_order_relaxed)) {
-        r = valet_sys_sema_wait(&sema, deadline);
+        r = flags != 0 ? valet_sys_sema_wait_with(&sema, deadline, flags)
+                       : valet_sys_sema_wait(&sema, deadline);
         seen = self;
         /* relaxed: gives nothing to anyone and takes nothing from anyone */
         if (r != VALET_OK && !atomic_compare_exchange_strong_explicit(
@@ -62,7 +64,7 @@ VALET_UNPROTECTED static int sleep_once(valet_wordptr *word, uint64_t deadline)
     return r;
 }
 
-VALET_SLOW static int park_slow(valet_wordptr *word, uint64_t deadline)
+VALET_INLINE int park_loop(valet_wordptr *word, uint64_t deadline, unsigned flags)
 {
     int r = VALET_OK;
     for (;;) {
@@ -78,8 +80,13 @@ VALET_SLOW static int park_slow(valet_wordptr *word, uint64_t deadline)
             return VALET_ERR_BUSY;
         if (deadline == 0)
             return VALET_TIMEDOUT;
-        r = sleep_once(word, deadline);
+        r = sleep_once(word, deadline, flags);
     }
+}
+
+VALET_SLOW static int park_slow(valet_wordptr *word, uint64_t deadline)
+{
+    return park_loop(word, deadline, 0);
 }
 
 /* A token that is there. */
@@ -90,6 +97,8 @@ static inline bool take_token(valet_wordptr *word)
     return VALET_LIKELY(atomic_compare_exchange_strong_explicit(
         word, &seen, EMPTY, memory_order_acquire, memory_order_relaxed));
 }
+
+#ifndef VALET_MACHINE_ONLY
 
 int valet_park(struct valet_parker *p)
 {
@@ -127,3 +136,5 @@ bool valet_parker_is_set(const struct valet_parker *p)
 {
     return atomic_load_explicit(word_of(p), memory_order_relaxed) == NOTIFIED; /* a hint */
 }
+
+#endif /* VALET_MACHINE_ONLY */

@@ -105,15 +105,19 @@ VALET_SLOW static void poll_first(valet_word32 *word, unsigned expected, uint64_
 }
 #endif
 
-VALET_SLOW static int wait_until(valet_word32 *word, unsigned expected, uint64_t deadline)
+VALET_INLINE int wait_loop(valet_word32 *word, unsigned expected, uint64_t deadline, bool poll,
+                           unsigned flags)
 {
     if (expected > STATE)
         return VALET_ERR_INVALID;
     int r = deadline == 0 ? VALET_TIMEDOUT : VALET_OK, tries = VALET_TRIES;
 #if VALET_SPIN
     /* relaxed: the loop looks again */
-    if (deadline != 0 && (atomic_load_explicit(word, memory_order_relaxed) & STATE) == expected)
+    if (poll && deadline != 0 &&
+        (atomic_load_explicit(word, memory_order_relaxed) & STATE) == expected)
         poll_first(word, expected, deadline);
+#else
+    (void)poll;
 #endif
     for (;;) {
         /* acquire: SEEN, pairs with SET */
@@ -136,13 +140,18 @@ VALET_SLOW static int wait_until(valet_word32 *word, unsigned expected, uint64_t
             !atomic_compare_exchange_weak_explicit(word, &seen, seen | WAITERS,
                                                    memory_order_relaxed, memory_order_relaxed))
             continue;
-        r = valet_sys_futex_wait((uint32_t *)word, expected | WAITERS, deadline);
+        if (flags != 0)
+            r = valet_sys_futex_wait_with((uint32_t *)word, expected | WAITERS, deadline, flags);
+        else
+            r = valet_sys_futex_wait((uint32_t *)word, expected | WAITERS, deadline);
         if (r != VALET_ERR_SYSTEM)
             tries = VALET_TRIES;
         else if (--tries != 0)
             r = VALET_OK; /* look, and ask again */
     }
 }
+
+#ifndef VALET_MACHINE_ONLY
 
 void valet_waiters_init(struct valet_waiters *w, unsigned state)
 {
@@ -172,6 +181,11 @@ bool valet_waiters_compare_exchange(struct valet_waiters *w, unsigned *expected,
                                                     (seen & ~STATE) | (desired & STATE),
                                                     memory_order_acq_rel, memory_order_acquire));
     return true;
+}
+
+VALET_SLOW static int wait_until(valet_word32 *word, unsigned expected, uint64_t deadline)
+{
+    return wait_loop(word, expected, deadline, true, 0);
 }
 
 /* A leaf where there is nothing to wait for. All that is not a plain state is for wait_until. */
@@ -239,3 +253,5 @@ void valet_waiters_wake(struct valet_waiters *w)
                                                     memory_order_relaxed));
     valet_sys_futex_wake((uint32_t *)word, VALET_SYS_ALL);
 }
+
+#endif /* VALET_MACHINE_ONLY */

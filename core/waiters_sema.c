@@ -195,7 +195,8 @@ static int leave(valet_wordptr *word, struct node *n, bool oldest, int r)
 }
 
 /* Push a node and sleep once, if the state is expected. VALET_OK: look at the word again. */
-VALET_UNPROTECTED static int sleep_once(valet_wordptr *word, unsigned expected, uint64_t deadline)
+VALET_INLINE int sleep_once(valet_wordptr *word, unsigned expected, uint64_t deadline,
+                            unsigned flags)
 {
     VALET_UNFILLED _Alignas(NODE_BITS + 1) struct node n;
     int r = valet_sys_sema_init(&n.sema);
@@ -212,7 +213,8 @@ VALET_UNPROTECTED static int sleep_once(valet_wordptr *word, unsigned expected, 
         if (!atomic_compare_exchange_weak_explicit(word, &seen, (uintptr_t)&n | (seen & NODE_BITS),
                                                    memory_order_release, memory_order_relaxed))
             continue;
-        r = valet_sys_sema_wait(&n.sema, deadline);
+        r = flags != 0 ? valet_sys_sema_wait_with(&n.sema, deadline, flags)
+                       : valet_sys_sema_wait(&n.sema, deadline);
         if (r != VALET_OK)
             r = leave(word, &n, oldest, r);
         break;
@@ -221,7 +223,8 @@ VALET_UNPROTECTED static int sleep_once(valet_wordptr *word, unsigned expected, 
     return r;
 }
 
-VALET_SLOW static int wait_until(valet_wordptr *word, unsigned expected, uint64_t deadline)
+VALET_INLINE int wait_loop(valet_wordptr *word, unsigned expected, uint64_t deadline,
+                           unsigned flags)
 {
     if (expected > STATE)
         return VALET_ERR_INVALID;
@@ -233,9 +236,11 @@ VALET_SLOW static int wait_until(valet_wordptr *word, unsigned expected, uint64_
             return VALET_OK;
         if (r != VALET_OK)
             return r;
-        r = sleep_once(word, expected, deadline);
+        r = sleep_once(word, expected, deadline, flags);
     }
 }
+
+#ifndef VALET_MACHINE_ONLY
 
 void valet_waiters_init(struct valet_waiters *w, unsigned state)
 {
@@ -265,6 +270,11 @@ bool valet_waiters_compare_exchange(struct valet_waiters *w, unsigned *expected,
                                                     (seen & ~STATE) | (desired & STATE),
                                                     memory_order_acq_rel, memory_order_acquire));
     return true;
+}
+
+VALET_SLOW static int wait_until(valet_wordptr *word, unsigned expected, uint64_t deadline)
+{
+    return wait_loop(word, expected, deadline, 0);
 }
 
 /* A leaf where there is nothing to wait for. All that is not a plain state is for wait_until. */
@@ -327,3 +337,5 @@ void valet_waiters_wake(struct valet_waiters *w)
         return;
     let_go((struct out){.woken = newest(seen)});
 }
+
+#endif /* VALET_MACHINE_ONLY */

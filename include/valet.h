@@ -56,6 +56,7 @@ enum valet_status {
     VALET_OK = 0,
     VALET_TIMEDOUT = 1,     /* the deadline came first */
     VALET_CHANGED = 2,      /* valet_futex_wait: the word was not as expected */
+    VALET_INTERRUPTED = 3,  /* a _with call: a signal handler ran */
     VALET_ERR_BUSY = -1,    /* another thread is parked on the parker */
     VALET_ERR_INVALID = -2, /* an argument that no call accepts; nothing was done */
     VALET_ERR_UNSUPPORTED =
@@ -68,6 +69,24 @@ static const uint64_t VALET_FOREVER = 18446744073709551615u;
 #else
 #define VALET_FOREVER UINT64_MAX /* as a deadline or a timeout: none */
 #endif
+
+/*
+ * Flags of the _with calls; those that this system has are also in VALET_FEATURES of
+ * <valet_config.h>. A flag that it has not gives VALET_ERR_UNSUPPORTED, a bit that is no flag
+ * VALET_ERR_INVALID, before anything is done. A signal handler ends a wait if it runs while the
+ * thread sleeps: one that ran just before that does not. Nor does one, perhaps, after which system
+ * calls are begun again (SA_RESTART).
+ */
+#define VALET_INTERRUPTIBLE 2u /* a signal handler that runs in this thread ends the wait */
+#define VALET_NO_POLL       8u /* sleep at once */
+
+/*
+ * The flags that this system has.
+ *
+ * returns   VALET_NO_POLL, and what else works here; always the same
+ * context   anywhere
+ */
+VALET_API unsigned valet_features(void);
 
 /* ---- Parker: one thread parks, others wake it ------------------------------------------------ */
 
@@ -140,6 +159,17 @@ VALET_API int valet_park_until(struct valet_parker *p, uint64_t deadline) VALET_
  * returns     as valet_park_until
  */
 VALET_API int valet_park_for(struct valet_parker *p, uint64_t timeout_ns) VALET_CHECKED;
+
+/*
+ * The same with flags.
+ *
+ * flags     VALET_INTERRUPTIBLE, VALET_NO_POLL, both or 0
+ * returns   as valet_park_until, and
+ *           VALET_INTERRUPTED, a handler ran; nothing was taken. A token beats it
+ *           VALET_ERR_UNSUPPORTED, VALET_ERR_INVALID for the flags, also where there is a token
+ */
+VALET_API int valet_park_with(struct valet_parker *p, uint64_t deadline,
+                              unsigned flags) VALET_CHECKED;
 
 /*
  * Leave a token; wake the thread that is parked, if one is. Several tokens are one.
@@ -257,6 +287,17 @@ VALET_API int valet_compare_and_wait_until(struct valet_waiters *w, unsigned exp
                                            uint64_t deadline) VALET_CHECKED;
 
 /*
+ * The same with flags.
+ *
+ * flags     VALET_INTERRUPTIBLE, VALET_NO_POLL, both or 0
+ * returns   as valet_compare_and_wait_until, and
+ *           VALET_INTERRUPTED, a handler ran, and the state was still expected
+ *           VALET_ERR_UNSUPPORTED, VALET_ERR_INVALID for the flags, also where the state differs
+ */
+VALET_API int valet_compare_and_wait_with(struct valet_waiters *w, unsigned expected,
+                                          uint64_t deadline, unsigned flags) VALET_CHECKED;
+
+/*
  * Set the state and wake every thread that waits.
  *
  * w         may be freed by the last waiter that this wakes while the call is still going on
@@ -333,6 +374,18 @@ VALET_API int valet_futex_wait(uint32_t *word, uint32_t expected, uint64_t deadl
  */
 VALET_API int valet_futex_wait_for(uint32_t *word, uint32_t expected,
                                    uint64_t timeout_ns) VALET_CHECKED;
+
+/*
+ * The same, until a deadline, with flags.
+ *
+ * flags     VALET_INTERRUPTIBLE, VALET_NO_POLL (it never polls), both or 0
+ * returns   as valet_futex_wait, and
+ *           VALET_INTERRUPTED, a handler ran, and no wake was used up whose change of the word could
+ *           be seen. Futex kind: a difference after it beats it
+ *           VALET_ERR_UNSUPPORTED, VALET_ERR_INVALID for the flags, also where the word differs
+ */
+VALET_API int valet_futex_wait_with(uint32_t *word, uint32_t expected, uint64_t deadline,
+                                    unsigned flags) VALET_CHECKED;
 
 /*
  * Wake threads that wait on word. Change the word first: where the wait is a loop on the word (bare

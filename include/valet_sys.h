@@ -64,6 +64,9 @@ extern "C" {
 
 #define VALET_SYS_CALL VALET_SYS_NOIPA VALET_UNPROTECTED
 
+/* Of what two functions are made, with a constant that is not the same. */
+#define VALET_INLINE static inline __attribute__((always_inline)) VALET_UNPROTECTED
+
 /* A variable of many bytes that is set member by member: with -ftrivial-auto-var-init a compiler
  * would first call memset for it. */
 #ifndef VALET_UNFILLED
@@ -165,27 +168,6 @@ VALET_SYS_CALL int valet_sys_futex_look(uint32_t *word, uint32_t expected);
  */
 VALET_SYS_CALL void valet_sys_futex_wake(uint32_t *word, uint32_t count);
 
-/*
- * Optional, all of these or none: what a system can do beside the functions above, and those that
- * do it. A system without them writes nothing. The core has defaults, which are weak; yours are
- * found in an archive where they lie in an object with one of the functions above. Programs for
- * Windows do not call them: there are no weak functions there.
- */
-
-#define VALET_SYS_COUNTS 0x80000000u /* valet_sys_futex_wake_with tells how many it woke */
-
-/* returns VALET_SYS_COUNTS, or 0; always the same */
-VALET_SYS_CALL unsigned valet_sys_features(void);
-
-/*
- * As valet_sys_futex_wake, for valet_futex_wake.
- *
- * returns   how many threads it woke; those that were about to sleep may be among them, or not
- *           VALET_FUTEX_UNKNOWN, it cannot tell
- *           0, only if nobody was asleep on the word
- */
-VALET_SYS_CALL uint32_t valet_sys_futex_wake_with(uint32_t *word, uint32_t count);
-
 /* ---- sema kind ------------------------------------------------------------------------------- */
 
 /*
@@ -226,6 +208,49 @@ VALET_SYS_CALL void valet_sys_sema_post(struct valet_sema *s);
 
 /* Release what init acquired. A post, if there was one, has been consumed. */
 VALET_SYS_CALL void valet_sys_sema_fini(struct valet_sema *s);
+
+/* ---- optional ------------------------------------------------------------------------------- */
+
+/*
+ * What a system can do beside the functions above: valet_sys_features, which says it, and those of
+ * its kind, all of them or none. A system that has none writes nothing. The core has defaults,
+ * which are weak; yours are found in an archive where they lie in an object with a function that
+ * is not optional. On Windows, whose linkers know no such thing, you define them.
+ */
+
+#define VALET_SYS_COUNTS 0x80000000u /* valet_sys_futex_wake_with tells how many it woke */
+
+/* returns VALET_INTERRUPTIBLE, VALET_SYS_COUNTS, both or 0; always the same */
+VALET_SYS_CALL unsigned valet_sys_features(void);
+
+/*
+ * Futex kind: as valet_sys_futex_wait, but it says that it was interrupted.
+ *
+ * returns   VALET_INTERRUPTED, a signal handler ran, and this thread has used up no wake; the rest
+ *           as valet_sys_futex_wait
+ * flags     VALET_INTERRUPTIBLE; 0 does not come
+ */
+VALET_SYS_CALL int valet_sys_futex_wait_with(uint32_t *word, uint32_t expected, uint64_t deadline,
+                                             unsigned flags);
+
+/*
+ * Futex kind: as valet_sys_futex_wake, for valet_futex_wake.
+ *
+ * returns   how many threads it woke; those that were about to sleep may be among them, or not
+ *           VALET_FUTEX_UNKNOWN, it cannot tell
+ *           0, only if nobody was asleep on the word
+ */
+VALET_SYS_CALL uint32_t valet_sys_futex_wake_with(uint32_t *word, uint32_t count);
+
+/*
+ * Sema kind: as valet_sys_sema_wait, but it says that it was interrupted.
+ *
+ * returns   VALET_INTERRUPTED, a signal handler ran, and nothing was consumed; the rest as
+ *           valet_sys_sema_wait
+ * flags     VALET_INTERRUPTIBLE; 0 does not come
+ */
+VALET_SYS_CALL int valet_sys_sema_wait_with(struct valet_sema *s, uint64_t deadline,
+                                            unsigned flags);
 
 /*
  * Optional: have a function called in the child of every fork(), before anything else there uses

@@ -73,3 +73,21 @@ void valet_sys_futex_wake(uint32_t *word, uint32_t count)
     else
         RtlWakeAddressAll(word);
 }
+
+/* Of what is optional it has nothing, and the rest is not called. */
+unsigned valet_sys_features(void)
+{
+    return 0;
+}
+
+int valet_sys_futex_wait_with(uint32_t *word, uint32_t expected, uint64_t deadline, unsigned flags)
+{
+    (void)flags;
+    return valet_sys_futex_wait(word, expected, deadline);
+}
+
+uint32_t valet_sys_futex_wake_with(uint32_t *word, uint32_t count)
+{
+    valet_sys_futex_wake(word, count);
+    return VALET_FUTEX_UNKNOWN;
+}

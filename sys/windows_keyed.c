@@ -175,3 +175,22 @@ void valet_sys_sema_fini(struct valet_sema *s)
 {
     (void)s;
 }
+
+/* There is no fork() here. */
+int valet_sys_at_fork(void (*child)(void))
+{
+    (void)child;
+    return VALET_OK;
+}
+
+/* Of what is optional it has nothing, and the rest is not called. */
+unsigned valet_sys_features(void)
+{
+    return 0;
+}
+
+int valet_sys_sema_wait_with(struct valet_sema *s, uint64_t deadline, unsigned flags)
+{
+    (void)flags;
+    return valet_sys_sema_wait(s, deadline);
+}

@@ -69,6 +69,7 @@ explorer() {
         esac
     done
     [ "$kind" = locks ] || set -- "$@" core/park_"$kind".c core/waiters_"$kind".c core/futex_"$kind".c \
+        core/park_with_"$kind".c core/waiters_with_"$kind".c core/futex_with_"$kind".c \
         ${system:+"$system"} test/c11/scenario.c test/c11/gates.c test/c11/litmus.c test/c11/demo.c
     for file; do
         guest . "$file" "$out/$(basename "$file" .c).o" || return
@@ -94,14 +95,15 @@ rest() (
     ld -r -o "rest/$kept" "$@"
 )
 
-# changed VARIANT FILE: the explorer with FILE as it is in the copy
+# changed VARIANT FILE [SCENARIO]: the explorer with FILE as it is in the copy
 changed() {
     of "$1"
-    case $2 in
-    test/demo/wc.c) source=test/c11/demo.c ;; # which includes it
-    sys/by_id.h) source=$system ;;
-    core/locks/*.h) source=core/locks/queue.c ;;
-    core/atomic.h) source=core/waiters_futex.c ;;
+    case $2-${3-} in
+    core/*_*.c-flags_*) source=${2%_*}_with_${2##*_} ;; # which includes it
+    test/demo/wc.c-*) source=test/c11/demo.c ;; # which includes it
+    sys/by_id.h-*) source=$system ;;
+    core/locks/*.h-*) source=core/locks/queue.c ;;
+    core/atomic.h-*) source=core/waiters_futex.c ;;
     *) source=$2 ;;
     esac
     object=${source##*/} object=${object%.c}.o
@@ -196,7 +198,7 @@ some 8 <"$dir/all" >"$dir/bugs"
 while read -r name kind scenario _ says; do
     label=$(printf '%-46s' "$name")
     file=$(sed -n "/^bug $name\$/,/^in /s/^in //p" test/c11/bugs)
-    if python3 test/lib/plant.py --bug test/c11/bugs "$name" "$dir/tree" && changed "$kind" "$file"; then
+    if python3 test/lib/plant.py --bug test/c11/bugs "$name" "$dir/tree" && changed "$kind" "$file" "$scenario"; then
         must_find "$label" "$scenario" "$says"
     else
         bad "$label  cannot be planted"

@@ -130,7 +130,8 @@ build() {
         { ! grep -q '^unsigned valet_sys_features' "$source" || with=1; } &&
         set -- strict compile "$3" "$1" "$2" "$4" -fPIC -fvisibility=hidden -ffunction-sections -fdata-sections \
             -I"$root" -I"$root/include" &&
-        "$@" -c "$root/core/park_$kind.c" "$root/core/waiters_$kind.c" &&
+        "$@" -c "$root/core/park_$kind.c" "$root/core/waiters_$kind.c" "$root/core/waiters_with_$kind.c" &&
+        "$@" -include "$root/core/park_with_$kind.c" -c "$root/core/futex_with_$kind.c" &&
         "$@" "-DVALET_WITH=$with" -include "$root/core/now.c" -include "$root/core/futex_$kind.c" -c "$source")
 }
 
@@ -247,13 +248,20 @@ foreign() {
     (
         cd "$out" || exit 1
         set -- clang --target="$1" "$3" -I"$root" -I"$root/include" -c "$root/core/park_$2.c" \
-            "$root/core/waiters_$2.c" "$root/core/futex_$2.c" "$root/core/now.c" ${4:+"$root/sys/$4.c"}
+            "$root/core/waiters_$2.c" "$root/core/futex_$2.c" "$root/core/park_with_$2.c" \
+            "$root/core/waiters_with_$2.c" "$root/core/futex_with_$2.c" "$root/core/now.c" ${4:+"$root/sys/$4.c"}
         case $2 in *wasm32*) set -- "$@" -matomics -mbulk-memory ;; esac
         strict "$@"
     ) || return 1
     contract='valet_sys_futex_look valet_sys_futex_wait valet_sys_futex_wake valet_sys_now'
     [ "$2" = futex ] || contract="valet_sys_now $(printf 'valet_sys_sema_%s ' fini init post)valet_sys_sema_wait"
-    contract=$(spelled "$1" "${5-$contract}")
+    case $1-$2 in # nothing is optional there
+    *-windows-*-futex) contract="valet_sys_features $contract valet_sys_futex_wait_with
+        valet_sys_futex_wake_with" ;;
+    *-windows-*) contract="valet_sys_at_fork valet_sys_features $contract
+        valet_sys_sema_wait_with" ;;
+    esac
+    contract=$(spelled "$1" "$(echo "${5-$contract}" | xargs -n 1 | LC_ALL=C sort | xargs)")
     foreign_holds "$out" "$2" "$contract"
 }
 

@@ -69,6 +69,7 @@ sources() {
     linux-* | bare-*) echo "sys/${1%-*}.c" ;;
     esac
     echo "core/park_$kind.c core/waiters_$kind.c core/futex_$kind.c core/now.c core/locks/*.c"
+    [ "$2" != -O2 ] || echo "core/park_with_$kind.c core/waiters_with_$kind.c core/futex_with_$kind.c"
 }
 
 # what the embedder supplies; -rest: to who does not call the futex; $pair: where there are no atomic instructions
@@ -112,14 +113,14 @@ check_one() {
     pair=
     case $variant in m0 | pair) pair='valet_sys_atomic_begin valet_sys_atomic_end ' ;; esac
     set --
-    for source in $(sources "$system"); do
+    for source in $(sources "$system" "$level"); do
         object=${source##*/}
         [ -e "$objects/${object%.c}.o" ] || set -- "$@" "../../../$source"
     done
     [ $# -eq 0 ] || (cd "$objects" &&
         compile "$cpu" "$cc" "$variant" "$level" -I../../.. -I../../../include -c "$@") || return 1
     set --
-    for source in $(sources "$system"); do
+    for source in $(sources "$system" "$level"); do
         object=${source##*/}
         set -- "$@" "$objects/${object%.c}.o"
     done

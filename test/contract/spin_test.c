@@ -26,9 +26,12 @@ static uint32_t load(valet_word32 *word, memory_order order)
 }
 #undef atomic_load_explicit
 #define atomic_load_explicit load
+#define VALET_HAS_MACHINE
 #include "core/park_futex.c"
+#include "core/park_with_futex.c"
 #define word_of waiters_word_of
 #include "core/waiters_futex.c"
+#include "core/waiters_with_futex.c"
 #undef word_of
 
 static struct valet_parker parker;
@@ -77,6 +80,17 @@ void valet_sys_futex_wake(uint32_t *word, uint32_t count)
     if (parks)
         CHECK_EQ(count, 1);
     wakes++;
+}
+
+unsigned valet_features(void)
+{
+    return VALET_INTERRUPTIBLE | VALET_NO_POLL;
+}
+
+int valet_sys_futex_wait_with(uint32_t *word, uint32_t expected, uint64_t deadline, unsigned flags)
+{
+    CHECK_EQ(flags, VALET_INTERRUPTIBLE);
+    return valet_sys_futex_wait(word, expected, deadline);
 }
 
 uint64_t valet_sys_now(void)
@@ -239,6 +253,41 @@ static void test_a_deadline_to_come(void)
     CHECK_EQ(looks + clocks, 0);
     CHECK_EQ(waits, 1);
     CHECK_EQ(credit(), 256 + 4);
+}
+
+/* A park with flags polls as one without; not with VALET_NO_POLL. */
+static void test_flags(void)
+{
+    for (unsigned flags = 0; flags <= VALET_INTERRUPTIBLE; flags += VALET_INTERRUPTIBLE) {
+        clear(RICH);
+        unpark_at = 5;
+        CHECK_EQ(valet_park_with(&parker, VALET_FOREVER, flags), VALET_OK);
+        CHECK_EQ(looks, 5);
+        CHECK_EQ(waits + clocks, 0);
+        clear(RICH);
+        CHECK_EQ(valet_park_with(&parker, 1001, flags), VALET_TIMEDOUT);
+        CHECK_EQ(looks, 288);
+        CHECK_EQ(waits, 1);
+        CHECK_EQ(clocks, 1);
+        clear(RICH);
+        CHECK_EQ(valet_park_with(&parker, 1, flags), VALET_TIMEDOUT); /* has passed */
+        CHECK_EQ(looks, 0);
+        clear(RICH);
+        CHECK_EQ(valet_park_with(&parker, VALET_FOREVER, flags | VALET_NO_POLL), VALET_OK);
+        CHECK_EQ(looks + clocks, 0);
+        CHECK_EQ(waits, 1);
+        CHECK_EQ(account(), RICH);
+
+        clear_waiters(RICH);
+        CHECK_EQ(valet_compare_and_wait_with(&waiters, 0, VALET_FOREVER, flags), VALET_OK);
+        CHECK_EQ(looks, 288);
+        clear_waiters(RICH);
+        CHECK_EQ(valet_compare_and_wait_with(&waiters, 0, VALET_FOREVER, flags | VALET_NO_POLL),
+                 VALET_OK);
+        CHECK_EQ(looks + clocks, 0);
+        CHECK_EQ(waits, 1);
+        CHECK_EQ(account(), RICH);
+    }
 }
 
 static void test_a_token_that_is_there(void)
@@ -478,8 +527,9 @@ static void test_the_account_is_full(void)
 TEST_PROGRAM(TEST(test_a_fresh_parker_does_not_poll), TEST(test_a_token_that_comes_while_it_polls),
              TEST(test_a_token_that_another_thread_takes), TEST(test_a_poll_in_vain_is_paid_for),
              TEST(test_a_passed_deadline_does_not_poll), TEST(test_a_deadline_to_come),
-             TEST(test_a_token_that_is_there), TEST(test_busy), TEST(test_looks_are_earned),
-             TEST(test_fresh_waiters_do_not_poll), TEST(test_a_state_that_comes_while_they_poll),
+             TEST(test_flags), TEST(test_a_token_that_is_there), TEST(test_busy),
+             TEST(test_looks_are_earned), TEST(test_fresh_waiters_do_not_poll),
+             TEST(test_a_state_that_comes_while_they_poll),
              TEST(test_a_poll_of_waiters_in_vain_is_paid_for), TEST(test_one_poll_a_wait),
              TEST(test_waiters_with_a_passed_deadline_do_not_poll),
              TEST(test_waiters_with_a_deadline_to_come), TEST(test_a_state_that_is_there),

@@ -15,7 +15,8 @@ import sys
 root, pages = sys.argv[1:]
 faults = []
 # Of a declaration: nothing to explain
-MARKS = {"VALET_API", "VALET_SYS_CALL", "VALET_SYS_NOIPA", "VALET_UNPROTECTED", "VALET_UNFILLED", "VALET_CHECKED"}
+MARKS = {"VALET_API", "VALET_SYS_CALL", "VALET_SYS_NOIPA", "VALET_UNPROTECTED", "VALET_UNFILLED", "VALET_CHECKED",
+         "VALET_INLINE"}
 
 
 def squeeze(text):
@@ -33,7 +34,8 @@ def header(path):
                              text, re.S):
         comment, result, name, parameters = match.groups()
         functions[name] = (result, [squeeze(p) for p in parameters.split(",")],
-                           set(re.findall(r"\bVALET_(?:OK|TIMEDOUT|CHANGED|CHOSEN|ERR_\w+)", comment or "")))
+                           set(re.findall(r"\bVALET_(?:OK|TIMEDOUT|CHANGED|CHOSEN|INTERRUPTED|ERR_\w+)",
+                                          comment or "")))
     text = re.sub(r"/\*.*?\*/", "", text, flags=re.S)
     code = squeeze(text)
     constants = dict(re.findall(r"^\s+(VALET_\w+) =\s+(-?\d+),?", text, re.M))

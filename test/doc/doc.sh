@@ -59,8 +59,8 @@ tracer() {
         gcc -std=gnu11 -g -O2 -Wall -Wextra -Werror -fno-pie -Iinclude -Itest/c11 "-DVALET_C11_KIND=$number" \
             -c "test/$part.c" -o "$dir/$1/$(basename "$part").o" || return
     done
-    for file in core/park_"$1".c core/waiters_"$1".c core/futex_"$1".c core/now.c \
-        test/c11/scenario.c test/c11/litmus.c test/c11/demo.c; do
+    for file in core/park_"$1".c core/waiters_"$1".c core/futex_"$1".c core/park_with_"$1".c core/waiters_with_"$1".c \
+        core/futex_with_"$1".c core/now.c test/c11/scenario.c test/c11/litmus.c test/c11/demo.c; do
         guest "$file" "$dir/$1/$(basename "$file" .c).o" || return
     done
     gcc -no-pie -Wl,--wrap=write_message "$dir/$1"/*.o -o "$dir/$1/explore"

@@ -61,7 +61,8 @@ program() {
     [ "$system" = linux ] || kind=sema
     output=$dir/$system-$name-$threads
     set --
-    for source in "core/park_$kind" "core/waiters_$kind" "core/futex_$kind" core/now "sys/$system"; do
+    for source in "core/park_$kind" "core/waiters_$kind" "core/futex_$kind" "core/park_with_$kind" \
+        "core/waiters_with_$kind" "core/futex_with_$kind" core/now "sys/$system"; do
         object=$output-$(basename "$source").o
         compile "$tree" "$system" "$object" -c "$tree/$source.c" || return
         set -- "$@" "$object"

@@ -38,8 +38,8 @@ library() {
     kind=futex
     [ "$2" = linux ] || kind=sema
     objects=
-    for source in core/park_$kind core/waiters_$kind core/futex_$kind core/now "sys/$2" test/harness/test \
-        test/harness/hosted; do
+    for source in core/park_$kind core/waiters_$kind core/futex_$kind core/park_with_$kind core/waiters_with_$kind \
+        core/futex_with_$kind core/now "sys/$2" test/harness/test test/harness/hosted; do
         object=$dir/$1-$2-$(basename "$source").o
         compile "$1" "$2" "$object" -c "$source.c" || return
         objects="$objects $object"

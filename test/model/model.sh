@@ -13,11 +13,16 @@ build=${MODEL_BUILD:-$root/build/model}
 export MODEL_BUILD="$build"
 
 # Compile $2 of the sources $1 by the command in the rest of the arguments: $o, in $objects, which is for that command.
-# An object that another image has is not made again; a planted bug in a header changes them all.
+# An object that another image has is not made again; a planted bug in a header changes them all, and one in a
+# machine of core/ that of the calls with flags, too.
 object() {
     from=$1 source=$2 o=$objects/$2.o
+    machine=${source%_with_*}_${source##*_with_}
+    [ -e "$from/$machine" ] || machine=$source
     shift 2
-    if [ "$from" != "$root" ] && { [ -e "$from/headers-differ" ] || ! cmp -s "$from/$source" "$root/$source"; }; then
+    if [ "$from" != "$root" ] &&
+        { [ -e "$from/headers-differ" ] || ! cmp -s "$from/$source" "$root/$source" ||
+            ! cmp -s "$from/$machine" "$root/$machine"; }; then
         o=${from%/*}/${source##*/}.o
     fi
     if [ ! -e "$o" ]; then
@@ -48,7 +53,8 @@ image() (
     common="clang -target $target $machine $cflags -c"
     flags='-std=c11 -ffreestanding -O2 -g -fPIC -fno-stack-protector -fno-unwind-tables
         -fno-asynchronous-unwind-tables -ffunction-sections'
-    sources="core/park_$kind.c core/waiters_$kind.c core/futex_$kind.c core/now.c"
+    sources="core/park_$kind.c core/waiters_$kind.c core/futex_$kind.c core/now.c core/park_with_$kind.c
+        core/waiters_with_$kind.c core/futex_with_$kind.c"
     [ "$file" = - ] || sources="$sources sys/$file"
     objects=$build/objects/$(printf '%s' "$common $flags" | cksum | tr ' ' -)
     mkdir -p "$objects/core" "$objects/sys" "$objects/test/model"

@@ -47,7 +47,10 @@ compile() {
 
 # library BUILD: its sources
 library() {
-    echo "core/park_$(kind_of "$1").c core/waiters_$(kind_of "$1").c core/futex_$(kind_of "$1").c core/now.c"
+    for file in park waiters futex park_with waiters_with futex_with; do
+        echo "core/${file}_$(kind_of "$1").c"
+    done
+    echo core/now.c
     [ "$1" = green ] || echo "sys/${1#*-}.c"
 }
 
@@ -108,7 +111,7 @@ make_library() {
     for source in $(library "$1"); do
         n=$((n + 1))
         case $2 in
-        *.h | "$source") compile "$1" -c "$source" -o "lib$n.o" || return 1 ;;
+        *.h | "$source" | "${source%_with_*}_${source##*_with_}") compile "$1" -c "$source" -o "lib$n.o" || return 1 ;;
         *) ln -s "$dir/$1/control/lib$n.o" . ;;
         esac
     done

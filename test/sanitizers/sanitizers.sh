@@ -28,7 +28,8 @@ compile() {
     "$@" -std=gnu11 -g -O1 -w -pthread -I. -Iinclude "-I$top/test/harness" \
         -DVALET_TEST_FUTEX_KIND=$number "-DVALET_TEST_OS_$system" "$top/test/contract/${program}_test.c" \
         "$top/test/harness/test.c" "$top/test/harness/hosted.c" core/park_$kind.c core/waiters_$kind.c \
-        core/futex_$kind.c core/now.c "sys/$system.c" -o "$output"
+        core/futex_$kind.c core/park_with_$kind.c core/waiters_with_$kind.c core/futex_with_$kind.c core/now.c \
+        "sys/$system.c" -o "$output"
 }
 
 # run TOOL PROGRAM [TEST]: under the tool; what it reports is an exit status of its own, 99

@@ -26,7 +26,7 @@ threaded() {
         -I. -Iinclude "$@"
 }
 core='core/now.c core/park_futex.c core/waiters_futex.c core/futex_futex.c'
-core="$core $(echo core/locks/*.c)"
+core="$core core/park_with_futex.c core/waiters_with_futex.c core/futex_with_futex.c $(echo core/locks/*.c)"
 
 configure() { # DIRECTORY CROSS-FILE [OPTION...]
     out=$1

@@ -70,8 +70,9 @@ program() {
         -fno-stack-protector -mno-stack-arg-probe -nostdlib -Wl,-e,start -Wl,--subsystem,console \
         "$@" -I. -Iinclude -Itest/harness -Itest/windows -DVALET_TEST_FUTEX_KIND=$futex \
         -DVALET_TEST_OS_windows core/now.c "core/park_$kind.c" "core/waiters_$kind.c" \
-        "core/futex_$kind.c" "$file" "$test" test/harness/test.c test/windows/arguments.c \
-        test/windows/host.c "test/windows/control_$kind.c" -lntdll -o "$out"
+        "core/futex_$kind.c" "core/park_with_$kind.c" "core/waiters_with_$kind.c" "core/futex_with_$kind.c" \
+        "$file" "$test" test/harness/test.c test/windows/arguments.c test/windows/host.c \
+        "test/windows/control_$kind.c" -lntdll -o "$out"
 }
 
 # detach DIRECTORY SYSTEM FILE [COMPILER ARGUMENT...]: detach.c as a DLL with that file, and its program

@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: MIT OR Apache-2.0 */
+/* The futex where the kernel has one: the wait with flags, in an object of its own. */
+#include "core/with.h"
+#include "valet.h"
+#include "valet_sys.h"
+
+int valet_futex_wait_with(uint32_t *word, uint32_t expected, uint64_t deadline, unsigned flags)
+{
+    int r = valet_with_flags(flags);
+    if (r != VALET_OK)
+        return r;
+    if (!(flags & VALET_INTERRUPTIBLE) || deadline == 0)
+        return valet_futex_wait(word, expected, deadline);
+    if (word == 0 || (uintptr_t)word % sizeof *word != 0)
+        return VALET_ERR_INVALID;
+    r = valet_sys_futex_wait_with(word, expected, deadline, VALET_INTERRUPTIBLE);
+    if (r != VALET_TIMEDOUT && r != VALET_INTERRUPTED)
+        return r;
+    /* A difference beats both. */
+    int look = valet_sys_futex_look(word, expected);
+    return look == VALET_TIMEDOUT ? r : look;
+}
