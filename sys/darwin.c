@@ -17,6 +17,7 @@
 
 #include "arch/arch.h"
 #include "sys/deadline.h"
+#include "sys/futex_word.h"
 #include "valet_sys.h"
 
 #define SYS_ulock_wait         515
@@ -71,14 +72,16 @@ static int ulock_wait(const uint32_t *word, uint32_t expected, uint32_t timeout_
                                   (long)(unsigned long)expected, (long)timeout_us, 0, 0);
 }
 
-static inline int sleep_for(uint32_t *word, uint32_t expected, uint32_t timeout_us,
-                            uint64_t deadline)
+VALET_INLINE int sleep_for(uint32_t *word, uint32_t expected, uint32_t timeout_us,
+                           uint64_t deadline, unsigned flags)
 {
     int r = ulock_wait(word, expected, timeout_us);
     for (int tries = 3; r == -EFAULT && tries > 0 && fetch_page(word); tries--)
         r = ulock_wait(word, expected, timeout_us);
     /* 0 and more: woken, perhaps for nothing, or the word differed. EINTR: a signal handler ran. */
-    if (r >= 0 || r == -EINTR)
+    if (r == -EINTR)
+        return valet_interrupted(flags);
+    if (r >= 0)
         return VALET_OK;
     if (r == -ETIMEDOUT && timeout_us != 0) /* the sleep, as it was cut, is over */
         return valet_deadline_over(clock_ns(), deadline);
@@ -87,7 +90,7 @@ static inline int sleep_for(uint32_t *word, uint32_t expected, uint32_t timeout_
     return VALET_ERR_SYSTEM;
 }
 
-int valet_sys_futex_wait(uint32_t *word, uint32_t expected, uint64_t deadline)
+VALET_INLINE int wait(uint32_t *word, uint32_t expected, uint64_t deadline, unsigned flags)
 {
     uint32_t timeout_us = 0;
     if (deadline != VALET_FOREVER) {
@@ -97,13 +100,23 @@ int valet_sys_futex_wait(uint32_t *word, uint32_t expected, uint64_t deadline)
             return status;
         timeout_us = (uint32_t)valet_deadline_units(ns, 1000);
     }
-    return sleep_for(word, expected, timeout_us, deadline);
+    return sleep_for(word, expected, timeout_us, deadline, flags);
+}
+
+int valet_sys_futex_wait(uint32_t *word, uint32_t expected, uint64_t deadline)
+{
+    return wait(word, expected, deadline, 0);
+}
+
+int valet_sys_futex_wait_with(uint32_t *word, uint32_t expected, uint64_t deadline, unsigned flags)
+{
+    return wait(word, expected, deadline, flags);
 }
 
 /* After the deadline: the kernel compares the word, and then sleeps for the shortest time. */
 int valet_sys_futex_look(uint32_t *word, uint32_t expected)
 {
-    return sleep_for(word, expected, 1, 0);
+    return sleep_for(word, expected, 1, 0, 0);
 }
 
 /* 0, but not how many, and those on their way out of the kernel count as asleep. ENOENT: nobody
@@ -121,7 +134,7 @@ void valet_sys_futex_wake(uint32_t *word, uint32_t count)
 
 unsigned valet_sys_features(void)
 {
-    return VALET_SYS_COUNTS;
+    return VALET_INTERRUPTIBLE | VALET_SYS_COUNTS;
 }
 
 uint32_t valet_sys_futex_wake_with(uint32_t *word, uint32_t count)

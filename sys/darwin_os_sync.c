@@ -12,6 +12,7 @@
 #include <stddef.h>
 
 #include "sys/deadline.h"
+#include "sys/futex_word.h"
 #include "valet_sys.h"
 
 #define OS_SYNC_WAIT_ON_ADDRESS_NONE 0
@@ -44,7 +45,8 @@ uint64_t valet_sys_now(void)
     return clock_ns();
 }
 
-static inline int sleep_for(uint32_t *word, uint32_t expected, uint64_t left, uint64_t deadline)
+VALET_INLINE int sleep_for(uint32_t *word, uint32_t expected, uint64_t left, uint64_t deadline,
+                           unsigned flags)
 {
     int kept = *__error(), e, tries = 4;
     do {
@@ -61,7 +63,9 @@ static inline int sleep_for(uint32_t *word, uint32_t expected, uint64_t left, ui
     } while ((e == EFAULT || e == ENOMEM) && --tries != 0);
     *__error() = kept; /* errno is the user's: parking does not change it */
     /* 0: woken, perhaps for nothing, or the word differed. EINTR: a signal handler ran. */
-    if (e == 0 || e == EINTR)
+    if (e == EINTR)
+        return valet_interrupted(flags);
+    if (e == 0)
         return VALET_OK;
     if (e == ETIMEDOUT && deadline != VALET_FOREVER) /* the sleep, as it was cut, is over */
         return valet_deadline_over(clock_ns(), deadline);
@@ -70,7 +74,7 @@ static inline int sleep_for(uint32_t *word, uint32_t expected, uint64_t left, ui
     return VALET_ERR_SYSTEM;
 }
 
-int valet_sys_futex_wait(uint32_t *word, uint32_t expected, uint64_t deadline)
+VALET_INLINE int wait(uint32_t *word, uint32_t expected, uint64_t deadline, unsigned flags)
 {
     uint64_t left = 0;
     if (deadline != VALET_FOREVER) {
@@ -78,13 +82,23 @@ int valet_sys_futex_wait(uint32_t *word, uint32_t expected, uint64_t deadline)
         if (status != VALET_OK)
             return status;
     }
-    return sleep_for(word, expected, left, deadline);
+    return sleep_for(word, expected, left, deadline, flags);
+}
+
+int valet_sys_futex_wait(uint32_t *word, uint32_t expected, uint64_t deadline)
+{
+    return wait(word, expected, deadline, 0);
+}
+
+int valet_sys_futex_wait_with(uint32_t *word, uint32_t expected, uint64_t deadline, unsigned flags)
+{
+    return wait(word, expected, deadline, flags);
 }
 
 /* After the deadline: the kernel compares the word, and then sleeps for the shortest time. */
 int valet_sys_futex_look(uint32_t *word, uint32_t expected)
 {
-    return sleep_for(word, expected, 1, 0);
+    return sleep_for(word, expected, 1, 0, 0);
 }
 
 /* 0, but not how many, or -1 and an errno. ENOENT: nobody waits, also where the address is gone.
@@ -104,7 +118,7 @@ void valet_sys_futex_wake(uint32_t *word, uint32_t count)
 
 unsigned valet_sys_features(void)
 {
-    return VALET_SYS_COUNTS;
+    return VALET_INTERRUPTIBLE | VALET_SYS_COUNTS;
 }
 
 uint32_t valet_sys_futex_wake_with(uint32_t *word, uint32_t count)

@@ -11,6 +11,7 @@
  */
 #include "arch/arch.h"
 #include "sys/deadline.h"
+#include "sys/futex_word.h"
 #include "sys/kernel_timespec.h"
 #include "valet_sys.h"
 
@@ -37,13 +38,16 @@ uint64_t valet_sys_now(void)
     return clock_ns();
 }
 
-static inline int sleep_for(uint32_t *word, uint32_t expected, long timeout_us, uint64_t deadline)
+VALET_INLINE int sleep_for(uint32_t *word, uint32_t expected, long timeout_us, uint64_t deadline,
+                           unsigned flags)
 {
     long r =
         valet_trap_bsd(SYS_umtx_sleep, (long)word, (long)(int32_t)expected, timeout_us, 0, 0, 0);
     /* 0: woken, perhaps for nothing. EINTR: a signal handler ran, whether under SA_RESTART or not.
      */
-    if (r == 0 || r == -EINTR)
+    if (r == -EINTR)
+        return valet_interrupted(flags);
+    if (r == 0)
         return VALET_OK;
     if (r == -EBUSY) /* the word differed */
         return VALET_CHANGED;
@@ -54,7 +58,7 @@ static inline int sleep_for(uint32_t *word, uint32_t expected, long timeout_us, 
     return VALET_ERR_SYSTEM;
 }
 
-int valet_sys_futex_wait(uint32_t *word, uint32_t expected, uint64_t deadline)
+VALET_INLINE int wait(uint32_t *word, uint32_t expected, uint64_t deadline, unsigned flags)
 {
     long timeout_us = LONGEST_NS / 1000;
     if (deadline != VALET_FOREVER) {
@@ -64,13 +68,23 @@ int valet_sys_futex_wait(uint32_t *word, uint32_t expected, uint64_t deadline)
             return status;
         timeout_us = (long)valet_deadline_units(ns, 1000);
     }
-    return sleep_for(word, expected, timeout_us, deadline);
+    return sleep_for(word, expected, timeout_us, deadline, flags);
+}
+
+int valet_sys_futex_wait(uint32_t *word, uint32_t expected, uint64_t deadline)
+{
+    return wait(word, expected, deadline, 0);
+}
+
+int valet_sys_futex_wait_with(uint32_t *word, uint32_t expected, uint64_t deadline, unsigned flags)
+{
+    return wait(word, expected, deadline, flags);
 }
 
 /* After the deadline: the kernel compares the word, and then sleeps for the shortest time. */
 int valet_sys_futex_look(uint32_t *word, uint32_t expected)
 {
-    return sleep_for(word, expected, 1, 0);
+    return sleep_for(word, expected, 1, 0, 0);
 }
 
 void valet_sys_futex_wake(uint32_t *word, uint32_t count)
@@ -78,4 +92,15 @@ void valet_sys_futex_wake(uint32_t *word, uint32_t count)
     /* 1 wakes one, any other number wakes all. Results: 0; EFAULT, the address is gone and so are
      * its waiters. */
     valet_trap_bsd(SYS_umtx_wakeup, (long)word, count == 1, 0, 0, 0, 0);
+}
+
+unsigned valet_sys_features(void)
+{
+    return VALET_INTERRUPTIBLE;
+}
+
+uint32_t valet_sys_futex_wake_with(uint32_t *word, uint32_t count)
+{
+    valet_sys_futex_wake(word, count);
+    return VALET_FUTEX_UNKNOWN;
 }

@@ -56,7 +56,7 @@ uint64_t valet_sys_now(void)
     return ns_of(&t);
 }
 
-int valet_sys_futex_wait(uint32_t *word, uint32_t expected, uint64_t deadline)
+VALET_INLINE int wait(uint32_t *word, uint32_t expected, uint64_t deadline, unsigned flags)
 {
     struct _umtx_time t;
     long size = 0, until = 0;
@@ -73,13 +73,25 @@ int valet_sys_futex_wait(uint32_t *word, uint32_t expected, uint64_t deadline)
                             (long)(unsigned long)expected, size, until, 0);
     /* 0: woken, or the word differed; the kernel does not tell. EINTR: a signal handler ran,
      * whether under SA_RESTART or not. */
-    if (r == 0 || r == -EINTR)
+    if (r == -EINTR)
+        return valet_interrupted(flags);
+    if (r == 0)
         return VALET_OK;
     if (r == -ETIMEDOUT && size != 0) /* the deadline has come, by the clock of valet_sys_now */
         return VALET_TIMEDOUT;
     /* EFAULT: the word is not mapped, or its page is protected at this moment. EINVAL: no such
      * operation in old releases. ENOSYS, anything else: no such call. */
     return VALET_ERR_SYSTEM;
+}
+
+int valet_sys_futex_wait(uint32_t *word, uint32_t expected, uint64_t deadline)
+{
+    return wait(word, expected, deadline, 0);
+}
+
+int valet_sys_futex_wait_with(uint32_t *word, uint32_t expected, uint64_t deadline, unsigned flags)
+{
+    return wait(word, expected, deadline, flags);
 }
 
 int valet_sys_futex_look(uint32_t *word, uint32_t expected)
@@ -93,4 +105,15 @@ void valet_sys_futex_wake(uint32_t *word, uint32_t count)
     /* The count is a signed int. Always 0, also for an address that is gone. */
     valet_trap_bsd(SYS__umtx_op, (long)word, UMTX_OP_WAKE_PRIVATE, valet_futex_count(count), 0, 0,
                    0);
+}
+
+unsigned valet_sys_features(void)
+{
+    return VALET_INTERRUPTIBLE;
+}
+
+uint32_t valet_sys_futex_wake_with(uint32_t *word, uint32_t count)
+{
+    valet_sys_futex_wake(word, count);
+    return VALET_FUTEX_UNKNOWN;
 }

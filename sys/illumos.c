@@ -51,7 +51,7 @@ uint64_t valet_sys_now(void)
 }
 
 /* Until an unpark, the deadline, or for no reason. */
-VALET_UNPROTECTED static int sleep_until(uint64_t deadline)
+VALET_INLINE int sleep_with(uint64_t deadline, unsigned flags)
 {
     struct timespec left; /* made anew each time: the kernel leaves the remaining time in it */
     long timeout = 0;
@@ -64,13 +64,25 @@ VALET_UNPROTECTED static int sleep_until(uint64_t deadline)
         timeout = (long)&left;
     }
     int r = call(SYS_lwp_park, SET_AND_PARK, timeout, 0);
-    /* 0: unparked, perhaps for something else. EINTR, ERESTART: a signal handler ran, or a debugger
-     * was there. ETIME: the time is over by the wall clock, or somebody has set that clock: ours
-     * decides, above. */
-    if (r == 0 || r == -EINTR || r == -ERESTART || (r == -ETIME && deadline != VALET_FOREVER))
+    /* EINTR, ERESTART: a signal handler ran, or a debugger was there. */
+    if (r == -EINTR || r == -ERESTART)
+        return by_id_interrupted(flags);
+    /* 0: unparked, perhaps for something else. ETIME: the time is over by the wall clock, or
+     * somebody has set that clock: ours decides, above. */
+    if (r == 0 || (r == -ETIME && deadline != VALET_FOREVER))
         return VALET_OK;
     /* EFAULT, EINVAL: not for these arguments. ENOSYS, anything else: no such call here. */
     return VALET_ERR_SYSTEM;
+}
+
+VALET_UNPROTECTED static int sleep_until(uint64_t deadline)
+{
+    return sleep_with(deadline, 0);
+}
+
+VALET_UNPROTECTED static int sleep_interruptibly(uint64_t deadline)
+{
+    return sleep_with(deadline, VALET_INTERRUPTIBLE);
 }
 
 int valet_sys_sema_init(struct valet_sema *s)
@@ -94,4 +106,15 @@ void valet_sys_sema_post(struct valet_sema *s)
 void valet_sys_sema_fini(struct valet_sema *s)
 {
     (void)s;
+}
+
+unsigned valet_sys_features(void)
+{
+    return VALET_INTERRUPTIBLE;
+}
+
+int valet_sys_sema_wait_with(struct valet_sema *s, uint64_t deadline, unsigned flags)
+{
+    (void)flags; /* that one */
+    return by_id_wait(s, deadline, sleep_interruptibly);
 }

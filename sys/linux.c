@@ -132,7 +132,7 @@ VALET_WEAK uint64_t valet_sys_now(void)
 }
 #endif
 
-int valet_sys_futex_wait(uint32_t *word, uint32_t expected, uint64_t deadline)
+VALET_INLINE int wait(uint32_t *word, uint32_t expected, uint64_t deadline, unsigned flags)
 {
     struct timespec t, *until = NULL;
     /* In 292 years there is none: from 2^63 ns on gVisor's sum of seconds and ns is in the past. */
@@ -143,7 +143,9 @@ int valet_sys_futex_wait(uint32_t *word, uint32_t expected, uint64_t deadline)
     long r = futex(word, FUTEX_WAIT_BITSET | FUTEX_PRIVATE_FLAG, (long)expected, until, NULL,
                    FUTEX_BITSET_MATCH_ANY);
     /* 0: woken, perhaps by a stranger who used this address before. EINTR: a signal handler ran. */
-    if (r == 0 || r == -EINTR)
+    if (r == -EINTR)
+        return valet_interrupted(flags);
+    if (r == 0)
         return VALET_OK;
     if (r == -EAGAIN) /* the word differed */
         return VALET_CHANGED;
@@ -153,6 +155,16 @@ int valet_sys_futex_wait(uint32_t *word, uint32_t expected, uint64_t deadline)
      * aligned (no other argument can be wrong). ENOSYS, EPERM, EACCES, anything else: no such call
      * here, or a sandbox forbids it. */
     return VALET_ERR_SYSTEM;
+}
+
+int valet_sys_futex_wait(uint32_t *word, uint32_t expected, uint64_t deadline)
+{
+    return wait(word, expected, deadline, 0);
+}
+
+int valet_sys_futex_wait_with(uint32_t *word, uint32_t expected, uint64_t deadline, unsigned flags)
+{
+    return wait(word, expected, deadline, flags);
 }
 
 /* "Move nobody, if *word is expected": the kernel looks, and queues nobody. gVisor spends a wake on
@@ -179,7 +191,7 @@ void valet_sys_futex_wake(uint32_t *word, uint32_t count)
 
 unsigned valet_sys_features(void)
 {
-    return VALET_SYS_COUNTS;
+    return VALET_INTERRUPTIBLE | VALET_SYS_COUNTS;
 }
 
 uint32_t valet_sys_futex_wake_with(uint32_t *word, uint32_t count)

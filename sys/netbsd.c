@@ -51,7 +51,7 @@ static int is_mapped(const uint32_t *word)
     return VALET_TRAP_NETBSD(SYS___futex, (long)word, FUTEX_WAKE, 0, 0, 0, 0, 0) != -EFAULT;
 }
 
-int valet_sys_futex_wait(uint32_t *word, uint32_t expected, uint64_t deadline)
+VALET_INLINE int wait(uint32_t *word, uint32_t expected, uint64_t deadline, unsigned flags)
 {
     struct timespec t;
     long until = 0;
@@ -63,7 +63,9 @@ int valet_sys_futex_wait(uint32_t *word, uint32_t expected, uint64_t deadline)
                                (long)(int32_t)expected, until, 0, 0, (long)FUTEX_BITSET_MATCH_ANY);
     /* 0: woken, perhaps by a stranger who used this address before. EINTR: a signal handler ran;
      * under SA_RESTART the kernel goes back to sleep by itself. */
-    if (r == 0 || r == -EINTR)
+    if (r == -EINTR)
+        return valet_interrupted(flags);
+    if (r == 0)
         return VALET_OK;
     if (r == -EAGAIN) /* the word differed; or it cannot be read, and whoever asks again spins */
         return is_mapped(word) ? VALET_CHANGED : VALET_ERR_SYSTEM;
@@ -72,6 +74,16 @@ int valet_sys_futex_wait(uint32_t *word, uint32_t expected, uint64_t deadline)
     /* EINVAL: not for these arguments. ENOMEM, ENFILE: the kernel has no room for a futex. ENOSYS,
      * anything else: no such call here (before 10). */
     return VALET_ERR_SYSTEM;
+}
+
+int valet_sys_futex_wait(uint32_t *word, uint32_t expected, uint64_t deadline)
+{
+    return wait(word, expected, deadline, 0);
+}
+
+int valet_sys_futex_wait_with(uint32_t *word, uint32_t expected, uint64_t deadline, unsigned flags)
+{
+    return wait(word, expected, deadline, flags);
 }
 
 int valet_sys_futex_look(uint32_t *word, uint32_t expected)
@@ -94,7 +106,7 @@ void valet_sys_futex_wake(uint32_t *word, uint32_t count)
 
 unsigned valet_sys_features(void)
 {
-    return VALET_SYS_COUNTS;
+    return VALET_INTERRUPTIBLE | VALET_SYS_COUNTS;
 }
 
 uint32_t valet_sys_futex_wake_with(uint32_t *word, uint32_t count)

@@ -39,7 +39,7 @@ uint64_t valet_sys_now(void)
 }
 
 /* Until an unpark, the deadline, or for no reason. */
-VALET_UNPROTECTED static int sleep_until(uint64_t deadline)
+VALET_INLINE int sleep_with(uint64_t deadline, unsigned flags)
 {
     struct timespec t; /* made anew each time: kernels since 10 leave the remaining time in it */
     long until = 0;
@@ -49,15 +49,26 @@ VALET_UNPROTECTED static int sleep_until(uint64_t deadline)
     }
     long r =
         VALET_TRAP_NETBSD(SYS____lwp_park60, CLOCK_MONOTONIC, TIMER_ABSTIME, until, 0, 0, 0, 0);
-    /* 0: unparked. EALREADY: it had come before, perhaps for somebody else. EINTR: a signal
-     * handler ran, whether under SA_RESTART or not. */
-    if (r == 0 || r == -EALREADY || r == -EINTR)
+    /* EINTR: a signal handler ran, whether under SA_RESTART or not. */
+    if (r == -EINTR)
+        return by_id_interrupted(flags);
+    if (r == 0 || r == -EALREADY) /* unparked, or it had come before, perhaps for somebody else */
         return VALET_OK;
     if (r == -ETIMEDOUT && deadline != VALET_FOREVER) /* after INT_MAX ticks (248 days) at most */
         return valet_deadline_over(clock_ns(), deadline);
     /* ESRCH: for a thread to unpark first, which is not asked for. EINVAL: not for these
      * arguments. ENOSYS, anything else: no such call here. */
     return VALET_ERR_SYSTEM;
+}
+
+VALET_UNPROTECTED static int sleep_until(uint64_t deadline)
+{
+    return sleep_with(deadline, 0);
+}
+
+VALET_UNPROTECTED static int sleep_interruptibly(uint64_t deadline)
+{
+    return sleep_with(deadline, VALET_INTERRUPTIBLE);
 }
 
 int valet_sys_sema_init(struct valet_sema *s)
@@ -81,4 +92,15 @@ void valet_sys_sema_post(struct valet_sema *s)
 void valet_sys_sema_fini(struct valet_sema *s)
 {
     (void)s;
+}
+
+unsigned valet_sys_features(void)
+{
+    return VALET_INTERRUPTIBLE;
+}
+
+int valet_sys_sema_wait_with(struct valet_sema *s, uint64_t deadline, unsigned flags)
+{
+    (void)flags; /* that one */
+    return by_id_wait(s, deadline, sleep_interruptibly);
 }

@@ -29,17 +29,18 @@ uint64_t valet_sys_now(void)
     return clock_ns();
 }
 
-static inline int sleep_for(uint32_t *word, uint32_t expected, long timeout, uint64_t deadline)
+VALET_INLINE int sleep_for(uint32_t *word, uint32_t expected, long timeout, uint64_t deadline,
+                           unsigned flags)
 {
     long r = valet_openbsd_futex((long)word, FUTEX_WAIT | FUTEX_PRIVATE_FLAG, (long)expected,
                                  timeout, 0, 0);
     /* Old kernels (seen in 6.5) return the errno as if it were the result, newer ones (7.4) as an
      * error. Nothing else is ever positive here. */
-    int status = status_of((int)(r < 0 ? -r : r), deadline);
+    int status = status_of((int)(r < 0 ? -r : r), deadline, flags);
     return status == VALET_TIMEDOUT ? valet_deadline_over(clock_ns(), deadline) : status;
 }
 
-int valet_sys_futex_wait(uint32_t *word, uint32_t expected, uint64_t deadline)
+VALET_INLINE int wait(uint32_t *word, uint32_t expected, uint64_t deadline, unsigned flags)
 {
     struct timespec t;
     long timeout = 0;
@@ -49,13 +50,23 @@ int valet_sys_futex_wait(uint32_t *word, uint32_t expected, uint64_t deadline)
             return r;
         timeout = (long)&t;
     }
-    return sleep_for(word, expected, timeout, deadline);
+    return sleep_for(word, expected, timeout, deadline, flags);
+}
+
+int valet_sys_futex_wait(uint32_t *word, uint32_t expected, uint64_t deadline)
+{
+    return wait(word, expected, deadline, 0);
+}
+
+int valet_sys_futex_wait_with(uint32_t *word, uint32_t expected, uint64_t deadline, unsigned flags)
+{
+    return wait(word, expected, deadline, flags);
 }
 
 int valet_sys_futex_look(uint32_t *word, uint32_t expected)
 {
     struct timespec t = timespec_of(SHORTEST_NS);
-    return sleep_for(word, expected, (long)&t, 0);
+    return sleep_for(word, expected, (long)&t, 0, 0);
 }
 
 /* The number woken; 0 also for an address that is gone. */
@@ -71,7 +82,7 @@ void valet_sys_futex_wake(uint32_t *word, uint32_t count)
 
 unsigned valet_sys_features(void)
 {
-    return VALET_SYS_COUNTS;
+    return VALET_INTERRUPTIBLE | VALET_SYS_COUNTS;
 }
 
 uint32_t valet_sys_futex_wake_with(uint32_t *word, uint32_t count)

@@ -46,10 +46,12 @@ static inline int timeout_of(uint64_t now, uint64_t deadline, struct timespec *t
 
 /* The outcome of a wait that ended with this errno, or 0. VALET_TIMEDOUT: of the sleep, as it was
  * cut. */
-static inline int status_of(int error, uint64_t deadline)
+static inline int status_of(int error, uint64_t deadline, unsigned flags)
 {
-    /* 0: woken. EINTR, ECANCELED: a signal handler ran, without and with SA_RESTART. */
-    if (error == 0 || error == EINTR || error == ECANCELED)
+    /* A signal handler ran, without and with SA_RESTART. */
+    if (error == EINTR || error == ECANCELED)
+        return valet_interrupted(flags);
+    if (error == 0) /* woken */
         return VALET_OK;
     if (error == EAGAIN) /* the word differed */
         return VALET_CHANGED;

@@ -27,19 +27,19 @@ uint64_t valet_sys_now(void)
     return clock_ns();
 }
 
-static inline int sleep_for(uint32_t *word, uint32_t expected, const struct timespec *timeout,
-                            uint64_t deadline)
+VALET_INLINE int sleep_for(uint32_t *word, uint32_t expected, const struct timespec *timeout,
+                           uint64_t deadline, unsigned flags)
 {
     int kept = *__errno();
     int r = futex(word, FUTEX_WAIT | FUTEX_PRIVATE_FLAG, (int)expected, timeout, NULL);
     if (r < 0) /* in old releases the errno is the result itself */
         r = *__errno();
     *__errno() = kept; /* errno is the user's: parking does not change it */
-    int status = status_of(r, deadline);
+    int status = status_of(r, deadline, flags);
     return status == VALET_TIMEDOUT ? valet_deadline_over(clock_ns(), deadline) : status;
 }
 
-int valet_sys_futex_wait(uint32_t *word, uint32_t expected, uint64_t deadline)
+VALET_INLINE int wait(uint32_t *word, uint32_t expected, uint64_t deadline, unsigned flags)
 {
     struct timespec t;
     const struct timespec *timeout = NULL;
@@ -49,13 +49,23 @@ int valet_sys_futex_wait(uint32_t *word, uint32_t expected, uint64_t deadline)
             return r;
         timeout = &t;
     }
-    return sleep_for(word, expected, timeout, deadline);
+    return sleep_for(word, expected, timeout, deadline, flags);
+}
+
+int valet_sys_futex_wait(uint32_t *word, uint32_t expected, uint64_t deadline)
+{
+    return wait(word, expected, deadline, 0);
+}
+
+int valet_sys_futex_wait_with(uint32_t *word, uint32_t expected, uint64_t deadline, unsigned flags)
+{
+    return wait(word, expected, deadline, flags);
 }
 
 int valet_sys_futex_look(uint32_t *word, uint32_t expected)
 {
     struct timespec t = timespec_of(SHORTEST_NS);
-    return sleep_for(word, expected, &t, 0);
+    return sleep_for(word, expected, &t, 0, 0);
 }
 
 /* Cannot fail: the number woken, 0 also for an address that is gone. */
@@ -71,7 +81,7 @@ void valet_sys_futex_wake(uint32_t *word, uint32_t count)
 
 unsigned valet_sys_features(void)
 {
-    return VALET_SYS_COUNTS;
+    return VALET_INTERRUPTIBLE | VALET_SYS_COUNTS;
 }
 
 uint32_t valet_sys_futex_wake_with(uint32_t *word, uint32_t count)

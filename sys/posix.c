@@ -176,7 +176,7 @@ int valet_sys_sema_init(struct valet_sema *s)
     return VALET_OK;
 }
 
-int valet_sys_sema_wait(struct valet_sema *s, uint64_t deadline)
+VALET_INLINE int wait_with(struct valet_sema *s, uint64_t deadline, unsigned flags)
 {
     sem_t *sem = &os_sema(s)->sem;
     struct timespec at;
@@ -189,6 +189,10 @@ int valet_sys_sema_wait(struct valet_sema *s, uint64_t deadline)
             (void)atomic_load_explicit(&os_sema(s)->posted, memory_order_acquire);
             break;
         }
+        if (errno == EINTR && flags & VALET_INTERRUPTIBLE) {
+            r = VALET_INTERRUPTED;
+            break;
+        }
         /* EINTR: a signal. ETIMEDOUT: the next look at the clock decides. EINVAL too often, and
          * others: the library is broken. */
         if (errno != EINTR && errno != ETIMEDOUT && (errno != EINVAL || ++refusals == REFUSALS))
@@ -196,6 +200,21 @@ int valet_sys_sema_wait(struct valet_sema *s, uint64_t deadline)
     }
     errno = saved;
     return r;
+}
+
+int valet_sys_sema_wait(struct valet_sema *s, uint64_t deadline)
+{
+    return wait_with(s, deadline, 0);
+}
+
+unsigned valet_sys_features(void)
+{
+    return VALET_INTERRUPTIBLE;
+}
+
+int valet_sys_sema_wait_with(struct valet_sema *s, uint64_t deadline, unsigned flags)
+{
+    return wait_with(s, deadline, flags);
 }
 
 void valet_sys_sema_post(struct valet_sema *s)
@@ -297,6 +316,18 @@ void valet_sys_sema_fini(struct valet_sema *s)
     pthread_cond_destroy(&os_sema(s)->condition);
     pthread_mutex_destroy(&os_sema(s)->mutex);
     cancel_as_before(cancel);
+}
+
+/* No signal ends a wait on a condition variable. */
+unsigned valet_sys_features(void)
+{
+    return 0;
+}
+
+int valet_sys_sema_wait_with(struct valet_sema *s, uint64_t deadline, unsigned flags)
+{
+    (void)flags; /* is not called */
+    return valet_sys_sema_wait(s, deadline);
 }
 
 #endif

@@ -13,6 +13,7 @@
 
 #include "arch/arch.h"
 #include "sys/deadline.h"
+#include "sys/futex_word.h"
 #include "valet_sys.h"
 
 #define SYS_FUTEX         240
@@ -47,7 +48,7 @@ uint64_t valet_sys_now(void)
     return clock_ns();
 }
 
-int valet_sys_futex_wait(uint32_t *word, uint32_t expected, uint64_t deadline)
+VALET_INLINE int wait(uint32_t *word, uint32_t expected, uint64_t deadline, unsigned flags)
 {
     struct TimeSpec t;
     long until = 0;
@@ -61,7 +62,9 @@ int valet_sys_futex_wait(uint32_t *word, uint32_t expected, uint64_t deadline)
     }
     long r = valet_trap_linux(SYS_FUTEX, (long)word, FUTEX_WAIT, (long)expected, until, 0, 0);
     /* 0: woken, perhaps by a stale entry. EINTR: a signal was pending. */
-    if (r == 0 || r == -EINTR)
+    if (r == -EINTR)
+        return valet_interrupted(flags);
+    if (r == 0)
         return VALET_OK;
     if (r == -EAGAIN) /* the word differed */
         return VALET_CHANGED;
@@ -70,6 +73,16 @@ int valet_sys_futex_wait(uint32_t *word, uint32_t expected, uint64_t deadline)
     /* EFAULT: the word is not mapped, or its page is protected at this moment. EINVAL: it is not
      * aligned. ENOSYS, anything else: no such call. */
     return VALET_ERR_SYSTEM;
+}
+
+int valet_sys_futex_wait(uint32_t *word, uint32_t expected, uint64_t deadline)
+{
+    return wait(word, expected, deadline, 0);
+}
+
+int valet_sys_futex_wait_with(uint32_t *word, uint32_t expected, uint64_t deadline, unsigned flags)
+{
+    return wait(word, expected, deadline, flags);
 }
 
 int valet_sys_futex_look(uint32_t *word, uint32_t expected)
@@ -81,4 +94,15 @@ void valet_sys_futex_wake(uint32_t *word, uint32_t count)
 {
     (void)count; /* all: see above. EFAULT: the address is gone and so are its waiters */
     valet_trap_linux(SYS_FUTEX, (long)word, FUTEX_WAKE, INT32_MAX, 0, 0, 0);
+}
+
+unsigned valet_sys_features(void)
+{
+    return VALET_INTERRUPTIBLE;
+}
+
+uint32_t valet_sys_futex_wake_with(uint32_t *word, uint32_t count)
+{
+    valet_sys_futex_wake(word, count);
+    return VALET_FUTEX_UNKNOWN;
 }

@@ -138,3 +138,10 @@ int valet_sys_futex_wait(uint32_t *word, uint32_t expected, uint64_t deadline)
         /* By the engine's clock, and V8 cuts timeouts to microseconds: ask our own again. */
     }
 }
+
+/* Not called: nothing here is interrupted. */
+int valet_sys_futex_wait_with(uint32_t *word, uint32_t expected, uint64_t deadline, unsigned flags)
+{
+    (void)flags;
+    return valet_sys_futex_wait(word, expected, deadline);
+}

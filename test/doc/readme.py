@@ -5,7 +5,7 @@
     lines            it has at most 220, and those of no table 132 characters
     systems          its table has each row of sys/meson.build, of that kind and those CPUs, and each choice of -Dos=
     shown            a row claims what there is a rig for, and all of it: suites, Wine, a model, SIGILL
-    counts           of sys/README.md: the rows whose valet_futex_wake tells how many it woke
+    features         the table of sys/README.md, of what not each row has, is that of sys/meson.build and the files
     departures       the rows that wake more than they are asked to are those whose file does; so in sys/README.md
     times            the minutes that it says all.sh takes are those of test/lib/steps, on two cores: no less, and
                      less than twice as many
@@ -91,13 +91,27 @@ def departures():
             faults.append(f"{where}: {name} {'does not wake more than asked' if name in said else 'is not named'}")
 
 
-def counts():
-    """The rows whose wake tells a number, or nothing"""
-    sentence = re.search(r"^- The number that `valet_futex_wake` returns .*?(?=^- )", text, re.M | re.S)
-    told, untold = sentence[0].rsplit("; on ", 1) if sentence else ("", "")
-    for name in (n for n, (kind, file, _) in ROWS.items() if kind == "futex" and file):
-        if f"`{name}`" not in (told if "VALET_SYS_COUNTS" in read(f"sys/{name}.c") else untold):
-            faults.append(f"{name}: another thing is said of its wake's count")
+def features():
+    """What each row has of the optional functions, from its file and the table of sys/meson.build"""
+    table = re.search(r"^features = \{\n(.*?)^\}", read("sys/meson.build"), re.M | re.S)[1]
+    told = {name: set(flags.split()) for name, flags in re.findall(r"^  '(\w+)': '([A-Z ]+)',$", table, re.M)}
+    wanted = ["| `-Dos=` | VALET_INTERRUPTIBLE | number woken by valet_futex_wake |", "|---|---|---|"]
+    for name, (kind, file, _) in sorted(ROWS.items()):
+        code = read(f"sys/{file}") if file else ""
+        has = re.findall(r"^unsigned valet_sys_features\(void\)\n\{\n    return (.*?);", code, re.M)
+        flags = {flag for flags in has for flag in re.findall(r"VALET_(\w+)", flags)}
+        if len(has) < 2 and file and told.get(name, set()) != flags - {"SYS_COUNTS"}:
+            faults.append(f"{name}: {told.get(name)} in sys/meson.build, {flags} in its file")
+        number = ("core" if kind == "sema" else "-" if "SYS_COUNTS" not in flags else
+                  "kernel, of nobody only" if "ENOENT" in code else "kernel")
+        signal = "kernel" if "INTERRUPTIBLE" in flags else "-"
+        if len(has) > 1:
+            signal = "libc, where it has `sem_t`"
+        if not file:
+            signal = number = "yours"
+        wanted.append(f"| `{name}` | {signal} | {number} |")
+    if "\n".join(wanted) not in text:
+        faults.append("the table is\n" + "\n".join(wanted))
 
 
 def times():
@@ -147,6 +161,6 @@ def benchmark():
         faults.append("another table")
 
 
-{check.__name__: check for check in (lines, systems, shown, departures, counts, times, figures, benchmark)}[what]()
+{check.__name__: check for check in (lines, systems, shown, departures, features, times, figures, benchmark)}[what]()
 print("\n".join(faults))
 sys.exit(bool(faults))

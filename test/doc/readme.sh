@@ -130,7 +130,7 @@ try 'the table of systems is that of sys/meson.build' states systems
 try 'what is shown of each system has its rig' states shown
 try 'who wakes more than asked' states departures
 page=sys/README.md
-try 'who tells how many it woke' states counts
+try 'who has which flag, and tells how many it woke' states features
 page=
 try 'the times of all.sh are those of its steps' states times
 case $(gcc -dumpversion)-$(clang -dumpversion) in

@@ -68,7 +68,7 @@ plant 'a timeout without a look' answers linux core/futex_futex.c \
     'r == VALET_TIMEDOUT ? valet_sys_futex_look(word, expected) : r' 'r'
 plant 'a look that sees nothing' answers linux sys/linux.c 'r == -EAGAIN ? VALET_CHANGED :' ''
 plant 'every error a timeout' answers fuchsia sys/fuchsia.c 'r == ZX_ERR_TIMED_OUT && ' ''
-plant 'any positive answer a wake-up' answers redox sys/redox.c 'r == 0 ||' 'r >= 0 ||'
+plant 'any positive answer a wake-up' answers redox sys/redox.c 'if (r == 0)' 'if (r >= 0)'
 plant 'a timeout believed without the clock' answers dragonfly sys/dragonfly.c \
     'deadline == VALET_FOREVER ? VALET_OK : valet_deadline_over(clock_ns(), deadline)' \
     'deadline == VALET_FOREVER ? VALET_OK : VALET_TIMEDOUT'
