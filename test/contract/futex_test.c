@@ -135,6 +135,52 @@ static void test_a_timeout_beyond_the_clock_is_none(void)
     }
 }
 
+static void sleep_interruptibly(void *argument)
+{
+    struct sleeper *s = argument;
+    atomic_fetch_add(s->entered, 1);
+    s->result = valet_futex_wait_with((uint32_t *)s->word, 0, s->deadline, VALET_INTERRUPTIBLE);
+    s->place = atomic_fetch_add(s->returned, 1) + 1;
+}
+
+static void test_a_wait_with_flags(void)
+{
+    futex word = 0;
+    uint32_t *w = (uint32_t *)&word;
+    for (unsigned bit = 0; bit < 32; bit++) {
+        unsigned flag = 1u << bit;
+        if (flag != VALET_NO_POLL && flag != VALET_INTERRUPTIBLE)
+            CHECK_EQ(valet_futex_wait_with(w, 1, VALET_FOREVER, flag), VALET_ERR_INVALID);
+    }
+    CHECK_EQ(valet_futex_wait_with(w, 1, VALET_FOREVER, VALET_NO_POLL), VALET_CHANGED);
+    CHECK_EQ(valet_futex_wait_with(w, 0, 0, VALET_NO_POLL), VALET_TIMEDOUT);
+    CHECK_EQ(valet_futex_wait_with(NULL, 0, 0, VALET_NO_POLL), VALET_ERR_INVALID);
+    if (!(valet_features() & VALET_INTERRUPTIBLE)) {
+        CHECK_EQ(valet_futex_wait_with(w, 1, 0, VALET_INTERRUPTIBLE), VALET_ERR_UNSUPPORTED);
+        return;
+    }
+    CHECK_EQ(valet_futex_wait_with(NULL, 0, 1, VALET_INTERRUPTIBLE), VALET_ERR_INVALID);
+    CHECK_EQ(valet_futex_wait_with(w, 0, 0, VALET_INTERRUPTIBLE), VALET_TIMEDOUT);
+    CHECK_EQ(valet_futex_wait_with(w, 0, 1, VALET_INTERRUPTIBLE), VALET_TIMEDOUT);
+    for (int i = 0; i < 40; i++) { /* a handler ends the wait; a change beats it */
+        atomic_uint entered = 0, returned = 0;
+        struct sleeper s = {&word, VALET_FOREVER, -1, 0, &entered, &returned};
+        atomic_store(&word, 0);
+        struct test_thread *t = test_start(sleep_interruptibly, &s);
+        test_until(&entered, 1);
+        test_sleep(200 * US);
+        if (i % 2)
+            atomic_store(&word, 1);
+        do {
+            test_interrupt(t, NULL, NULL);
+            test_sleep(20 * US);
+        } while (atomic_load(&returned) == 0);
+        test_join(t);
+        CHECK(s.result == (i % 2 ? VALET_CHANGED : VALET_INTERRUPTED) ||
+              (!VALET_TEST_FUTEX_KIND && s.result == VALET_INTERRUPTED));
+    }
+}
+
 static void test_deadlines(void)
 {
     futex word = 5;
@@ -638,8 +684,9 @@ static void test_a_lock_forgets_its_waiters(void)
 }
 
 TEST_PROGRAM(TEST(test_invalid_words), TEST(test_a_word_that_is_not_as_expected_is_changed),
-             TEST(test_timeouts), TEST(test_a_timeout_beyond_the_clock_is_none),
-             TEST(test_deadlines), TEST(test_far_deadlines_do_not_end),
+             TEST(test_a_wait_with_flags), TEST(test_timeouts),
+             TEST(test_a_timeout_beyond_the_clock_is_none), TEST(test_deadlines),
+             TEST(test_far_deadlines_do_not_end),
              TEST(test_interrupts_do_not_end_a_wait_early_with_a_timeout),
              TEST(test_an_unmapped_word_is_an_error_and_no_fault), TEST(test_a_count_wakes_so_many),
              TEST(test_a_count_above_int32_max_is_all), TEST(test_first_in_first_out),

@@ -527,6 +527,107 @@ static void test_a_look_says_whether_there_is_a_token(void)
     CHECK(!valet_parker_is_set(&p));
 }
 
+/* ---- flags ----------------------------------------------------------------------------------- */
+
+#define INTERRUPTS (valet_features() & VALET_INTERRUPTIBLE)
+
+static void test_flags_are_looked_at_first(void)
+{
+    struct valet_parker p = VALET_PARKER_INIT;
+    CHECK(valet_features() & VALET_NO_POLL);
+#if defined VALET_TEST_OS_posix || defined VALET_TEST_OS_external /* a libc's, an embedder's */
+    CHECK_EQ(valet_features() & ~(VALET_NO_POLL | VALET_INTERRUPTIBLE), 0);
+#elif defined VALET_TEST_FEATURES /* VALET_FEATURES of valet_config.h */
+    CHECK_EQ(valet_features(), VALET_TEST_FEATURES);
+#endif
+    valet_unpark(&p);
+    for (unsigned bit = 0; bit < 32; bit++) {
+        unsigned flag = 1u << bit;
+        if (flag != VALET_NO_POLL && flag != VALET_INTERRUPTIBLE)
+            CHECK_EQ(valet_park_with(&p, 0, flag | VALET_NO_POLL), VALET_ERR_INVALID);
+    }
+    if (!INTERRUPTS)
+        CHECK_EQ(valet_park_with(&p, 0, VALET_INTERRUPTIBLE), VALET_ERR_UNSUPPORTED);
+    CHECK(valet_parker_is_set(&p));
+}
+
+static void test_a_park_with_flags_is_a_park(void)
+{
+    struct valet_parker p = VALET_PARKER_INIT;
+    for (unsigned interrupts = 0; interrupts <= (INTERRUPTS ? 1 : 0); interrupts++)
+        for (unsigned sleeps = 0; sleeps < 2; sleeps++) {
+            unsigned flags = (interrupts ? VALET_INTERRUPTIBLE : 0) | (sleeps ? VALET_NO_POLL : 0);
+            CHECK_EQ(valet_park_with(&p, 0, flags), VALET_TIMEDOUT);
+            valet_unpark(&p);
+            CHECK_EQ(valet_park_with(&p, VALET_FOREVER, flags), VALET_OK);
+            valet_unpark(&p);
+            CHECK_EQ(valet_park_with(&p, 1, flags), VALET_OK);
+            check_no_token(&p);
+            if (valet_now() == 0) {
+                CHECK_EQ(valet_park_with(&p, 1, flags), VALET_ERR_UNSUPPORTED);
+                continue;
+            }
+            CHECK_EQ(valet_park_with(&p, 1, flags), VALET_TIMEDOUT);
+            for (unsigned i = 0; i < 10; i++) {
+                uint64_t deadline = valet_now() + 200 * US;
+                int r = valet_park_with(&p, deadline, flags);
+                CHECK(r == VALET_TIMEDOUT || (interrupts && r == VALET_INTERRUPTED));
+                CHECK(r != VALET_TIMEDOUT || valet_now() >= deadline);
+            }
+            check_no_token(&p);
+        }
+}
+
+static struct {
+    struct valet_parker p, taken;
+    unsigned rounds;
+    atomic_uint interrupted;
+    atomic_bool done;
+} shaken;
+
+static void park_interruptibly(void *unused)
+{
+    (void)unused;
+    for (unsigned i = 0; i < shaken.rounds; i++) {
+        int r;
+        while ((r = valet_park_with(&shaken.p, VALET_FOREVER, VALET_INTERRUPTIBLE)) != VALET_OK) {
+            CHECK_EQ(r, VALET_INTERRUPTED);
+            atomic_fetch_add(&shaken.interrupted, 1);
+        }
+        valet_unpark(&shaken.taken);
+    }
+    atomic_store(&shaken.done, true);
+}
+
+/* A handler ends the park; and whatever comes with it, each token is taken once. */
+static void test_a_handler_ends_a_park_and_takes_no_token(void)
+{
+    if (!INTERRUPTS)
+        return;
+    uint32_t random = 5;
+    shaken.rounds = test_many(2000, 200);
+    struct test_thread *t = test_start(park_interruptibly, NULL);
+    for (unsigned i = 0; i < shaken.rounds; i++) {
+        unsigned before = atomic_load(&shaken.interrupted);
+        if (i % 100 == 0) {
+            do { /* only a handler can end it */
+                test_interrupt(t, NULL, NULL);
+                test_sleep(20 * US);
+            } while (atomic_load(&shaken.interrupted) == before);
+        } else if (test_random(&random) % 2) {
+            test_interrupt(t, NULL, NULL);
+        }
+        valet_unpark(&shaken.p);
+        if (test_random(&random) % 4 == 0)
+            test_interrupt(t, NULL, NULL);
+        CHECK_EQ(valet_park(&shaken.taken), VALET_OK);
+    }
+    test_join(t);
+    CHECK(atomic_load(&shaken.done));
+    check_no_token(&shaken.p);
+    test_report("parks that a handler ended", atomic_load(&shaken.interrupted), "");
+}
+
 TEST_PROGRAM(TEST(test_park_takes_an_earlier_token), TEST(test_many_tokens_are_one),
              TEST(test_all_zero_is_a_parker_without_a_token), TEST(test_a_parker_may_be_moved),
              TEST(test_unpark_wakes_a_parked_thread),
@@ -540,4 +641,6 @@ TEST_PROGRAM(TEST(test_park_takes_an_earlier_token), TEST(test_many_tokens_are_o
              TEST(test_a_timeout_is_never_early),
              TEST(test_a_timeout_takes_nothing_and_leaves_nothing), TEST(test_without_a_clock),
              TEST(test_a_woken_thread_may_free_the_parker),
-             TEST(test_a_look_says_whether_there_is_a_token));
+             TEST(test_a_look_says_whether_there_is_a_token), TEST(test_flags_are_looked_at_first),
+             TEST(test_a_park_with_flags_is_a_park),
+             TEST(test_a_handler_ends_a_park_and_takes_no_token));

@@ -478,6 +478,59 @@ static void test_a_wake_tells_of_an_exchange(void)
     }
 }
 
+/* ---- flags ----------------------------------------------------------------------------------- */
+
+static void run_wait_with(void *argument)
+{
+    struct wait *c = argument;
+    c->result = valet_compare_and_wait_with(c->w, c->expected, c->deadline, VALET_INTERRUPTIBLE);
+    atomic_fetch_add(c->returned, 1);
+    atomic_store(&c->done, true);
+}
+
+static void test_a_wait_with_flags(void)
+{
+    struct valet_waiters w = VALET_WAITERS_INIT(3);
+    for (unsigned bit = 0; bit < 32; bit++) {
+        unsigned flag = 1u << bit;
+        if (flag != VALET_NO_POLL && flag != VALET_INTERRUPTIBLE)
+            CHECK_EQ(valet_compare_and_wait_with(&w, 4, 0, flag), VALET_ERR_INVALID);
+    }
+    CHECK_EQ(valet_compare_and_wait_with(&w, 4, VALET_FOREVER, VALET_NO_POLL), VALET_OK);
+    CHECK_EQ(valet_compare_and_wait_with(&w, 3, 0, VALET_NO_POLL), VALET_TIMEDOUT);
+    CHECK_EQ(valet_compare_and_wait_with(&w, 32, 0, VALET_NO_POLL), VALET_ERR_INVALID);
+    if (valet_now() != 0) {
+        uint64_t deadline = valet_now() + 300 * US;
+        CHECK_EQ(valet_compare_and_wait_with(&w, 3, deadline, VALET_NO_POLL), VALET_TIMEDOUT);
+        CHECK(valet_now() >= deadline);
+    }
+    if (!(valet_features() & VALET_INTERRUPTIBLE)) {
+        CHECK_EQ(valet_compare_and_wait_with(&w, 4, 0, VALET_INTERRUPTIBLE), VALET_ERR_UNSUPPORTED);
+        return;
+    }
+    /* One of two is interrupted; the other waits on, until the state is another. */
+    for (unsigned round = 0; round < test_many(50, 10); round++) {
+        atomic_uint returned = 0;
+        struct wait c[2];
+        valet_store_and_wake(&w, 3);
+        for (unsigned i = 0; i < 2; i++)
+            c[i] = (struct wait){&w, 3, VALET_FOREVER, -1, &returned, false};
+        struct test_thread *stays = start_waiting(&c[0]);
+        struct test_thread *leaves = test_start(run_wait_with, &c[1]);
+        do {
+            test_interrupt(leaves, NULL, NULL);
+            test_interrupt(stays, NULL, NULL);
+            test_sleep(20 * US);
+        } while (!atomic_load(&c[1].done));
+        test_join(leaves);
+        CHECK_EQ(c[1].result, VALET_INTERRUPTED);
+        CHECK(!atomic_load(&c[0].done));
+        valet_store_and_wake(&w, 5);
+        test_join(stays);
+        CHECK_EQ(c[0].result, VALET_OK);
+    }
+}
+
 /* ---- many waiters, many wakers --------------------------------------------------------------- */
 
 #define STOP 31u
@@ -805,7 +858,8 @@ TEST_PROGRAM(TEST(test_state_is_what_was_stored),
              TEST(test_trying_leaves_the_rest_alone), TEST(test_interrupts_do_not_end_a_wait),
              TEST(test_interrupts_do_not_move_a_deadline),
              TEST(test_exchange_wakes_nobody_and_keeps_the_record),
-             TEST(test_a_wake_tells_of_an_exchange), TEST(test_cycling_states_leave_nobody_asleep),
+             TEST(test_a_wake_tells_of_an_exchange), TEST(test_a_wait_with_flags),
+             TEST(test_cycling_states_leave_nobody_asleep),
              TEST(test_concurrent_wakers_leave_nobody_asleep),
              TEST(test_data_written_before_a_state_is_visible_with_it),
              TEST(test_data_is_visible_to_who_waits_and_to_who_need_not),

@@ -33,7 +33,7 @@ uint64_t valet_sys_now(void)
     return green_now();
 }
 
-int valet_sys_futex_wait(uint32_t *word, uint32_t expected, uint64_t deadline)
+int valet_sys_futex_wait_with(uint32_t *word, uint32_t expected, uint64_t deadline, unsigned flags)
 {
     struct sleeper self = {.word = word, .thread = green_self()};
     green_lock(); /* the look and the queueing: one step for wake, which takes the lock too */
@@ -53,7 +53,14 @@ int valet_sys_futex_wait(uint32_t *word, uint32_t expected, uint64_t deadline)
     green_unlock();
     /* A wake that chose this thread is never called a timeout, though the deadline had come as
      * well: it would be lost, since it woke nobody else instead. */
+    if (in_time && !self.woken && flags & VALET_INTERRUPTIBLE) /* test_interrupt */
+        return VALET_INTERRUPTED;
     return in_time || self.woken ? VALET_OK : VALET_TIMEDOUT;
+}
+
+int valet_sys_futex_wait(uint32_t *word, uint32_t expected, uint64_t deadline)
+{
+    return valet_sys_futex_wait_with(word, expected, deadline, 0);
 }
 
 int valet_sys_futex_look(uint32_t *word, uint32_t expected)
@@ -86,5 +93,5 @@ void valet_sys_futex_wake(uint32_t *word, uint32_t count)
 
 unsigned valet_sys_features(void)
 {
-    return VALET_SYS_COUNTS;
+    return VALET_INTERRUPTIBLE | VALET_SYS_COUNTS;
 }

@@ -34,16 +34,28 @@ int valet_sys_sema_init(struct valet_sema *s)
     return VALET_OK;
 }
 
-int valet_sys_sema_wait(struct valet_sema *s, uint64_t deadline)
+int valet_sys_sema_wait_with(struct valet_sema *s, uint64_t deadline, unsigned flags)
 {
     struct os_sema *sema = os_sema(s);
-    bool in_time = true;
+    bool in_time = true, interrupted = false;
     green_lock();
-    while (!sema->posted && in_time)
+    while (!sema->posted && in_time && !interrupted) {
         in_time = green_block(deadline); /* true also for no reason: look again */
+        interrupted = in_time && flags & VALET_INTERRUPTIBLE;
+    }
     bool posted = sema->posted;
     green_unlock();
-    return posted ? VALET_OK : VALET_TIMEDOUT;
+    return posted ? VALET_OK : in_time ? VALET_INTERRUPTED : VALET_TIMEDOUT;
+}
+
+int valet_sys_sema_wait(struct valet_sema *s, uint64_t deadline)
+{
+    return valet_sys_sema_wait_with(s, deadline, 0);
+}
+
+unsigned valet_sys_features(void)
+{
+    return VALET_INTERRUPTIBLE;
 }
 
 void valet_sys_sema_post(struct valet_sema *s)
