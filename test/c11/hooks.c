@@ -156,12 +156,18 @@ WEAK uint64_t valet_sys_now(void)
     return scenario->flags & LATE ? UINT64_MAX - 1 : 1;
 }
 
-int valet_sys_futex_wait(uint32_t *word, uint32_t expected, uint64_t deadline)
+int valet_sys_futex_wait_with(uint32_t *word, uint32_t expected, uint64_t deadline, unsigned flags)
 {
     struct operation o;
     blank(&o, FUTEX_WAIT, word, sizeof *word, memory_order_relaxed, HERE)->expected = expected;
     o.timed = deadline != VALET_FOREVER;
+    o.interruptible = flags != 0;
     return (int)operate(&o);
+}
+
+int valet_sys_futex_wait(uint32_t *word, uint32_t expected, uint64_t deadline)
+{
+    return valet_sys_futex_wait_with(word, expected, deadline, 0);
 }
 
 int valet_sys_futex_look(uint32_t *word, uint32_t expected)
@@ -179,9 +185,9 @@ void valet_sys_futex_wake(uint32_t *word, uint32_t count)
     operate(&o);
 }
 
-unsigned valet_sys_features(void)
+WEAK unsigned valet_sys_features(void)
 {
-    return VALET_SYS_COUNTS;
+    return VALET_INTERRUPTIBLE | VALET_SYS_COUNTS;
 }
 
 uint32_t valet_sys_futex_wake_with(uint32_t *word, uint32_t count)
@@ -205,12 +211,18 @@ WEAK int valet_sys_sema_init(struct valet_sema *s)
     return VALET_OK;
 }
 
-WEAK int valet_sys_sema_wait(struct valet_sema *s, uint64_t deadline)
+WEAK int valet_sys_sema_wait_with(struct valet_sema *s, uint64_t deadline, unsigned flags)
 {
     struct operation o;
     blank(&o, SEMA_WAIT, s, 8, memory_order_acquire, HERE);
     o.timed = deadline != VALET_FOREVER;
+    o.interruptible = flags != 0;
     return (int)operate(&o);
+}
+
+WEAK int valet_sys_sema_wait(struct valet_sema *s, uint64_t deadline)
+{
+    return valet_sys_sema_wait_with(s, deadline, 0);
 }
 
 WEAK void valet_sys_sema_post(struct valet_sema *s)

@@ -91,8 +91,9 @@ enum modification { EXCHANGE, ADD, SUBTRACT, AND, OR, XOR };
 struct operation {
     uint8_t kind, size, order, failure_order, modification;
     bool weak, timed;
-    bool look;   /* a futex wait that does not sleep */
-    bool kernel; /* done by a kernel, which is no part of a data race */
+    bool look;          /* a futex wait that does not sleep */
+    bool interruptible; /* it says so, where it ends for no reason */
+    bool kernel;        /* done by a kernel, which is no part of a data race */
     uintptr_t address;
     uint64_t value, expected; /* value: also the count of a wake */
     uintptr_t place;          /* return address, for the report */

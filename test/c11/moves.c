@@ -130,6 +130,8 @@ int moves_of(int t, struct move *move)
             MOVE(TIMEOUT, 0);
         if (world.refusals)
             MOVE(REFUSED, 0);
+        if (world.spurious && o->interruptible)
+            MOVE(SPURIOUS, 0);
         break;
     case SEMA_POST: {
         /* Where it is a rendezvous, it waits for the owner to wait. */
@@ -331,9 +333,9 @@ int perform(struct move move)
         }
         thread->state = RUNNABLE;
         if (move.kind == SPURIOUS) {
-            tell("is woken for no reason");
+            tell(o->interruptible ? "is interrupted" : "is woken for no reason");
             world.spurious--;
-            o->result = VALET_OK;
+            o->result = o->interruptible ? VALET_INTERRUPTED : VALET_OK;
         } else if (move.kind == TIMEOUT) {
             tell("its deadline comes");
             o->result = VALET_TIMEDOUT;

@@ -1311,6 +1311,114 @@ THREAD(end_futex_forgetful)
     EXPECT(data[0].plain == 3);
 }
 
+/* ---- flags: an interruption takes nothing -----------------------------------------------------
+ */
+
+static int park_interruptibly(uint64_t deadline)
+{
+    int r = valet_park_with(&parker, deadline, VALET_INTERRUPTIBLE | VALET_NO_POLL);
+    EXPECT(r == VALET_OK || r == VALET_INTERRUPTED ||
+           (r == VALET_TIMEDOUT && deadline != VALET_FOREVER));
+    return r;
+}
+THREAD(flags_park_0)
+{
+    if (park_interruptibly(VALET_FOREVER) == VALET_INTERRUPTED)
+        EXPECT(valet_park(&parker) == VALET_OK);
+    EXPECT(data[1].plain == 1);
+}
+THREAD(flags_park_1)
+{
+    unpark_with_data(1);
+}
+THREAD(end_flags_park)
+{
+    EXPECT(!left());
+}
+
+THREAD(flags_park_timed_0)
+{
+    of[0].result = park_interruptibly(DEADLINE);
+}
+THREAD(flags_park_timed_1)
+{
+    unpark_with_data(1);
+}
+THREAD(flags_park_timed_2)
+{
+    unpark_with_data(2);
+}
+THREAD(end_flags_park_timed)
+{
+    EXPECT(of[0].result == VALET_OK || left());
+}
+
+static int wait_interruptibly(void)
+{
+    int r = valet_compare_and_wait_with(&waiters, 0, VALET_FOREVER,
+                                        VALET_INTERRUPTIBLE | VALET_NO_POLL);
+    EXPECT(r == VALET_OK || r == VALET_INTERRUPTED);
+    return r;
+}
+static void wait_for_1_interruptibly(void)
+{
+    if (wait_interruptibly() == VALET_INTERRUPTED)
+        wait_on(0);
+    EXPECT(data[2].plain == 1);
+}
+THREAD(flags_wait_0)
+{
+    wait_for_1_interruptibly();
+}
+THREAD(flags_wait_1)
+{
+    store_with_data(2, 1);
+}
+
+/* One of two leaves for good, and takes nothing with it from the other. */
+THREAD(flags_2_wait_0)
+{
+    wait_interruptibly();
+}
+THREAD(flags_2_wait_1)
+{
+    wait_for_1();
+}
+THREAD(flags_2_wait_2)
+{
+    store_with_data(2, 1);
+}
+THREAD(flags_delegate_0)
+{
+    wait_interruptibly();
+}
+THREAD(flags_delegate_1)
+{
+    wait_for_1();
+}
+THREAD(flags_delegate_2)
+{
+    delegate_with_data(2, 1);
+}
+
+/* Who is interrupted has used up no wake: only who was woken wakes the next. */
+THREAD(flags_futex_0)
+{
+    int r = valet_futex_wait_with(word, 0, VALET_FOREVER, VALET_INTERRUPTIBLE);
+    EXPECT(r == VALET_OK || r == VALET_CHANGED || r == VALET_INTERRUPTED);
+    if (r != VALET_INTERRUPTED)
+        valet_futex_wake(word, 1);
+}
+THREAD(flags_futex_1)
+{
+    wait_while_0(word);
+    valet_futex_wake(word, 1);
+}
+THREAD(flags_futex_2)
+{
+    wake_with_data(2, word, 1);
+}
+
 /* The mutex that everybody builds: 0 free, 1 locked, 2 locked and waited for. */
 static void count_in_futex_mutex(void)
 {

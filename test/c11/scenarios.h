@@ -104,6 +104,12 @@ enum {
     S(mutex_4,               4, LOCKS, DEEP,       0, 0)  \
     S(mutex_4_timed,         4, LOCKS, DEEP,       0, 0)  \
     S(futex_forgetful,       3, BOTH,  DEEP,       0, 0)  \
+    S(flags_park,            2, BOTH,  0,          2, 0)  \
+    S(flags_park_timed,      3, BOTH,  0,          1, 0)  \
+    S(flags_wait,            2, BOTH,  0,          2, 1)  \
+    S(flags_2_wait,          3, BOTH,  0,          1, 0)  \
+    S(flags_delegate,        3, BOTH,  0,          1, 0)  \
+    S(flags_futex,           3, BOTH,  0,          1, 0)  \
     S(cond_wait,             2, LOCKS | SEMA, 0,   0, 1)  \
     S(cond_held,             2, LOCKS | SEMA, 0,   0, 1)  \
     S(cond_timed,            2, LOCKS | BOTH, 0,   0, 1)  \
