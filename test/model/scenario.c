@@ -519,6 +519,45 @@ THREAD(wait_wake_timed_2)
     exchange_and_wake(2);
 }
 
+/* A system that has no flag says so, and nothing was done. */
+static unsigned interrupts(void)
+{
+    return valet_features() & VALET_INTERRUPTIBLE;
+}
+static int how_it_ended(int r)
+{
+    EXPECT(r == VALET_OK || r == (interrupts() ? VALET_INTERRUPTED : VALET_ERR_UNSUPPORTED));
+    return r;
+}
+THREAD(park_interrupted_0)
+{
+    of[0].result =
+        how_it_ended(CALL(1, valet_park_with(&parker, VALET_FOREVER, VALET_INTERRUPTIBLE)));
+}
+THREAD(park_interrupted_1)
+{
+    DO(1, valet_unpark(&parker));
+}
+THREAD(end_park_interrupted)
+{
+    EXPECT((of[0].result == VALET_OK) + taken() == 1);
+}
+
+/* Who leaves takes nothing from the other. */
+THREAD(wait_interrupted_0)
+{
+    how_it_ended(
+        CALL(2, valet_compare_and_wait_with(&waiters, 0, VALET_FOREVER, VALET_INTERRUPTIBLE)));
+}
+THREAD(wait_interrupted_1)
+{
+    wait_on(0, 1);
+}
+THREAD(wait_interrupted_2)
+{
+    store(2, 2);
+}
+
 LOST static void wait_on_stack(void)
 {
     struct valet_waiters w = VALET_WAITERS_INIT(3);
@@ -789,6 +828,26 @@ THREAD(futex_for_0)
     EXPECT(of[0].result != VALET_TIMEDOUT || check_clock() >= start + 300000);
 }
 THREAD(futex_for_1)
+{
+    atomic_store_explicit(futex(), 1, memory_order_release);
+    DO(1, valet_futex_wake(&word, 1));
+}
+
+/* Who is interrupted has used up no wake: only who was woken wakes the next. */
+THREAD(futex_interrupted_0)
+{
+    int r = CALL(2, valet_futex_wait_with(&word, 0, VALET_FOREVER, VALET_INTERRUPTIBLE));
+    EXPECT(r == VALET_OK || r == VALET_CHANGED ||
+           r == (interrupts() ? VALET_INTERRUPTED : VALET_ERR_UNSUPPORTED));
+    if (r >= 0 && r != VALET_INTERRUPTED)
+        DO(1, valet_futex_wake(&word, 1));
+}
+THREAD(futex_interrupted_1)
+{
+    futex_wait_while_0();
+    DO(1, valet_futex_wake(&word, 1));
+}
+THREAD(futex_interrupted_2)
 {
     atomic_store_explicit(futex(), 1, memory_order_release);
     DO(1, valet_futex_wake(&word, 1));

@@ -20,6 +20,7 @@
     S(timed_free,           2, TIMED | EVERY,            1)     \
     S(park_3_unparks,       4, 0,                        0)     \
     S(park_handover,        3, TIMED,                    0)     \
+    S(park_interrupted,     2, 0,                        1)     \
     S(sandbox_park,         2, SANDBOX,                  0)     \
     S(wait_store,           2, EVERY,                    1)     \
     S(wait_2_store,         3, DEEP,                     0)     \
@@ -44,6 +45,7 @@
     S(delegate_again,       3, WIDE,                     0)     \
     S(delegate_same,        2, 0,                        1)     \
     S(delegate_free,        3, 0,                        0)     \
+    S(wait_interrupted,     3, 0,                        1)     \
     S(sandbox_wait,         2, SANDBOX,                  0)     \
     S(futex_wait_wake,      2, EVERY,                    1)     \
     S(futex_wake_one,       3, FUTEX_KIND,               0)     \
@@ -51,5 +53,6 @@
     S(futex_for,            2, TIMED | LATER,            1)     \
     S(futex_late,           3, FUTEX_KIND | TIMED,       0)     \
     S(futex_timed_wake,     2, SEMA_KIND | TIMED,        0)     \
+    S(futex_interrupted,    3, FUTEX_KIND,               1)     \
     S(futex_unmapped,       1, FUTEX_KIND | KERNEL,      0)
 // clang-format on
