@@ -46,6 +46,7 @@
 #include "arch/arch.h"
 #include "core/assert.h"
 #include "core/futex.h"
+#include "core/with.h"
 #include "core/word.h"
 #include "valet.h"
 #include "valet_sys.h"
@@ -101,9 +102,9 @@ ONE_A_LINK struct table {
     valet_word32 noted; /* the system calls forget() in the child of a fork */
 } valet_futex_table_1 = {.noted = 0};
 
-/* Systems that have fork() have it of their own, and those for Windows, where nothing is weak. So has
- * an embedder with VALET_AT_FORK: a linker takes nothing out of his archive for what is here, if
- * weak. */
+/* Systems that have fork() have it of their own, and those for Windows, where nothing is weak. So
+ * has an embedder with VALET_AT_FORK: a linker takes nothing out of his archive for what is here,
+ * if weak. */
 #ifdef _WIN32
 #define VALET_AT_FORK 1
 #endif
@@ -340,7 +341,7 @@ VALET_INLINE int queue_and_sleep(uint32_t *word, uint32_t expected, uint64_t dea
         r = VALET_CHANGED;
     else if (atomic_compare_exchange_strong_explicit(&n.fate, &fate, ASLEEP, memory_order_relaxed,
                                                      memory_order_relaxed))
-        r = flags != 0 ? valet_sys_sema_wait_with(&n.sema, deadline, flags)
+        r = flags != 0 ? valet_sema_sleep(&n.sema, deadline, flags)
                        : valet_sys_sema_wait(&n.sema, deadline);
     else
         stay(&n);

@@ -9,14 +9,15 @@ int valet_futex_wait_with(uint32_t *word, uint32_t expected, uint64_t deadline, 
     int r = valet_with_flags(flags);
     if (r != VALET_OK)
         return r;
-    if (!(flags & VALET_INTERRUPTIBLE) || deadline == 0)
+    flags &= ~VALET_NO_POLL;
+    if (flags == 0 || deadline == 0)
         return valet_futex_wait(word, expected, deadline);
     if (word == 0 || (uintptr_t)word % sizeof *word != 0)
         return VALET_ERR_INVALID;
-    r = valet_sys_futex_wait_with(word, expected, deadline, VALET_INTERRUPTIBLE);
+    r = valet_futex_sleep(word, expected, deadline, flags);
     if (r != VALET_TIMEDOUT && r != VALET_INTERRUPTED)
         return r;
-    /* A difference beats both. */
+    /* A difference beats both. The look has no flags: it queues nobody, so no key is asked for. */
     int look = valet_sys_futex_look(word, expected);
     return look == VALET_TIMEDOUT ? r : look;
 }

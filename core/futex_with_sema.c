@@ -6,7 +6,6 @@
 #define VALET_AT_FORK 1 /* the core's own is in the other object */
 #include "core/futex_sema.c"
 #endif
-#include "core/with.h"
 
 VALET_UNPROTECTED int valet_futex_wait_with(uint32_t *word, uint32_t expected, uint64_t deadline,
                                             unsigned flags)

@@ -17,7 +17,12 @@ __attribute__((weak)) unsigned valet_sys_features(void)
     return 0;
 }
 
-/* Those below are not called, where that says 0. */
+__attribute__((weak)) uint64_t valet_sys_now_realtime(void)
+{
+    return 0;
+}
+
+/* Those below are not called, where the features are 0. */
 __attribute__((weak)) uint32_t valet_sys_futex_wake_with(uint32_t *word, uint32_t count)
 {
     (void)word;
@@ -50,7 +55,12 @@ uint64_t valet_now(void)
     return valet_sys_now();
 }
 
+uint64_t valet_now_realtime(void)
+{
+    return valet_sys_now_realtime();
+}
+
 unsigned valet_features(void)
 {
-    return (valet_sys_features() & ~VALET_SYS_COUNTS) | VALET_NO_POLL;
+    return (valet_sys_features() & ~(VALET_SYS_COUNTS | VALET_SYS_FOLLOWS)) | VALET_NO_POLL;
 }

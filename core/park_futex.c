@@ -17,6 +17,7 @@
 
 #include "core/assert.h"
 #include "core/deadline.h"
+#include "core/with.h"
 #include "core/word.h"
 #if VALET_SPIN
 #include "core/spin.h"
@@ -56,7 +57,7 @@ VALET_INLINE int park_loop(valet_word32 *word, uint64_t deadline, unsigned flags
         int r, tries = VALET_TRIES;
         for (;;) {
             if (flags != 0)
-                r = valet_sys_futex_wait_with((uint32_t *)word, PARKED, deadline, flags);
+                r = valet_futex_sleep((uint32_t *)word, PARKED, deadline, flags);
             else
                 r = valet_sys_futex_wait((uint32_t *)word, PARKED, deadline);
             /* relaxed: the exchange below is what acquires */

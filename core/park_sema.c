@@ -18,6 +18,7 @@
 #include "arch/arch.h"
 #include "core/assert.h"
 #include "core/deadline.h"
+#include "core/with.h"
 #include "core/word.h"
 #include "valet.h"
 #include "valet_sys.h"
@@ -47,7 +48,7 @@ VALET_INLINE int sleep_once(valet_wordptr *word, uint64_t deadline, unsigned fla
     /* release: PUBLISH the semaphore, pairs with UNPARK, which reads it */
     if (atomic_compare_exchange_strong_explicit(word, &seen, self, memory_order_release,
                                                 memory_order_relaxed)) {
-        r = flags != 0 ? valet_sys_sema_wait_with(&sema, deadline, flags)
+        r = flags != 0 ? valet_sema_sleep(&sema, deadline, flags)
                        : valet_sys_sema_wait(&sema, deadline);
         seen = self;
         /* relaxed: gives nothing to anyone and takes nothing from anyone */

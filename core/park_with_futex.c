@@ -5,7 +5,6 @@
 #define VALET_MACHINE_ONLY
 #include "core/park_futex.c"
 #endif
-#include "core/with.h"
 
 VALET_UNPROTECTED int valet_park_with(struct valet_parker *p, uint64_t deadline, unsigned flags)
 {
@@ -17,7 +16,8 @@ VALET_UNPROTECTED int valet_park_with(struct valet_parker *p, uint64_t deadline,
         return VALET_OK;
 #if VALET_SPIN
     if (!(flags & VALET_NO_POLL) &&
-        (deadline == VALET_FOREVER || is_worth_a_poll(word, deadline))) {
+        (flags & VALET_REALTIME ? deadline != 0
+                                : deadline == VALET_FOREVER || is_worth_a_poll(word, deadline))) {
         r = poll_then_park(word, 0); /* in vain: it does not park yet */
         if (r != VALET_TIMEDOUT)
             return r;

@@ -5,7 +5,6 @@
 #define VALET_MACHINE_ONLY
 #include "core/park_sema.c"
 #endif
-#include "core/with.h"
 
 VALET_UNPROTECTED int valet_park_with(struct valet_parker *p, uint64_t deadline, unsigned flags)
 {

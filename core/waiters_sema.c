@@ -53,6 +53,7 @@
 
 #include "arch/arch.h"
 #include "core/assert.h"
+#include "core/with.h"
 #include "core/word.h"
 #include "valet.h"
 #include "valet_sys.h"
@@ -202,7 +203,7 @@ VALET_INLINE int sleep_once(valet_wordptr *word, unsigned expected, uint64_t dea
     int r = valet_sys_sema_init(&n.sema);
     if (r != VALET_OK)
         return r;
-    n.deadline = deadline;
+    n.deadline = flags & VALET_REALTIME ? VALET_FOREVER : deadline; /* walk: by valet_sys_now */
     n.expected = expected;
     atomic_store_explicit(&n.fate, WAITING, memory_order_relaxed);
     uintptr_t seen = atomic_load_explicit(word, memory_order_relaxed); /* a guess for the CAS */
@@ -213,7 +214,7 @@ VALET_INLINE int sleep_once(valet_wordptr *word, unsigned expected, uint64_t dea
         if (!atomic_compare_exchange_weak_explicit(word, &seen, (uintptr_t)&n | (seen & NODE_BITS),
                                                    memory_order_release, memory_order_relaxed))
             continue;
-        r = flags != 0 ? valet_sys_sema_wait_with(&n.sema, deadline, flags)
+        r = flags != 0 ? valet_sema_sleep(&n.sema, deadline, flags)
                        : valet_sys_sema_wait(&n.sema, deadline);
         if (r != VALET_OK)
             r = leave(word, &n, oldest, r);

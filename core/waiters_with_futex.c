@@ -5,7 +5,6 @@
 #define VALET_MACHINE_ONLY
 #include "core/waiters_futex.c"
 #endif
-#include "core/with.h"
 
 VALET_UNPROTECTED int valet_compare_and_wait_with(struct valet_waiters *w, unsigned expected,
                                                   uint64_t deadline, unsigned flags)

@@ -75,8 +75,10 @@ static const uint64_t VALET_FOREVER = 18446744073709551615u;
  * <valet_config.h>. A flag that it has not gives VALET_ERR_UNSUPPORTED, a bit that is no flag
  * VALET_ERR_INVALID, before anything is done. A signal handler ends a wait if it runs while the
  * thread sleeps: one that ran just before that does not. Nor does one, perhaps, after which system
- * calls are begun again (SA_RESTART).
+ * calls are begun again (SA_RESTART). Where the system does not follow its wall clock, the library
+ * looks at it each second: a deadline is late by that much at most when it is set (sys/README.md).
  */
+#define VALET_REALTIME      1u /* the deadline is one of valet_now_realtime(), also when it is set */
 #define VALET_INTERRUPTIBLE 2u /* a signal handler that runs in this thread ends the wait */
 #define VALET_NO_POLL       8u /* sleep at once */
 
@@ -163,7 +165,7 @@ VALET_API int valet_park_for(struct valet_parker *p, uint64_t timeout_ns) VALET_
 /*
  * The same with flags.
  *
- * flags     VALET_INTERRUPTIBLE, VALET_NO_POLL, both or 0
+ * flags     VALET_REALTIME, VALET_INTERRUPTIBLE, VALET_NO_POLL; any of them or 0
  * returns   as valet_park_until, and
  *           VALET_INTERRUPTED, a handler ran; nothing was taken. A token beats it
  *           VALET_ERR_UNSUPPORTED, VALET_ERR_INVALID for the flags, also where there is a token
@@ -289,7 +291,7 @@ VALET_API int valet_compare_and_wait_until(struct valet_waiters *w, unsigned exp
 /*
  * The same with flags.
  *
- * flags     VALET_INTERRUPTIBLE, VALET_NO_POLL, both or 0
+ * flags     VALET_REALTIME, VALET_INTERRUPTIBLE, VALET_NO_POLL; any of them or 0
  * returns   as valet_compare_and_wait_until, and
  *           VALET_INTERRUPTED, a handler ran, and the state was still expected
  *           VALET_ERR_UNSUPPORTED, VALET_ERR_INVALID for the flags, also where the state differs
@@ -378,7 +380,7 @@ VALET_API int valet_futex_wait_for(uint32_t *word, uint32_t expected,
 /*
  * The same, until a deadline, with flags.
  *
- * flags     VALET_INTERRUPTIBLE, VALET_NO_POLL (it never polls), both or 0
+ * flags     VALET_REALTIME, VALET_INTERRUPTIBLE, VALET_NO_POLL (it never polls); any of them or 0
  * returns   as valet_futex_wait, and
  *           VALET_INTERRUPTED, a handler ran, and no wake was used up whose change of the word could
  *           be seen. Futex kind: a difference after it beats it
@@ -413,6 +415,14 @@ VALET_API uint32_t valet_futex_wake(uint32_t *word, uint32_t count);
  * context   anywhere
  */
 VALET_API uint64_t valet_now(void);
+
+/*
+ * The wall clock, that of VALET_REALTIME. It may be set, also back.
+ *
+ * returns   ns since 1970-01-01 00:00 UTC; 0: there is none here
+ * context   anywhere
+ */
+VALET_API uint64_t valet_now_realtime(void);
 
 #ifdef __cplusplus
 }

@@ -218,17 +218,26 @@ VALET_SYS_CALL void valet_sys_sema_fini(struct valet_sema *s);
  * is not optional. On Windows, whose linkers know no such thing, you define them.
  */
 
-#define VALET_SYS_COUNTS 0x80000000u /* valet_sys_futex_wake_with tells how many it woke */
-
-/* returns VALET_INTERRUPTIBLE, VALET_SYS_COUNTS, both or 0; always the same */
-VALET_SYS_CALL unsigned valet_sys_features(void);
+#define VALET_SYS_COUNTS  0x80000000u /* valet_sys_futex_wake_with tells how many it woke */
+#define VALET_SYS_FOLLOWS 0x40000000u /* a wait with VALET_REALTIME ends by the clock as it is set */
 
 /*
- * Futex kind: as valet_sys_futex_wait, but it says that it was interrupted.
+ * returns   VALET_REALTIME, there is a wall clock; VALET_INTERRUPTIBLE; VALET_SYS_COUNTS,
+ *           VALET_SYS_FOLLOWS; any of them or 0, and always the same
+ */
+VALET_SYS_CALL unsigned valet_sys_features(void);
+
+/* Both kinds: the wall clock, ns since 1970-01-01 00:00 UTC; 0: there is none. Without
+ * VALET_SYS_FOLLOWS the core looks at it each second. */
+VALET_SYS_CALL uint64_t valet_sys_now_realtime(void);
+
+/*
+ * Futex kind: as valet_sys_futex_wait, with flags.
  *
- * returns   VALET_INTERRUPTED, a signal handler ran, and this thread has used up no wake; the rest
- *           as valet_sys_futex_wait
- * flags     VALET_INTERRUPTIBLE; 0 does not come
+ * returns   as valet_sys_futex_wait, and
+ *           VALET_INTERRUPTED, a signal handler ran, and this thread has used up no wake
+ * flags     VALET_INTERRUPTIBLE; VALET_REALTIME, the deadline is one of the wall clock, only with
+ *           VALET_SYS_FOLLOWS; or both. 0 does not come
  */
 VALET_SYS_CALL int valet_sys_futex_wait_with(uint32_t *word, uint32_t expected, uint64_t deadline,
                                              unsigned flags);
@@ -243,11 +252,12 @@ VALET_SYS_CALL int valet_sys_futex_wait_with(uint32_t *word, uint32_t expected, 
 VALET_SYS_CALL uint32_t valet_sys_futex_wake_with(uint32_t *word, uint32_t count);
 
 /*
- * Sema kind: as valet_sys_sema_wait, but it says that it was interrupted.
+ * Sema kind: as valet_sys_sema_wait, with flags.
  *
- * returns   VALET_INTERRUPTED, a signal handler ran, and nothing was consumed; the rest as
- *           valet_sys_sema_wait
- * flags     VALET_INTERRUPTIBLE; 0 does not come
+ * returns   as valet_sys_sema_wait, and
+ *           VALET_INTERRUPTED, a signal handler ran, and nothing was consumed
+ * flags     VALET_INTERRUPTIBLE; VALET_REALTIME, the deadline is one of the wall clock, only with
+ *           VALET_SYS_FOLLOWS; or both. 0 does not come
  */
 VALET_SYS_CALL int valet_sys_sema_wait_with(struct valet_sema *s, uint64_t deadline,
                                             unsigned flags);

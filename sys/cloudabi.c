@@ -30,6 +30,7 @@
 #define SYS_lock_unlock                     31
 #define SYS_poll                            37
 #define CLOUDABI_CLOCK_MONOTONIC            1
+#define CLOUDABI_CLOCK_REALTIME             3
 #define CLOUDABI_EVENTTYPE_CLOCK            1
 #define CLOUDABI_EVENTTYPE_LOCK_WRLOCK      6
 #define CLOUDABI_SCOPE_PRIVATE              4
@@ -90,15 +91,25 @@ static cloudabi_lock_t *lock_of(struct valet_sema *s)
     return &((struct os_sema *)(void *)s)->lock;
 }
 
+VALET_INLINE uint64_t clock_of(uint32_t clock)
+{
+    long r = valet_trap_bsd(SYS_clock_time_get, clock, 0, 0, 0, 0, 0);
+    return r > 0 ? (uint64_t)r : 0; /* cannot fail */
+}
+
 static uint64_t clock_ns(void)
 {
-    long r = valet_trap_bsd(SYS_clock_time_get, CLOUDABI_CLOCK_MONOTONIC, 0, 0, 0, 0, 0);
-    return r > 0 ? (uint64_t)r : 0; /* cannot fail */
+    return clock_of(CLOUDABI_CLOCK_MONOTONIC);
 }
 
 uint64_t valet_sys_now(void)
 {
     return clock_ns();
+}
+
+uint64_t valet_sys_now_realtime(void)
+{
+    return clock_of(CLOUDABI_CLOCK_REALTIME);
 }
 
 /* The type of the one event, or -1 if the kernel refused. */
@@ -169,4 +180,15 @@ void valet_sys_sema_post(struct valet_sema *s)
 void valet_sys_sema_fini(struct valet_sema *s)
 {
     (void)s;
+}
+
+unsigned valet_sys_features(void)
+{
+    return VALET_REALTIME;
+}
+
+int valet_sys_sema_wait_with(struct valet_sema *s, uint64_t deadline, unsigned flags)
+{
+    (void)flags; /* is not called: the core has no more for it than a deadline */
+    return valet_sys_sema_wait(s, deadline);
 }

@@ -27,6 +27,7 @@
 #define ULF_WAKE_ALL           0x100
 #define ULF_WAIT_ADAPTIVE_SPIN 0x40000
 #define ULF_NO_ERRNO           0x1000000
+#define CLOCK_REALTIME         0
 #define CLOCK_UPTIME_RAW       8
 #define ENOENT                 2
 #define EINTR                  4
@@ -47,6 +48,11 @@ static uint64_t clock_ns(void)
 uint64_t valet_sys_now(void)
 {
     return clock_ns();
+}
+
+uint64_t valet_sys_now_realtime(void)
+{
+    return clock_gettime_nsec_np(CLOCK_REALTIME);
 }
 
 /*
@@ -134,7 +140,7 @@ void valet_sys_futex_wake(uint32_t *word, uint32_t count)
 
 unsigned valet_sys_features(void)
 {
-    return VALET_INTERRUPTIBLE | VALET_SYS_COUNTS;
+    return VALET_REALTIME | VALET_INTERRUPTIBLE | VALET_SYS_COUNTS;
 }
 
 uint32_t valet_sys_futex_wake_with(uint32_t *word, uint32_t count)

@@ -12,12 +12,12 @@
 #include <stddef.h>
 
 #include "sys/deadline.h"
-#include "sys/futex_word.h"
 #include "valet_sys.h"
 
 #define OS_SYNC_WAIT_ON_ADDRESS_NONE 0
 #define OS_SYNC_WAKE_BY_ADDRESS_NONE 0
 #define OS_CLOCK_MACH_ABSOLUTE_TIME  32
+#define CLOCK_REALTIME               0
 #define CLOCK_UPTIME_RAW             8
 #define ENOENT                       2
 #define EINTR                        4
@@ -45,6 +45,11 @@ uint64_t valet_sys_now(void)
     return clock_ns();
 }
 
+uint64_t valet_sys_now_realtime(void)
+{
+    return clock_gettime_nsec_np(CLOCK_REALTIME);
+}
+
 VALET_INLINE int sleep_for(uint32_t *word, uint32_t expected, uint64_t left, uint64_t deadline,
                            unsigned flags)
 {
@@ -63,9 +68,9 @@ VALET_INLINE int sleep_for(uint32_t *word, uint32_t expected, uint64_t left, uin
     } while ((e == EFAULT || e == ENOMEM) && --tries != 0);
     *__error() = kept; /* errno is the user's: parking does not change it */
     /* 0: woken, perhaps for nothing, or the word differed. EINTR: a signal handler ran. */
-    if (e == EINTR)
-        return valet_interrupted(flags);
-    if (e == 0)
+    if (e == EINTR && flags & VALET_INTERRUPTIBLE)
+        return VALET_INTERRUPTED;
+    if (e == 0 || e == EINTR)
         return VALET_OK;
     if (e == ETIMEDOUT && deadline != VALET_FOREVER) /* the sleep, as it was cut, is over */
         return valet_deadline_over(clock_ns(), deadline);
@@ -118,7 +123,7 @@ void valet_sys_futex_wake(uint32_t *word, uint32_t count)
 
 unsigned valet_sys_features(void)
 {
-    return VALET_INTERRUPTIBLE | VALET_SYS_COUNTS;
+    return VALET_REALTIME | VALET_INTERRUPTIBLE | VALET_SYS_COUNTS;
 }
 
 uint32_t valet_sys_futex_wake_with(uint32_t *word, uint32_t count)

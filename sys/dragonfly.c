@@ -18,6 +18,7 @@
 #define SYS_clock_gettime 232
 #define SYS_umtx_sleep    469
 #define SYS_umtx_wakeup   470
+#define CLOCK_REALTIME    0
 #define CLOCK_MONOTONIC   4
 #define EINTR             4
 #define EBUSY             16
@@ -25,17 +26,27 @@
 
 #define LONGEST_NS 1000000000u
 
-VALET_UNPROTECTED static uint64_t clock_ns(void)
+VALET_INLINE uint64_t clock_of(int clock)
 {
     struct timespec t = timespec_of(0);
-    if (valet_trap_bsd(SYS_clock_gettime, CLOCK_MONOTONIC, (long)&t, 0, 0, 0, 0) != 0)
+    if (valet_trap_bsd(SYS_clock_gettime, clock, (long)&t, 0, 0, 0, 0) != 0)
         return 0; /* cannot fail */
     return ns_of(&t);
+}
+
+VALET_UNPROTECTED static uint64_t clock_ns(void)
+{
+    return clock_of(CLOCK_MONOTONIC);
 }
 
 uint64_t valet_sys_now(void)
 {
     return clock_ns();
+}
+
+uint64_t valet_sys_now_realtime(void)
+{
+    return clock_of(CLOCK_REALTIME);
 }
 
 VALET_INLINE int sleep_for(uint32_t *word, uint32_t expected, long timeout_us, uint64_t deadline,
@@ -96,7 +107,7 @@ void valet_sys_futex_wake(uint32_t *word, uint32_t count)
 
 unsigned valet_sys_features(void)
 {
-    return VALET_INTERRUPTIBLE;
+    return VALET_REALTIME | VALET_INTERRUPTIBLE;
 }
 
 uint32_t valet_sys_futex_wake_with(uint32_t *word, uint32_t count)

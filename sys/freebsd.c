@@ -25,6 +25,7 @@
 #define UMTX_OP_WAIT_UINT_PRIVATE 15
 #define UMTX_OP_WAKE_PRIVATE      16
 #define UMTX_ABSTIME              0x01
+#define CLOCK_REALTIME            0
 #define CLOCK_MONOTONIC           4
 #define EINTR                     4
 #define ETIMEDOUT                 60
@@ -48,12 +49,22 @@ _Static_assert(sizeof(struct _umtx_time) == sizeof(struct timespec) + 8 &&
 #define NEVER VALET_FOREVER
 #endif
 
-uint64_t valet_sys_now(void)
+VALET_INLINE uint64_t clock_of(int clock)
 {
     struct timespec t = timespec_of(0);
-    if (valet_trap_bsd(SYS_clock_gettime, CLOCK_MONOTONIC, (long)&t, 0, 0, 0, 0) != 0)
+    if (valet_trap_bsd(SYS_clock_gettime, clock, (long)&t, 0, 0, 0, 0) != 0)
         return 0; /* cannot fail, also not in capability mode */
     return ns_of(&t);
+}
+
+uint64_t valet_sys_now(void)
+{
+    return clock_of(CLOCK_MONOTONIC);
+}
+
+uint64_t valet_sys_now_realtime(void)
+{
+    return clock_of(CLOCK_REALTIME);
 }
 
 VALET_INLINE int wait(uint32_t *word, uint32_t expected, uint64_t deadline, unsigned flags)
@@ -63,7 +74,8 @@ VALET_INLINE int wait(uint32_t *word, uint32_t expected, uint64_t deadline, unsi
     if (deadline < NEVER) {
         t._timeout = timespec_of(deadline);
         t._flags = UMTX_ABSTIME;
-        t._clockid = CLOCK_MONOTONIC;
+        /* By the wall clock: whenever that is set, the kernel looks at it again. */
+        t._clockid = flags & VALET_REALTIME ? CLOCK_REALTIME : CLOCK_MONOTONIC;
         size = sizeof t;
         until = (long)&t;
     }
@@ -77,7 +89,7 @@ VALET_INLINE int wait(uint32_t *word, uint32_t expected, uint64_t deadline, unsi
         return valet_interrupted(flags);
     if (r == 0)
         return VALET_OK;
-    if (r == -ETIMEDOUT && size != 0) /* the deadline has come, by the clock of valet_sys_now */
+    if (r == -ETIMEDOUT && size != 0) /* the deadline has come, by that clock */
         return VALET_TIMEDOUT;
     /* EFAULT: the word is not mapped, or its page is protected at this moment. EINVAL: no such
      * operation in old releases. ENOSYS, anything else: no such call. */
@@ -109,7 +121,7 @@ void valet_sys_futex_wake(uint32_t *word, uint32_t count)
 
 unsigned valet_sys_features(void)
 {
-    return VALET_INTERRUPTIBLE;
+    return VALET_REALTIME | VALET_SYS_FOLLOWS | VALET_INTERRUPTIBLE;
 }
 
 uint32_t valet_sys_futex_wake_with(uint32_t *word, uint32_t count)

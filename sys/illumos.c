@@ -22,6 +22,7 @@
 #define SYS_clock_gettime 191
 #define UNPARK            1 /* subcodes of lwp_park */
 #define SET_AND_PARK      4
+#define CLOCK_REALTIME    3
 #define CLOCK_HIGHRES     4 /* which CLOCK_MONOTONIC is, too */
 #define EINTR             4
 #define ETIME             62
@@ -37,17 +38,27 @@ static int call(long number, long a, long b, long c)
     return (int)valet_trap_bsd(number, a, b, c, 0, 0, 0);
 }
 
-VALET_UNPROTECTED static uint64_t clock_ns(void)
+VALET_INLINE uint64_t clock_of(int clock)
 {
     struct timespec t = timespec_of(0);
-    if (call(SYS_clock_gettime, CLOCK_HIGHRES, (long)&t, 0) != 0)
+    if (call(SYS_clock_gettime, clock, (long)&t, 0) != 0)
         return 0; /* cannot fail */
     return ns_of(&t);
+}
+
+VALET_UNPROTECTED static uint64_t clock_ns(void)
+{
+    return clock_of(CLOCK_HIGHRES);
 }
 
 uint64_t valet_sys_now(void)
 {
     return clock_ns();
+}
+
+uint64_t valet_sys_now_realtime(void)
+{
+    return clock_of(CLOCK_REALTIME);
 }
 
 /* Until an unpark, the deadline, or for no reason. */
@@ -110,7 +121,7 @@ void valet_sys_sema_fini(struct valet_sema *s)
 
 unsigned valet_sys_features(void)
 {
-    return VALET_INTERRUPTIBLE;
+    return VALET_REALTIME | VALET_INTERRUPTIBLE;
 }
 
 int valet_sys_sema_wait_with(struct valet_sema *s, uint64_t deadline, unsigned flags)

@@ -42,7 +42,9 @@
 #define FUTEX_CMP_REQUEUE      4
 #define FUTEX_WAIT_BITSET      9
 #define FUTEX_PRIVATE_FLAG     128
+#define FUTEX_CLOCK_REALTIME   256
 #define FUTEX_BITSET_MATCH_ANY 0xffffffff
+#define CLOCK_REALTIME         0
 #define CLOCK_MONOTONIC        1
 #define EPERM                  1
 #define EINTR                  4
@@ -92,7 +94,7 @@ static long futex(uint32_t *word, int operation, long value, const struct timesp
     if (r == -ENOSYS || r == -EPERM || r == -EACCES) {
         struct timespec32 t32;
         if (until != NULL && until->tv_sec > INT32_MAX)
-            until = NULL; /* its clock does not get there: 68 years after it was started */
+            until = NULL; /* its clock does not get there: 68 years after its start, or in 2038 */
         if (until != NULL) {
             t32.tv_sec = (int32_t)until->tv_sec;
             t32.tv_nsec = (int32_t)until->tv_nsec;
@@ -120,6 +122,14 @@ static long futex(uint32_t *word, int operation, long value, const struct timesp
 
 #endif
 
+uint64_t valet_sys_now_realtime(void)
+{
+    struct timespec t = timespec_of(0);
+    if (clock_time(CLOCK_REALTIME, &t) != 0)
+        return 0; /* as below */
+    return ns_of(&t);
+}
+
 /* The clock hook: a libc asks the vDSO, in its own function of this name (hook.h), which never
  * returns 0 and counts by CLOCK_MONOTONIC, as the kernel does by its deadlines. */
 #if !VALET_HOOK
@@ -140,8 +150,10 @@ VALET_INLINE int wait(uint32_t *word, uint32_t expected, uint64_t deadline, unsi
         t = timespec_of(deadline);
         until = &t;
     }
-    long r = futex(word, FUTEX_WAIT_BITSET | FUTEX_PRIVATE_FLAG, (long)expected, until, NULL,
-                   FUTEX_BITSET_MATCH_ANY);
+    int operation = FUTEX_WAIT_BITSET | FUTEX_PRIVATE_FLAG;
+    if (flags & VALET_REALTIME)
+        operation |= FUTEX_CLOCK_REALTIME;
+    long r = futex(word, operation, (long)expected, until, NULL, FUTEX_BITSET_MATCH_ANY);
     /* 0: woken, perhaps by a stranger who used this address before. EINTR: a signal handler ran. */
     if (r == -EINTR)
         return valet_interrupted(flags);
@@ -149,7 +161,7 @@ VALET_INLINE int wait(uint32_t *word, uint32_t expected, uint64_t deadline, unsi
         return VALET_OK;
     if (r == -EAGAIN) /* the word differed */
         return VALET_CHANGED;
-    if (r == -ETIMEDOUT && until != NULL) /* the deadline has come, by the clock of valet_sys_now */
+    if (r == -ETIMEDOUT && until != NULL) /* the deadline has come, by the clock that was asked for */
         return VALET_TIMEDOUT;
     /* EFAULT: the word is not mapped, or its page is protected at this moment. EINVAL: it is not
      * aligned (no other argument can be wrong). ENOSYS, EPERM, EACCES, anything else: no such call
@@ -191,7 +203,7 @@ void valet_sys_futex_wake(uint32_t *word, uint32_t count)
 
 unsigned valet_sys_features(void)
 {
-    return VALET_INTERRUPTIBLE | VALET_SYS_COUNTS;
+    return VALET_REALTIME | VALET_SYS_FOLLOWS | VALET_INTERRUPTIBLE | VALET_SYS_COUNTS;
 }
 
 uint32_t valet_sys_futex_wake_with(uint32_t *word, uint32_t count)

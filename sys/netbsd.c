@@ -23,23 +23,34 @@
 #define FUTEX_WAIT_BITSET      9
 #define FUTEX_PRIVATE_FLAG     128
 #define FUTEX_BITSET_MATCH_ANY 0xffffffff
+#define CLOCK_REALTIME         0
 #define CLOCK_MONOTONIC        3
 #define EINTR                  4
 #define EFAULT                 14
 #define EAGAIN                 35
 #define ETIMEDOUT              60
 
-VALET_UNPROTECTED static uint64_t clock_ns(void)
+VALET_INLINE uint64_t clock_of(int clock)
 {
     struct timespec t = timespec_of(0);
-    if (VALET_TRAP_NETBSD(SYS___clock_gettime50, CLOCK_MONOTONIC, (long)&t, 0, 0, 0, 0, 0) != 0)
+    if (VALET_TRAP_NETBSD(SYS___clock_gettime50, clock, (long)&t, 0, 0, 0, 0, 0) != 0)
         return 0; /* cannot fail */
     return ns_of(&t);
+}
+
+VALET_UNPROTECTED static uint64_t clock_ns(void)
+{
+    return clock_of(CLOCK_MONOTONIC);
 }
 
 uint64_t valet_sys_now(void)
 {
     return clock_ns();
+}
+
+uint64_t valet_sys_now_realtime(void)
+{
+    return clock_of(CLOCK_REALTIME);
 }
 
 /*
@@ -106,7 +117,7 @@ void valet_sys_futex_wake(uint32_t *word, uint32_t count)
 
 unsigned valet_sys_features(void)
 {
-    return VALET_INTERRUPTIBLE | VALET_SYS_COUNTS;
+    return VALET_REALTIME | VALET_INTERRUPTIBLE | VALET_SYS_COUNTS;
 }
 
 uint32_t valet_sys_futex_wake_with(uint32_t *word, uint32_t count)

@@ -19,23 +19,34 @@
 #define SYS__lwp_unpark       321
 #define SYS___clock_gettime50 427
 #define SYS____lwp_park60     478
+#define CLOCK_REALTIME        0
 #define CLOCK_MONOTONIC       3
 #define TIMER_ABSTIME         1
 #define EINTR                 4
 #define EALREADY              37
 #define ETIMEDOUT             60
 
-VALET_UNPROTECTED static uint64_t clock_ns(void)
+VALET_INLINE uint64_t clock_of(int clock)
 {
     struct timespec t = timespec_of(0);
-    if (VALET_TRAP_NETBSD(SYS___clock_gettime50, CLOCK_MONOTONIC, (long)&t, 0, 0, 0, 0, 0) != 0)
+    if (VALET_TRAP_NETBSD(SYS___clock_gettime50, clock, (long)&t, 0, 0, 0, 0, 0) != 0)
         return 0; /* cannot fail */
     return ns_of(&t);
+}
+
+VALET_UNPROTECTED static uint64_t clock_ns(void)
+{
+    return clock_of(CLOCK_MONOTONIC);
 }
 
 uint64_t valet_sys_now(void)
 {
     return clock_ns();
+}
+
+uint64_t valet_sys_now_realtime(void)
+{
+    return clock_of(CLOCK_REALTIME);
 }
 
 /* Until an unpark, the deadline, or for no reason. */
@@ -96,7 +107,7 @@ void valet_sys_sema_fini(struct valet_sema *s)
 
 unsigned valet_sys_features(void)
 {
-    return VALET_INTERRUPTIBLE;
+    return VALET_REALTIME | VALET_INTERRUPTIBLE;
 }
 
 int valet_sys_sema_wait_with(struct valet_sema *s, uint64_t deadline, unsigned flags)

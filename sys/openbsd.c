@@ -16,17 +16,27 @@
 VALET_TRAP_OPENBSD(valet_openbsd_futex, 83);
 VALET_TRAP_OPENBSD(valet_openbsd_clock_gettime, 87);
 
-VALET_UNPROTECTED static uint64_t clock_ns(void)
+VALET_INLINE uint64_t clock_of(int clock)
 {
     struct timespec t;
-    if (valet_openbsd_clock_gettime(CLOCK_MONOTONIC, (long)&t, 0, 0, 0, 0) != 0)
+    if (valet_openbsd_clock_gettime(clock, (long)&t, 0, 0, 0, 0) != 0)
         return 0; /* cannot fail */
     return ns_of(&t);
+}
+
+VALET_UNPROTECTED static uint64_t clock_ns(void)
+{
+    return clock_of(CLOCK_MONOTONIC);
 }
 
 uint64_t valet_sys_now(void)
 {
     return clock_ns();
+}
+
+uint64_t valet_sys_now_realtime(void)
+{
+    return clock_of(CLOCK_REALTIME);
 }
 
 VALET_INLINE int sleep_for(uint32_t *word, uint32_t expected, long timeout, uint64_t deadline,
@@ -82,7 +92,7 @@ void valet_sys_futex_wake(uint32_t *word, uint32_t count)
 
 unsigned valet_sys_features(void)
 {
-    return VALET_INTERRUPTIBLE | VALET_SYS_COUNTS;
+    return VALET_REALTIME | VALET_INTERRUPTIBLE | VALET_SYS_COUNTS;
 }
 
 uint32_t valet_sys_futex_wake_with(uint32_t *word, uint32_t count)

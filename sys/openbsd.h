@@ -24,6 +24,7 @@
 #define FUTEX_WAIT         1
 #define FUTEX_WAKE         2
 #define FUTEX_PRIVATE_FLAG 0x80
+#define CLOCK_REALTIME     0
 #define CLOCK_MONOTONIC    3
 #define EINTR              4
 #define EAGAIN             35

@@ -14,17 +14,27 @@ int futex(volatile uint32_t *word, int op, int value, const struct timespec *tim
 int clock_gettime(int clock, struct timespec *t);
 int *__errno(void);
 
-VALET_UNPROTECTED static uint64_t clock_ns(void)
+VALET_INLINE uint64_t clock_of(int clock)
 {
     struct timespec t;
-    if (clock_gettime(CLOCK_MONOTONIC, &t) != 0)
+    if (clock_gettime(clock, &t) != 0)
         return 0; /* cannot fail */
     return ns_of(&t);
+}
+
+VALET_UNPROTECTED static uint64_t clock_ns(void)
+{
+    return clock_of(CLOCK_MONOTONIC);
 }
 
 uint64_t valet_sys_now(void)
 {
     return clock_ns();
+}
+
+uint64_t valet_sys_now_realtime(void)
+{
+    return clock_of(CLOCK_REALTIME);
 }
 
 VALET_INLINE int sleep_for(uint32_t *word, uint32_t expected, const struct timespec *timeout,
@@ -81,7 +91,7 @@ void valet_sys_futex_wake(uint32_t *word, uint32_t count)
 
 unsigned valet_sys_features(void)
 {
-    return VALET_INTERRUPTIBLE | VALET_SYS_COUNTS;
+    return VALET_REALTIME | VALET_INTERRUPTIBLE | VALET_SYS_COUNTS;
 }
 
 uint32_t valet_sys_futex_wake_with(uint32_t *word, uint32_t count)

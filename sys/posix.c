@@ -77,10 +77,15 @@
 #endif
 int valet_posix_clockwait(sem_t *sem, clockid_t clock,
                           const struct timespec *at) __asm__(CLOCKWAIT);
-#define TIMEDWAIT(sem, at) valet_posix_clockwait(sem, CLOCK_MONOTONIC, at)
+#define TIMEDWAIT(sem, clock, at) valet_posix_clockwait(sem, clock, at)
+/* An absolute time of CLOCK_REALTIME is the kernel's, which knows when that is set. */
+#define SEM_FOLLOWS               VALET_SYS_FOLLOWS
 #else
-#define MONOTONIC          0
-#define TIMEDWAIT(sem, at) sem_timedwait(sem, at)
+#define MONOTONIC                 0
+#define TIMEDWAIT(sem, clock, at) sem_timedwait(sem, at)
+#endif
+#ifndef SEM_FOLLOWS
+#define SEM_FOLLOWS 0u
 #endif
 
 #define NS 1000000000u
@@ -123,6 +128,11 @@ uint64_t valet_sys_now(void)
     return clock_ns(CLOCK_MONOTONIC);
 }
 
+uint64_t valet_sys_now_realtime(void)
+{
+    return clock_ns(CLOCK_REALTIME);
+}
+
 int valet_sys_at_fork(void (*child)(void))
 {
     return pthread_atfork(NULL, NULL, child) == 0 ? VALET_OK : VALET_ERR_SYSTEM;
@@ -133,10 +143,10 @@ static struct timespec timespec_of(uint64_t ns)
     return (struct timespec){.tv_sec = (time_t)(ns / NS), .tv_nsec = (long)(ns % NS)};
 }
 
-/* A deadline, or what the longest sleep leaves of it, as a timed wait takes it. */
-static int moment(uint64_t deadline, struct timespec *at)
+/* A deadline of a clock, or what the longest sleep leaves of it, as a timed wait takes it. */
+static int moment(clockid_t clock, uint64_t deadline, struct timespec *at)
 {
-    uint64_t now = clock_ns(CLOCK_MONOTONIC), ns;
+    uint64_t now = clock_ns(clock), ns;
     int status = valet_deadline_sleep(now, deadline, LONGEST_NS, &ns);
     if (status == VALET_OK)
         *at = timespec_of((MONOTONIC ? now : clock_ns(CLOCK_REALTIME)) + ns);
@@ -178,13 +188,14 @@ int valet_sys_sema_init(struct valet_sema *s)
 
 VALET_INLINE int wait_with(struct valet_sema *s, uint64_t deadline, unsigned flags)
 {
+    clockid_t clock = flags & VALET_REALTIME ? CLOCK_REALTIME : CLOCK_MONOTONIC;
     sem_t *sem = &os_sema(s)->sem;
     struct timespec at;
     int saved = errno, r = VALET_OK;
     for (int refusals = 0; r == VALET_OK;) {
-        if (deadline != VALET_FOREVER && (r = moment(deadline, &at)) != VALET_OK)
+        if (deadline != VALET_FOREVER && (r = moment(clock, deadline, &at)) != VALET_OK)
             break;
-        if ((deadline == VALET_FOREVER ? sem_wait(sem) : TIMEDWAIT(sem, &at)) == 0) {
+        if ((deadline == VALET_FOREVER ? sem_wait(sem) : TIMEDWAIT(sem, clock, &at)) == 0) {
             /* acquire: pairs with POST */
             (void)atomic_load_explicit(&os_sema(s)->posted, memory_order_acquire);
             break;
@@ -209,7 +220,7 @@ int valet_sys_sema_wait(struct valet_sema *s, uint64_t deadline)
 
 unsigned valet_sys_features(void)
 {
-    return VALET_INTERRUPTIBLE;
+    return VALET_REALTIME | SEM_FOLLOWS | VALET_INTERRUPTIBLE;
 }
 
 int valet_sys_sema_wait_with(struct valet_sema *s, uint64_t deadline, unsigned flags)
@@ -274,7 +285,7 @@ static int sleep_until(struct os_sema *sema, uint64_t deadline, int *refusals)
         e = pthread_cond_wait(&sema->condition, &sema->mutex);
     } else {
         struct timespec at;
-        int status = moment(deadline, &at);
+        int status = moment(CLOCK_MONOTONIC, deadline, &at);
         if (status != VALET_OK)
             return status;
         e = pthread_cond_timedwait(&sema->condition, &sema->mutex, &at);
@@ -321,7 +332,7 @@ void valet_sys_sema_fini(struct valet_sema *s)
 /* No signal ends a wait on a condition variable. */
 unsigned valet_sys_features(void)
 {
-    return 0;
+    return VALET_REALTIME;
 }
 
 int valet_sys_sema_wait_with(struct valet_sema *s, uint64_t deadline, unsigned flags)

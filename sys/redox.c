@@ -20,6 +20,7 @@
 #define SYS_CLOCK_GETTIME 265
 #define FUTEX_WAIT        0
 #define FUTEX_WAKE        1
+#define CLOCK_REALTIME    1
 #define CLOCK_MONOTONIC   4
 #define EINTR             4
 #define EAGAIN            11
@@ -34,18 +35,28 @@ _Static_assert(sizeof(struct TimeSpec) == 16 && offsetof(struct TimeSpec, tv_nse
                    sizeof(long) == 8,
                "the 64-bit ABI");
 
-VALET_UNPROTECTED static uint64_t clock_ns(void)
+VALET_INLINE uint64_t clock_of(int clock)
 {
     struct TimeSpec t;
     t.tv_sec = t.tv_nsec = t.padding = 0;
-    if (valet_trap_linux(SYS_CLOCK_GETTIME, CLOCK_MONOTONIC, (long)&t, 0, 0, 0, 0) != 0)
+    if (valet_trap_linux(SYS_CLOCK_GETTIME, clock, (long)&t, 0, 0, 0, 0) != 0)
         return 0; /* cannot fail */
     return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
+}
+
+VALET_UNPROTECTED static uint64_t clock_ns(void)
+{
+    return clock_of(CLOCK_MONOTONIC);
 }
 
 uint64_t valet_sys_now(void)
 {
     return clock_ns();
+}
+
+uint64_t valet_sys_now_realtime(void)
+{
+    return clock_of(CLOCK_REALTIME);
 }
 
 VALET_INLINE int wait(uint32_t *word, uint32_t expected, uint64_t deadline, unsigned flags)
@@ -98,7 +109,7 @@ void valet_sys_futex_wake(uint32_t *word, uint32_t count)
 
 unsigned valet_sys_features(void)
 {
-    return VALET_INTERRUPTIBLE;
+    return VALET_REALTIME | VALET_INTERRUPTIBLE;
 }
 
 uint32_t valet_sys_futex_wake_with(uint32_t *word, uint32_t count)

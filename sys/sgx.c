@@ -51,6 +51,12 @@ uint64_t valet_sys_now(void)
     return clock_ns();
 }
 
+/* The same: it is the time of day. */
+uint64_t valet_sys_now_realtime(void)
+{
+    return clock_ns();
+}
+
 /* Until an event, the deadline, or for no reason. */
 VALET_UNPROTECTED static int sleep_until(uint64_t deadline)
 {
@@ -91,4 +97,15 @@ void valet_sys_sema_post(struct valet_sema *s)
 void valet_sys_sema_fini(struct valet_sema *s)
 {
     (void)s;
+}
+
+unsigned valet_sys_features(void)
+{
+    return VALET_REALTIME;
+}
+
+int valet_sys_sema_wait_with(struct valet_sema *s, uint64_t deadline, unsigned flags)
+{
+    (void)flags; /* is not called: the core has no more for it than a deadline */
+    return valet_sys_sema_wait(s, deadline);
 }

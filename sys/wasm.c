@@ -106,6 +106,12 @@ void valet_sys_futex_wake(uint32_t *word, uint32_t count)
     notify(word, count);
 }
 
+/* Nothing that a module imports has it. */
+uint64_t valet_sys_now_realtime(void)
+{
+    return 0;
+}
+
 unsigned valet_sys_features(void)
 {
     return VALET_SYS_COUNTS;

@@ -38,6 +38,11 @@ uint64_t valet_sys_now(void)
     return clock_ns();
 }
 
+uint64_t valet_sys_now_realtime(void)
+{
+    return wall_ns();
+}
+
 int valet_sys_futex_wait(uint32_t *word, uint32_t expected, uint64_t deadline)
 {
     /* ntdll does not tell a word that differed from a wake, so look before it does. */
@@ -74,11 +79,12 @@ void valet_sys_futex_wake(uint32_t *word, uint32_t count)
         RtlWakeAddressAll(word);
 }
 
-/* Of what is optional it has nothing, and the rest is not called. */
 unsigned valet_sys_features(void)
 {
-    return 0;
+    return VALET_REALTIME;
 }
+
+/* The rest is not called. */
 
 int valet_sys_futex_wait_with(uint32_t *word, uint32_t expected, uint64_t deadline, unsigned flags)
 {

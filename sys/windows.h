@@ -10,6 +10,7 @@
 
 #include "sys/deadline.h"
 #include "sys/seconds.h"
+#include "valet_sys.h"
 
 /* How ntdll's functions are called. On x86 with 32 bits they take their arguments off the stack,
  * and a linker knows them as _NAME@BYTES. */
@@ -22,6 +23,8 @@
 /* Compare statuses for equality only: a timeout is a success by its sign. */
 #define STATUS_SUCCESS 0x000
 #define STATUS_TIMEOUT 0x102
+
+#define YEAR_1970 INT64_C(116444736000000000)
 
 /* Ticks of the performance counter in ns. Split, or the product would overflow after days. */
 static inline uint64_t ns_of(int64_t ticks, int64_t frequency)
@@ -36,6 +39,16 @@ static inline uint64_t ns_of(int64_t ticks, int64_t frequency)
 #else
     return t / f * 1000000000u + t % f * 1000000000u / f;
 #endif
+}
+
+/* The system's clock counts units of 100 ns since 1601, and can be asked without fail. */
+int32_t NTAPI NtQuerySystemTime(int64_t *time);
+
+VALET_UNPROTECTED static inline uint64_t wall_ns(void)
+{
+    int64_t time;
+    NtQuerySystemTime(&time);
+    return time > YEAR_1970 ? (uint64_t)(time - YEAR_1970) * 100 : 1;
 }
 
 /*

@@ -90,6 +90,11 @@ uint64_t valet_sys_now(void)
     return clock_ns();
 }
 
+uint64_t valet_sys_now_realtime(void)
+{
+    return wall_ns();
+}
+
 static int32_t meet_poster(const void *key, const int64_t *timeout)
 {
     return NtWaitForKeyedEvent(valet_sys_keyed_event(), key, false, timeout);
@@ -183,11 +188,12 @@ int valet_sys_at_fork(void (*child)(void))
     return VALET_OK;
 }
 
-/* Of what is optional it has nothing, and the rest is not called. */
 unsigned valet_sys_features(void)
 {
-    return 0;
+    return VALET_REALTIME;
 }
+
+/* The rest is not called. */
 
 int valet_sys_sema_wait_with(struct valet_sema *s, uint64_t deadline, unsigned flags)
 {

@@ -215,6 +215,12 @@ bool test_has_handlers(void)
     return VALET_TEST_FUTEX_KIND; /* a handler may unpark only on that kind: valet.h */
 }
 
+bool test_move_clock(int64_t ns)
+{
+    (void)ns;
+    return false;
+}
+
 void bare_on_ipi(void)
 {
     struct test_thread *self = test_self();

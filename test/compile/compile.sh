@@ -256,9 +256,9 @@ foreign() {
     contract='valet_sys_futex_look valet_sys_futex_wait valet_sys_futex_wake valet_sys_now'
     [ "$2" = futex ] || contract="valet_sys_now $(printf 'valet_sys_sema_%s ' fini init post)valet_sys_sema_wait"
     case $1-$2 in # nothing is optional there
-    *-windows-*-futex) contract="valet_sys_features $contract valet_sys_futex_wait_with
+    *-windows-*-futex) contract="valet_sys_features $contract valet_sys_now_realtime valet_sys_futex_wait_with
         valet_sys_futex_wake_with" ;;
-    *-windows-*) contract="valet_sys_at_fork valet_sys_features $contract
+    *-windows-*) contract="valet_sys_at_fork valet_sys_features $contract valet_sys_now_realtime
         valet_sys_sema_wait_with" ;;
     esac
     contract=$(spelled "$1" "$(echo "${5-$contract}" | xargs -n 1 | LC_ALL=C sort | xargs)")
@@ -287,8 +287,10 @@ foreign_holds() {
         xargs)
     [ -z "$data" ] || { echo "data: $data" && return 1; }
 }
-ntdll='RtlQueryPerformanceCounter@4 RtlQueryPerformanceFrequency@4 RtlWaitOnAddress@16 RtlWakeAddressAll@4'
-ntdll="$ntdll RtlWakeAddressSingle@4"
+ntdll='NtQuerySystemTime@4 RtlQueryPerformanceCounter@4 RtlQueryPerformanceFrequency@4 RtlWaitOnAddress@16'
+ntdll="$ntdll RtlWakeAddressAll@4 RtlWakeAddressSingle@4"
+keyed='NtQueryPerformanceCounter@8 NtQuerySystemTime@4 NtReleaseKeyedEvent@16 NtWaitForKeyedEvent@16'
+keyed="$keyed RtlDllShutdownInProgress@0"
 for target in x86_64-pc-windows-gnu x86_64-pc-windows-msvc aarch64-pc-windows-msvc i686-pc-windows-gnu \
     i686-pc-windows-msvc wasm32-unknown-unknown; do
     for level in $levels; do
@@ -297,8 +299,7 @@ for target in x86_64-pc-windows-gnu x86_64-pc-windows-msvc aarch64-pc-windows-ms
         done
         case $target in *-windows-*)
             try "windows, $target, $level" foreign $target futex "$level" windows "$ntdll"
-            try "windows_keyed, $target, $level" foreign $target sema "$level" windows_keyed \
-                'NtQueryPerformanceCounter@8 NtReleaseKeyedEvent@16 NtWaitForKeyedEvent@16 RtlDllShutdownInProgress@0'
+            try "windows_keyed, $target, $level" foreign $target sema "$level" windows_keyed "$keyed"
             ;;
         esac
     done

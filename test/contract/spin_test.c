@@ -84,12 +84,22 @@ void valet_sys_futex_wake(uint32_t *word, uint32_t count)
 
 unsigned valet_features(void)
 {
-    return VALET_INTERRUPTIBLE | VALET_NO_POLL;
+    return VALET_REALTIME | VALET_INTERRUPTIBLE | VALET_NO_POLL;
+}
+
+unsigned valet_sys_features(void)
+{
+    return VALET_SYS_FOLLOWS;
+}
+
+uint64_t valet_sys_now_realtime(void)
+{
+    test_failed(__FILE__, __LINE__, "the system follows it");
 }
 
 int valet_sys_futex_wait_with(uint32_t *word, uint32_t expected, uint64_t deadline, unsigned flags)
 {
-    CHECK_EQ(flags, VALET_INTERRUPTIBLE);
+    CHECK(flags == VALET_INTERRUPTIBLE || flags == VALET_REALTIME);
     return valet_sys_futex_wait(word, expected, deadline);
 }
 
@@ -258,6 +268,14 @@ static void test_a_deadline_to_come(void)
 /* A park with flags polls as one without; not with VALET_NO_POLL. */
 static void test_flags(void)
 {
+    clear(RICH); /* by the wall clock, and asks no other */
+    CHECK_EQ(valet_park_with(&parker, 1, VALET_REALTIME), VALET_TIMEDOUT);
+    CHECK_EQ(looks, 288);
+    CHECK_EQ(clocks, 0);
+    CHECK_EQ(waits, 1);
+    clear(RICH);
+    CHECK_EQ(valet_park_with(&parker, 0, VALET_REALTIME), VALET_TIMEDOUT);
+    CHECK_EQ(looks + clocks + waits, 0);
     for (unsigned flags = 0; flags <= VALET_INTERRUPTIBLE; flags += VALET_INTERRUPTIBLE) {
         clear(RICH);
         unpark_at = 5;

@@ -485,6 +485,7 @@ void RtlWakeAddressAll(const void *word);
 uint8_t RtlQueryPerformanceCounter(int64_t *ticks);
 uint8_t RtlQueryPerformanceFrequency(int64_t *frequency);
 int32_t NtQueryPerformanceCounter(int64_t *ticks, int64_t *frequency);
+int32_t NtQuerySystemTime(int64_t *time);
 int32_t NtWaitForKeyedEvent(void *event, const void *key, uint8_t alertable,
                             const int64_t *timeout);
 int32_t NtReleaseKeyedEvent(void *event, const void *key, uint8_t alertable,
@@ -530,6 +531,12 @@ int32_t NtQueryPerformanceCounter(int64_t *ticks, int64_t *frequency)
 {
     *ticks = (int64_t)target_now();
     *frequency = kernel_frequency;
+    return 0;
+}
+
+int32_t NtQuerySystemTime(int64_t *time)
+{
+    *time = 0; /* no call of the targets asks */
     return 0;
 }
 

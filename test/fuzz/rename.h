@@ -36,6 +36,8 @@
 #define valet_sys_futex_wait_with      NAMED(valet_sys_futex_wait_with)
 #define valet_sys_sema_wait_with       NAMED(valet_sys_sema_wait_with)
 #define valet_sys_features             NAMED(valet_sys_features)
+#define valet_now_realtime             NAMED(valet_now_realtime)
+#define valet_sys_now_realtime         NAMED(valet_sys_now_realtime)
 #define valet_sys_sema_init            NAMED(valet_sys_sema_init)
 #define valet_sys_sema_wait            NAMED(valet_sys_sema_wait)
 #define valet_sys_sema_post            NAMED(valet_sys_sema_post)

@@ -110,6 +110,12 @@ bool test_has_handlers(void)
     return VALET_TEST_FUTEX_KIND; /* a handler may unpark only on that kind: valet.h */
 }
 
+bool test_move_clock(int64_t ns)
+{
+    atomic_fetch_add(&green_wall, (uint64_t)ns);
+    return true;
+}
+
 int main(int argc, char **argv)
 {
     const char *cooperative = getenv("GREEN_COOPERATIVE");

@@ -33,6 +33,11 @@ uint64_t valet_sys_now(void)
     return green_now();
 }
 
+uint64_t valet_sys_now_realtime(void)
+{
+    return green_now() + atomic_load(&green_wall);
+}
+
 int valet_sys_futex_wait_with(uint32_t *word, uint32_t expected, uint64_t deadline, unsigned flags)
 {
     struct sleeper self = {.word = word, .thread = green_self()};
@@ -93,5 +98,5 @@ void valet_sys_futex_wake(uint32_t *word, uint32_t count)
 
 unsigned valet_sys_features(void)
 {
-    return VALET_INTERRUPTIBLE | VALET_SYS_COUNTS;
+    return VALET_REALTIME | VALET_INTERRUPTIBLE | VALET_SYS_COUNTS;
 }

@@ -28,6 +28,11 @@ uint64_t valet_sys_now(void)
     return green_now();
 }
 
+uint64_t valet_sys_now_realtime(void)
+{
+    return green_now() + atomic_load(&green_wall);
+}
+
 int valet_sys_sema_init(struct valet_sema *s)
 {
     *os_sema(s) = (struct os_sema){.owner = green_self()};
@@ -55,7 +60,7 @@ int valet_sys_sema_wait(struct valet_sema *s, uint64_t deadline)
 
 unsigned valet_sys_features(void)
 {
-    return VALET_INTERRUPTIBLE;
+    return VALET_REALTIME | VALET_INTERRUPTIBLE;
 }
 
 void valet_sys_sema_post(struct valet_sema *s)

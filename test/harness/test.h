@@ -49,6 +49,10 @@ bool test_has_handlers(void);
 /* The calling thread. */
 struct test_thread *test_self(void);
 
+/* Set the wall clock forward by that much, or back. False: nothing was done, since it is not the
+ * test's to set. 0 asks whether it is. */
+bool test_move_clock(int64_t ns);
+
 /* ---- test.c ---------------------------------------------------------------------------------- */
 
 struct test {

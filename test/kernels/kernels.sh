@@ -114,9 +114,9 @@ sources() {
     done
 }
 
-# SYSTEM-PROGRAM; the filters of the sandbox are Linux's
+# SYSTEM-PROGRAM; the filters of the sandbox are Linux's. The tests may set this machine's clock.
 contract=
-for name in deadline futex park waiters stress sandbox; do
+for name in clock deadline futex park waiters stress sandbox; do
     contract="$contract linux-$name"
     [ $name = sandbox ] || contract="$contract posix-$name"
 done
@@ -131,6 +131,9 @@ build() {
     for name in $contract; do
         program "$1" "${name%-*}" "$dir/$1/$name" "test/contract/${name#*-}_test.c" || return
     done
+    # by condition variables: each second a look at the clock
+    [ "$1" != x86_64 ] ||
+        program x86_64 posix "$dir/$1/slices-clock" test/contract/clock_test.c sys/posix.c -DVALET_POSIX_SEM=0 || return
     [ "$1" != aarch64 ] || { loops_of aarch64 gcc && loops_of aarch64 clang; } || return
     python3 test/kernels/cpio.py "$dir/$1.cpio" "$dir/$1"/*
 }
@@ -172,7 +175,8 @@ start() {
     # shellcheck disable=SC2086 # words
     timeout -k 10 "$limit" "qemu-system-$cpu" $board -smp "$cpus" -m 512 -accel tcg,thread=multi -nodefaults \
         -display none -serial stdio -no-reboot -kernel "$kernels/$cpu/vmlinuz" -initrd "$archive" \
-        -append "console=$console loglevel=1 panic=-1 oops=panic nowatchdog rcupdate.rcu_cpu_stall_suppress=1 -- $*" \
+        -append "console=$console loglevel=1 panic=-1 oops=panic nowatchdog rcupdate.rcu_cpu_stall_suppress=1 \
+VALET_TEST_CLOCK=1 -- $*" \
         </dev/null >"$output.raw" 2>&1 &
     machine=$! silent='' halves=0
     # what QEMU says itself is not the machine's
@@ -250,8 +254,9 @@ sources >"$dir/log" 2>&1 || end 'the sources of the loops'
 for cpu in x86_64 aarch64 riscv64; do
     case $cpu in
     x86_64)
-        deep || contract='linux-deadline linux-futex linux-park linux-waiters linux-sandbox posix-park'
-        names=$contract
+        deep || contract='linux-clock linux-deadline linux-futex linux-park linux-waiters linux-sandbox posix-clock
+            posix-park'
+        names="$contract slices-clock"
         ;;
     aarch64)
         deep || contract='linux-park linux-waiters'
@@ -287,9 +292,19 @@ for bug in check trap late_write hang; do
     program x86_64 linux "$dir/planted/bad_$bug" test/harness/bad_test.c "-DBAD=bad_$bug" >"$dir/log" 2>&1 ||
         end "build bad_$bug"
 done
+cp sys/linux.c "$dir/clock.c"
+python3 test/lib/plant.py "$dir/clock.c" 't = timespec_of(deadline);' \
+    'uint64_t wall = valet_sys_now_realtime();
+        t = timespec_of(!flags ? deadline : deadline < wall ? 1 : deadline - wall + valet_sys_now());' \
+    'operation |= FUTEX_CLOCK_REALTIME;' 'operation |= 0;' >"$dir/log" 2>&1 || end 'a wall clock that is asked once'
+program x86_64 linux "$dir/planted/bad_clock" test/contract/clock_test.c "$dir/clock.c" >"$dir/log" 2>&1 ||
+    end 'build bad_clock'
+program x86_64 posix "$dir/planted/bad_slices" test/contract/clock_test.c sys/posix.c core/park_with_sema.c \
+    core/waiters_with_sema.c core/futex_with_sema.c -DVALET_POSIX_SEM=0 -DVALET_SLICE_NS=INT64_MAX \
+    >"$dir/log" 2>&1 || end 'build bad_slices'
 python3 test/kernels/cpio.py "$dir/planted.cpio" "$dir"/planted/*
-boot x86_64 3 300 "$dir/planted.cpio" "$log" 4 300 /bad_check /bad_trap /bad_late_write /missing 2 /bad_hang 300 \
-    /linux-deadline
+boot x86_64 3 300 "$dir/planted.cpio" "$log" 4 300 /bad_check /bad_trap /bad_late_write /missing 2 /bad_hang 10 \
+    /bad_slices 300 /bad_clock /linux-deadline
 
 # planted WHAT LOG TEXT COMMAND...: the log has that line, and the command, one of the above, fails
 planted() {
@@ -309,10 +324,13 @@ planted 'a write to what was freed' "$log" '^FAILED /bad_late_write: signal 11$'
 planted 'a program that is missing' "$log" '^FAILED /missing: exit status 127$' program_passed "$log" missing 1
 planted 'a program that hangs' "$log" '^FAILED /bad_hang: still running after seconds: 2$' \
     program_passed "$log" bad_hang 1
+planted 'a wall clock that is asked once' "$log" '^FAILED /bad_clock: exit status 1$' program_passed "$log" bad_clock 1
+planted 'a slice without end' "$log" '^FAILED /bad_slices: still running after seconds: 10$' \
+    program_passed "$log" bad_slices 1
 n=$(tests linux-deadline)
 try 'beside them, one that passes' program_passed "$log" linux-deadline "$n"
 planted 'a test that did not run' "$log" "^$n tests passed\$" program_passed "$log" linux-deadline $((n + 1))
-planted 'the sum of these' "$log" '^init: 1 passed, 6 failed$' ended_well "$log" 1
+planted 'the sum of these' "$log" '^init: 1 passed, 8 failed$' ended_well "$log" 1
 
 # A first program that ends is the end of the kernel.
 log=$dir/panic.log

@@ -198,6 +198,12 @@ bool test_has_handlers(void)
     return false;
 }
 
+bool test_move_clock(int64_t ns)
+{
+    (void)ns;
+    return false;
+}
+
 /* ---- start ----------------------------------------------------------------------------------- */
 
 /* The caller sets the stack pointer, so these two stand on no stack yet. */

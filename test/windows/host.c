@@ -171,6 +171,12 @@ bool test_has_handlers(void)
     return false;
 }
 
+bool test_move_clock(int64_t ns)
+{
+    (void)ns;
+    return false;
+}
+
 /* ---- the program ----------------------------------------------------------------------------- */
 
 /* Without this, Wine would start a debugger for a touch after test_unmap, or for a trap. */
