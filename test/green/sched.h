@@ -43,7 +43,7 @@ void green_yield(void);
 uint64_t green_now(void); /* monotonic ns, never 0 */
 
 /* The wall clock is so far ahead of it. */
-extern _Atomic uint64_t green_wall;
+extern uint64_t green_wall;
 
 /* Between these two no other green thread runs, unless this one blocks. They nest. */
 void green_lock(void);

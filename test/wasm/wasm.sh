@@ -92,7 +92,7 @@ imported() {
 imported "$dir/shared.wasm" env.memory valet.may_block valet.now
 imported "$dir/single.wasm" env.memory valet.now
 imported "$dir/hooks.wasm" env.memory
-for program in park waiters futex locks stress; do
+for program in park waiters futex clock locks stress; do
     imported "$dir/threads/test/${program}_test" env.memory host.exit host.write valet.may_block valet.now
 done
 
@@ -104,7 +104,7 @@ in_node() {
         tests=$(sed -n 's/.*\b\([1-9][0-9]*\) tests passed$/\1/p' "$dir/threads/meson-logs/testlog-node.txt") &&
         seconds=$(sed -n 's/^1\/1 .* OK *//p' "$dir/meson.log") && [ -n "$tests" ]
 }
-for program in park waiters futex locks stress; do
+for program in park waiters futex clock locks stress; do
     if in_node $program; then
         good "$runtime: ${program}_test: $tests tests passed, $seconds"
     else

@@ -266,7 +266,7 @@ deep || few=-few
 {
     [ -n "$few" ] || echo passes gcc windows_keyed keyed test_100000_
     for system in windows_keyed windows; do
-        for name in stress windows waiters park futex locks time; do
+        for name in stress windows waiters park futex clock locks time; do
             echo passes gcc $system $name $few
         done
         echo passes gcc $system threads test_interrupts
