@@ -292,12 +292,13 @@ for bug in check trap late_write hang; do
     program x86_64 linux "$dir/planted/bad_$bug" test/harness/bad_test.c "-DBAD=bad_$bug" >"$dir/log" 2>&1 ||
         end "build bad_$bug"
 done
-cp sys/linux.c "$dir/clock.c"
-python3 test/lib/plant.py "$dir/clock.c" 't = timespec_of(deadline);' \
+mkdir -p "$dir/sys"
+cp sys/linux.c "$dir/sys/"
+python3 test/lib/plant.py "$dir/sys/linux.c" 't = timespec_of(deadline);' \
     'uint64_t wall = valet_sys_now_realtime();
         t = timespec_of(!flags ? deadline : deadline < wall ? 1 : deadline - wall + valet_sys_now());' \
     'operation |= FUTEX_CLOCK_REALTIME;' 'operation |= 0;' >"$dir/log" 2>&1 || end 'a wall clock that is asked once'
-program x86_64 linux "$dir/planted/bad_clock" test/contract/clock_test.c "$dir/clock.c" >"$dir/log" 2>&1 ||
+program x86_64 linux "$dir/planted/bad_clock" test/contract/clock_test.c "$dir/sys/linux.c" >"$dir/log" 2>&1 ||
     end 'build bad_clock'
 program x86_64 posix "$dir/planted/bad_slices" test/contract/clock_test.c sys/posix.c core/park_with_sema.c \
     core/waiters_with_sema.c core/futex_with_sema.c -DVALET_POSIX_SEM=0 -DVALET_SLICE_NS=INT64_MAX \

@@ -44,7 +44,6 @@ OTHERWISE = {
     "test/doc/design.py": "reads the names of bugs",
     "test/faults/threads.py": "edits the notes that it has read, by its own table",
     "test/figures/figures.sh": "edits figures that it has made",
-    "test/kernels/kernels.sh": "edits what it has made, which must change; the texts are those of codegen/vector.py",
     "test/lib/plant.py": "plants what others name",
     "test/numbers/numbers.sh": "it is in its program, by an option",
     "test/static/static.sh": "looks at faults of its own text",
