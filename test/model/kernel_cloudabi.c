@@ -429,9 +429,7 @@ static void lock_unlock(struct model_call *c)
 
 static void clock_time_get(struct model_call *c)
 {
-    uint64_t now = model_now(c);
-    if ((uint32_t)c->args[0] != CLOCK_MONOTONIC)
-        return model_violation(c, "clock %u", (uint32_t)c->args[0]);
+    uint64_t now = model_clock(c, CLOCK_MONOTONIC, 3);
     if (!c->symbol)
         return model_return(c, now);
     if (!model_write(c, c->args[2], &now, sizeof now)) {

@@ -107,7 +107,7 @@ static void call(struct model_call *c)
     else if (c->number == UMTX_WAKEUP)
         umtx_wakeup(c);
     else if (c->number == CLOCK_GETTIME)
-        model_clock_gettime(c, MONOTONIC);
+        model_clock_gettime(c, MONOTONIC, 0);
     else
         model_violation(c, "system call %#llx", (unsigned long long)c->number);
 }

@@ -60,7 +60,8 @@ static bool read_deadline(struct model_call *c, uint64_t *deadline)
     }
     if (t.flags & ~(uint32_t)ABSTIME)
         model_mistake(c, "time flags %#x", t.flags);
-    if (t.clock != MONOTONIC)
+    bool wall = t.clock == REALTIME && t.flags & ABSTIME;
+    if (t.clock != MONOTONIC && !wall)
         model_mistake(c, "clock %u is not monotonic", t.clock);
     if (t.clock != MONOTONIC && t.clock != REALTIME) {
         *deadline = 0; /* seen on 12.1: an unknown clock is a timeout at once */
@@ -74,6 +75,8 @@ static bool read_deadline(struct model_call *c, uint64_t *deadline)
         *deadline = 0;
     } else if (t.sec < INT32_MAX) /* more is infinite */
         *deadline = (uint64_t)t.sec * 1000000000u + ns % 1000000000u;
+    if (wall)
+        *deadline = model_of_wall(*deadline);
     return true;
 }
 
@@ -162,7 +165,7 @@ static void call(struct model_call *c)
     if (c->number == 454)
         umtx_op(c);
     else if (c->number == 232)
-        model_clock_gettime(c, MONOTONIC);
+        model_clock_gettime(c, MONOTONIC, REALTIME);
     else
         model_violation(c, "system call %#llx", (unsigned long long)c->number);
 }

@@ -136,10 +136,8 @@ static void lwp_park(struct model_call *c)
 
 static void clock_gettime(struct model_call *c)
 {
-    uint64_t now = model_now(c);
+    uint64_t now = model_clock(c, HIGHRES, 3);
     struct timespec64 t = {(int64_t)(now / 1000000000u), (int64_t)(now % 1000000000u)};
-    if ((uint32_t)c->args[0] != HIGHRES)
-        return model_violation(c, "clock %u", (uint32_t)c->args[0]);
     if (!model_write(c, c->args[1], &t, sizeof t)) {
         model_mistake(c, "clock_gettime to an address that is not mapped");
         return model_error(c, EFAULT);

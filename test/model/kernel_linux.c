@@ -40,7 +40,7 @@ static const struct numbers {
 
 static const struct model model_gvisor, model_linux_50, model_android;
 
-static void futex_wait(struct model_call *c, unsigned op, uint32_t bitset, size_t size)
+static void futex_wait(struct model_call *c, unsigned op, uint32_t bitset, bool wall, size_t size)
 {
     uint64_t word = c->args[0], deadline = MODEL_NEVER;
     if (c->args[3] != 0) { /* the time is looked at before everything else */
@@ -66,6 +66,8 @@ static void futex_wait(struct model_call *c, unsigned op, uint32_t bitset, size_
             ns = MODEL_NEVER; /* ktime saturates: some 292 years */
         else
             ns += (uint64_t)t[1];
+        if (wall)
+            ns = model_of_wall(ns);
         deadline = op == WAIT ? model_after(c, ns) : ns;
     }
     if (bitset == 0) {
@@ -135,7 +137,9 @@ static void futex(struct model_call *c, size_t size)
     unsigned op = (uint32_t)c->args[1];
     if (!(op & PRIVATE))
         model_mistake(c, "op %u without the private flag", op);
-    if (op & REALTIME) {
+    bool wall = op & REALTIME;
+    op &= ~(unsigned)REALTIME;
+    if (wall && (op & ~(unsigned)PRIVATE) != WAIT_BITSET) {
         model_mistake(c, "op %u with the realtime flag", op);
         return model_error(c, ENOSYS);
     }
@@ -145,7 +149,7 @@ static void futex(struct model_call *c, size_t size)
         if (model_refused(c))
             return refuse(c);
         op &= ~(unsigned)PRIVATE;
-        return futex_wait(c, op, op == WAIT ? UINT32_MAX : (uint32_t)c->args[5], size);
+        return futex_wait(c, op, op == WAIT ? UINT32_MAX : (uint32_t)c->args[5], wall, size);
     case CMP_REQUEUE:
         if (model_refused(c))
             return refuse(c);
@@ -174,11 +178,11 @@ static void call(struct model_call *c)
     if (n->futex != 0 && c->number == n->futex)
         futex(c, size);
     else if (n->clock != 0 && c->number == n->clock)
-        model_clock_gettime_of(c, MONOTONIC, size);
+        model_clock_gettime_of(c, MONOTONIC, 0, size);
     else if (time64 && c->number == n->futex_time64)
         futex(c, 8);
     else if (time64)
-        model_clock_gettime(c, MONOTONIC);
+        model_clock_gettime(c, MONOTONIC, 0);
     else
         model_violation(c, "system call %#llx", (unsigned long long)c->number);
 }

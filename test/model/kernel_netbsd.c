@@ -286,7 +286,7 @@ static void call(struct model_call *c)
     else if (c->number == LWP_SELF)
         model_return(c, lid(c->thread));
     else if (c->number == CLOCK_GETTIME)
-        model_clock_gettime(c, MONOTONIC);
+        model_clock_gettime(c, MONOTONIC, REALTIME);
     else
         model_violation(c, "killed by SIGSYS: system call %#llx", (unsigned long long)c->number);
 }

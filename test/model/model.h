@@ -216,15 +216,33 @@ static inline bool model_32_bits(enum model_cpu cpu)
     return cpu == MODEL_X86 || cpu == MODEL_ARM || cpu == MODEL_RISCV32;
 }
 
-/* clock_gettime(clock, {seconds, ns} *), two numbers of `size` bytes, where that is the only clock
- * to ask for. */
-static inline void model_clock_gettime_of(struct model_call *c, uint32_t clock, size_t size)
+/* The wall clock is so far ahead of the other: some day of 2023, at 0 ns of a second as that is. */
+#define MODEL_WALL UINT64_C(1700000000000000000)
+
+/* What the first argument of a call asks for: one of these two clocks, by their numbers. */
+static inline uint64_t model_clock(struct model_call *c, uint32_t clock, uint32_t wall)
 {
-    uint64_t now = model_now(c), t[2] = {now / 1000000000u, now % 1000000000u};
+    uint64_t now = model_now(c);
+    if ((uint32_t)c->args[0] == wall)
+        return now + MODEL_WALL;
+    if ((uint32_t)c->args[0] != clock)
+        model_violation(c, "clock %u", (uint32_t)c->args[0]);
+    return now;
+}
+
+/* A deadline of the wall clock, by the other. */
+static inline uint64_t model_of_wall(uint64_t deadline)
+{
+    return deadline > MODEL_WALL ? deadline - MODEL_WALL : 0;
+}
+
+/* clock_gettime(clock, {seconds, ns} *), two numbers of `size` bytes, of these two clocks. */
+static inline void model_clock_gettime_of(struct model_call *c, uint32_t clock, uint32_t wall,
+                                          size_t size)
+{
+    uint64_t now = model_clock(c, clock, wall), t[2] = {now / 1000000000u, now % 1000000000u};
     if (size == 4)
         t[0] |= t[1] << 32;
-    if ((uint32_t)c->args[0] != clock)
-        return model_violation(c, "clock %u", (uint32_t)c->args[0]);
     if (!model_write(c, c->args[1], t, 2 * size)) {
         model_mistake(c, "clock_gettime to an address that is not mapped");
         return model_error(c, 14); /* EFAULT, on every system */
@@ -233,9 +251,9 @@ static inline void model_clock_gettime_of(struct model_call *c, uint32_t clock, 
 }
 
 /* The same of 64-bit kernels. */
-static inline void model_clock_gettime(struct model_call *c, uint32_t clock)
+static inline void model_clock_gettime(struct model_call *c, uint32_t clock, uint32_t wall)
 {
-    model_clock_gettime_of(c, clock, 8);
+    model_clock_gettime_of(c, clock, wall, 8);
 }
 
 /* For the policies of a kernel: whether an address lies in the stack of the calling thread; the

@@ -157,6 +157,29 @@ THREAD(end_timed_unpark)
     EXPECT((of[0].result == VALET_OK) + taken() == 1);
 }
 
+/* By the wall clock, whoever looks at it. What has none says so, and nothing was done. */
+THREAD(wall_unpark_0)
+{
+    uint64_t ahead;
+    DO(0, ahead = valet_now_realtime()); /* first: else the other might move in between */
+    ahead -= check_clock();
+    if (!(valet_features() & VALET_REALTIME)) {
+        EXPECT(CALL(0, valet_park_with(&parker, DEADLINE, VALET_REALTIME)) ==
+               VALET_ERR_UNSUPPORTED);
+        of[0].result = VALET_TIMEDOUT;
+        return;
+    }
+    of[0].result = timed(CALL(1, valet_park_with(&parker, DEADLINE + ahead, VALET_REALTIME)));
+}
+THREAD(wall_unpark_1)
+{
+    DO(1, valet_unpark(&parker));
+}
+THREAD(end_wall_unpark)
+{
+    EXPECT((of[0].result == VALET_OK) + taken() == 1);
+}
+
 /* 292 years: where seconds and ns as signed 64 bits overflow. */
 THREAD(far_unpark_0)
 {

@@ -11,6 +11,7 @@
     S(park_park,            2, EVERY,                    1)     \
     S(park_2_unparks,       3, DEEP,                     1)     \
     S(timed_unpark,         2, TIMED | EVERY,            1)     \
+    S(wall_unpark,          2, TIMED,                    1)     \
     S(far_unpark,           2, FAR | TIMED,              1)     \
     S(timed_for,            2, TIMED | LATER,            1)     \
     S(timed_2_unparks_park, 3, TIMED | DEEP,             0)     \
