@@ -29,7 +29,7 @@ uint32_t valet_futex_wake(uint32_t *word, uint32_t count)
     if (count > INT32_MAX)
         count = VALET_SYS_ALL;
     if (valet_sys_features() & VALET_SYS_COUNTS)
-        return valet_sys_futex_wake_with(word, count);
+        return valet_sys_futex_wake_with(word, count, 0);
     valet_sys_futex_wake(word, count);
     return VALET_FUTEX_UNKNOWN;
 }

@@ -6,7 +6,7 @@
 
 int valet_futex_wait_with(uint32_t *word, uint32_t expected, uint64_t deadline, unsigned flags)
 {
-    int r = valet_with_flags(flags);
+    int r = valet_with_flags(flags, VALET_SHARED);
     if (r != VALET_OK)
         return r;
     flags &= ~VALET_NO_POLL;
@@ -20,4 +20,16 @@ int valet_futex_wait_with(uint32_t *word, uint32_t expected, uint64_t deadline, 
     /* A difference beats both. The look has no flags: it queues nobody, so no key is asked for. */
     int look = valet_sys_futex_look(word, expected);
     return look == VALET_TIMEDOUT ? r : look;
+}
+
+uint32_t valet_futex_wake_with(uint32_t *word, uint32_t count, unsigned flags)
+{
+    if (count == 0)
+        return 0;
+    if (count > INT32_MAX)
+        count = VALET_SYS_ALL;
+    flags &= VALET_SHARED & valet_features();
+    if (flags != 0)
+        return valet_sys_futex_wake_with(word, count, flags);
+    return valet_futex_wake(word, count);
 }

@@ -10,6 +10,13 @@
 VALET_UNPROTECTED int valet_futex_wait_with(uint32_t *word, uint32_t expected, uint64_t deadline,
                                             unsigned flags)
 {
-    int r = valet_with_flags(flags);
+    int r = valet_with_flags(flags, VALET_SHARED);
     return r != VALET_OK ? r : queue_and_sleep(word, expected, deadline, flags & ~VALET_NO_POLL);
+}
+
+/* No sema kind has words that processes share. */
+uint32_t valet_futex_wake_with(uint32_t *word, uint32_t count, unsigned flags)
+{
+    (void)flags;
+    return valet_futex_wake(word, count);
 }

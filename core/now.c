@@ -3,8 +3,8 @@
 #include "valet.h"
 #include "valet_sys.h"
 
-/* An embedder has them with VALET_WITH, where there is no weak symbol: in the one file, static. Each
- * system for Windows has them: its linkers find a weak function in its own object only. */
+/* An embedder has them with VALET_WITH, where there is no weak symbol: in the one file, static.
+ * Each system for Windows has them: its linkers find a weak function in its own object only. */
 #ifdef _WIN32
 #define VALET_WITH 1
 #endif
@@ -23,10 +23,12 @@ __attribute__((weak)) uint64_t valet_sys_now_realtime(void)
 }
 
 /* Those below are not called, where the features are 0. */
-__attribute__((weak)) uint32_t valet_sys_futex_wake_with(uint32_t *word, uint32_t count)
+__attribute__((weak)) uint32_t valet_sys_futex_wake_with(uint32_t *word, uint32_t count,
+                                                         unsigned flags)
 {
     (void)word;
     (void)count;
+    (void)flags;
     return VALET_FUTEX_UNKNOWN;
 }
 

@@ -9,7 +9,7 @@
 VALET_UNPROTECTED int valet_park_with(struct valet_parker *p, uint64_t deadline, unsigned flags)
 {
     valet_word32 *word = word_of(p);
-    int r = valet_with_flags(flags);
+    int r = valet_with_flags(flags, 0);
     if (r != VALET_OK)
         return r;
     if (take_token(word))

@@ -8,7 +8,7 @@
 
 VALET_UNPROTECTED int valet_park_with(struct valet_parker *p, uint64_t deadline, unsigned flags)
 {
-    int r = valet_with_flags(flags);
+    int r = valet_with_flags(flags, 0);
     if (r != VALET_OK)
         return r;
     if (take_token(word_of(p)))

@@ -9,6 +9,6 @@
 VALET_UNPROTECTED int valet_compare_and_wait_with(struct valet_waiters *w, unsigned expected,
                                                   uint64_t deadline, unsigned flags)
 {
-    int r = valet_with_flags(flags);
+    int r = valet_with_flags(flags, 0);
     return r != VALET_OK ? r : wait_loop(word_of(w), expected, deadline, flags & ~VALET_NO_POLL);
 }

@@ -18,10 +18,10 @@
 #define VALET_SLICE_NS UINT64_C(1000000000)
 #endif
 
-/* VALET_OK: the flags are such as this system has. */
-static inline int valet_with_flags(unsigned flags)
+/* VALET_OK: the flags are such as this call and this system have. */
+static inline int valet_with_flags(unsigned flags, unsigned of_the_call)
 {
-    if (flags & ~(VALET_REALTIME | VALET_INTERRUPTIBLE | VALET_NO_POLL))
+    if (flags & ~(VALET_REALTIME | VALET_INTERRUPTIBLE | VALET_NO_POLL | of_the_call))
         return VALET_ERR_INVALID;
     return flags & ~valet_features() ? VALET_ERR_UNSUPPORTED : VALET_OK;
 }

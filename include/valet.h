@@ -80,6 +80,7 @@ static const uint64_t VALET_FOREVER = 18446744073709551615u;
  */
 #define VALET_REALTIME      1u /* the deadline is one of valet_now_realtime(), also when it is set */
 #define VALET_INTERRUPTIBLE 2u /* a signal handler that runs in this thread ends the wait */
+#define VALET_SHARED        4u /* futex: the word is in memory that processes share */
 #define VALET_NO_POLL       8u /* sleep at once */
 
 /*
@@ -349,7 +350,8 @@ VALET_API void valet_waiters_wake(struct valet_waiters *w);
 
 /*
  * Block while *word is expected, until a wake or the deadline. The comparison and going to sleep
- * are one step with respect to valet_futex_wake. Words are private to the process.
+ * are one step with respect to valet_futex_wake. Words are private to the process, but for the
+ * calls with VALET_SHARED.
  *
  * word      4-byte aligned and writable; others change it with atomic operations. Mapped until
  *           this has returned, or the answer may be VALET_ERR_SYSTEM, as below
@@ -380,10 +382,13 @@ VALET_API int valet_futex_wait_for(uint32_t *word, uint32_t expected,
 /*
  * The same, until a deadline, with flags.
  *
- * flags     VALET_REALTIME, VALET_INTERRUPTIBLE, VALET_NO_POLL (it never polls); any of them or 0
+ * flags     VALET_REALTIME, VALET_INTERRUPTIBLE, VALET_NO_POLL (it never polls), VALET_SHARED; any
+ *           of them or 0. Shared: the word is in a mapping that processes share (MAP_SHARED), in
+ *           each at an address of its own; every call on it says so, since a private wait and a
+ *           shared wake do not meet, nor the other way about
  * returns   as valet_futex_wait, and
- *           VALET_INTERRUPTED, a handler ran, and no wake was used up whose change of the word could
- *           be seen. Futex kind: a difference after it beats it
+ *           VALET_INTERRUPTED, a handler ran, and no wake was used up whose change of the word
+ *           could be seen. Futex kind: a difference after it beats it
  *           VALET_ERR_UNSUPPORTED, VALET_ERR_INVALID for the flags, also where the word differs
  */
 VALET_API int valet_futex_wait_with(uint32_t *word, uint32_t expected, uint64_t deadline,
@@ -407,6 +412,14 @@ VALET_API int valet_futex_wait_with(uint32_t *word, uint32_t expected, uint64_t 
  * context   as valet_unpark
  */
 VALET_API uint32_t valet_futex_wake(uint32_t *word, uint32_t count);
+
+/*
+ * The same with flags.
+ *
+ * flags     VALET_SHARED or 0; the others, and those that this system has not, mean nothing here
+ * returns   as valet_futex_wake
+ */
+VALET_API uint32_t valet_futex_wake_with(uint32_t *word, uint32_t count, unsigned flags);
 
 /*
  * The clock of all deadlines.

@@ -219,16 +219,19 @@ VALET_SYS_CALL void valet_sys_sema_fini(struct valet_sema *s);
  */
 
 #define VALET_SYS_COUNTS  0x80000000u /* valet_sys_futex_wake_with tells how many it woke */
-#define VALET_SYS_FOLLOWS 0x40000000u /* a wait with VALET_REALTIME ends by the clock as it is set */
+#define VALET_SYS_FOLLOWS 0x40000000u /* waits with VALET_REALTIME follow the clock that is set */
 
 /*
- * returns   VALET_REALTIME, there is a wall clock; VALET_INTERRUPTIBLE; VALET_SYS_COUNTS,
- *           VALET_SYS_FOLLOWS; any of them or 0, and always the same
+ * returns   VALET_REALTIME, there is a wall clock; VALET_INTERRUPTIBLE; VALET_SHARED, futex kind;
+ *           VALET_SYS_COUNTS, VALET_SYS_FOLLOWS; any of them or 0, and always the same
  */
 VALET_SYS_CALL unsigned valet_sys_features(void);
 
-/* Both kinds: the wall clock, ns since 1970-01-01 00:00 UTC; 0: there is none. Without
- * VALET_SYS_FOLLOWS the core looks at it each second. */
+/*
+ * Both kinds: the wall clock. Without VALET_SYS_FOLLOWS the core looks at it each second.
+ *
+ * returns   ns since 1970-01-01 00:00 UTC; 0: there is none
+ */
 VALET_SYS_CALL uint64_t valet_sys_now_realtime(void);
 
 /*
@@ -237,19 +240,20 @@ VALET_SYS_CALL uint64_t valet_sys_now_realtime(void);
  * returns   as valet_sys_futex_wait, and
  *           VALET_INTERRUPTED, a signal handler ran, and this thread has used up no wake
  * flags     VALET_INTERRUPTIBLE; VALET_REALTIME, the deadline is one of the wall clock, only with
- *           VALET_SYS_FOLLOWS; or both. 0 does not come
+ *           VALET_SYS_FOLLOWS; VALET_SHARED; or some of them. 0 does not come
  */
 VALET_SYS_CALL int valet_sys_futex_wait_with(uint32_t *word, uint32_t expected, uint64_t deadline,
                                              unsigned flags);
 
 /*
- * Futex kind: as valet_sys_futex_wake, for valet_futex_wake.
+ * Futex kind: as valet_sys_futex_wake, for valet_futex_wake where it counts, and for shared words.
  *
+ * flags     VALET_SHARED or 0
  * returns   how many threads it woke; those that were about to sleep may be among them, or not
  *           VALET_FUTEX_UNKNOWN, it cannot tell
  *           0, only if nobody was asleep on the word
  */
-VALET_SYS_CALL uint32_t valet_sys_futex_wake_with(uint32_t *word, uint32_t count);
+VALET_SYS_CALL uint32_t valet_sys_futex_wake_with(uint32_t *word, uint32_t count, unsigned flags);
 
 /*
  * Sema kind: as valet_sys_sema_wait, with flags.

@@ -5,7 +5,7 @@
  *
  * ulock_wait takes a u32 of microseconds that counts from the call, and 0 is none. ulock_wait2 has
  * nanoseconds, but only since macOS 11: cutting the sleep does without it. NO_ERRNO makes an error
- * a negative result. Waiters and wakers of one word must use the same opcode.
+ * a negative result.
  *
  * The clock is libSystem's clock_gettime_nsec_np, the one undefined symbol: no call of the kernel's
  * own tells monotonic time on x86_64, and the page that libSystem computes it from has no layout
@@ -20,19 +20,20 @@
 #include "sys/futex_word.h"
 #include "valet_sys.h"
 
-#define SYS_ulock_wait         515
-#define SYS_ulock_wake         516
-#define UL_COMPARE_AND_WAIT    0x1
-#define UL_UNFAIR_LOCK         0x2
-#define ULF_WAKE_ALL           0x100
-#define ULF_WAIT_ADAPTIVE_SPIN 0x40000
-#define ULF_NO_ERRNO           0x1000000
-#define CLOCK_REALTIME         0
-#define CLOCK_UPTIME_RAW       8
-#define ENOENT                 2
-#define EINTR                  4
-#define EFAULT                 14
-#define ETIMEDOUT              60
+#define SYS_ulock_wait             515
+#define SYS_ulock_wake             516
+#define UL_COMPARE_AND_WAIT        0x1
+#define UL_UNFAIR_LOCK             0x2
+#define UL_COMPARE_AND_WAIT_SHARED 0x3
+#define ULF_WAKE_ALL               0x100
+#define ULF_WAIT_ADAPTIVE_SPIN     0x40000
+#define ULF_NO_ERRNO               0x1000000
+#define CLOCK_REALTIME             0
+#define CLOCK_UPTIME_RAW           8
+#define ENOENT                     2
+#define EINTR                      4
+#define EFAULT                     14
+#define ETIMEDOUT                  60
 
 #define LONGEST_NS (UINT32_MAX * UINT64_C(1000))
 
@@ -71,19 +72,26 @@ static bool fetch_page(const uint32_t *word)
     return r != -EFAULT;
 }
 
-/* The number of other waiters, or -errno. As 32 bits: the upper half of the register is junk. */
-static int ulock_wait(const uint32_t *word, uint32_t expected, uint32_t timeout_us)
+/* Waiters and wakers of one word must use the same one. Of a shared word the key is the page. */
+static inline long opcode(unsigned flags)
 {
-    return (int)valet_trap_darwin(SYS_ulock_wait, UL_COMPARE_AND_WAIT | ULF_NO_ERRNO, (long)word,
+    return flags & VALET_SHARED ? UL_COMPARE_AND_WAIT_SHARED : UL_COMPARE_AND_WAIT;
+}
+
+/* The number of other waiters, or -errno. As 32 bits: the upper half of the register is junk. */
+VALET_INLINE int ulock_wait(const uint32_t *word, uint32_t expected, uint32_t timeout_us,
+                            unsigned flags)
+{
+    return (int)valet_trap_darwin(SYS_ulock_wait, opcode(flags) | ULF_NO_ERRNO, (long)word,
                                   (long)(unsigned long)expected, (long)timeout_us, 0, 0);
 }
 
 VALET_INLINE int sleep_for(uint32_t *word, uint32_t expected, uint32_t timeout_us,
                            uint64_t deadline, unsigned flags)
 {
-    int r = ulock_wait(word, expected, timeout_us);
+    int r = ulock_wait(word, expected, timeout_us, flags);
     for (int tries = 3; r == -EFAULT && tries > 0 && fetch_page(word); tries--)
-        r = ulock_wait(word, expected, timeout_us);
+        r = ulock_wait(word, expected, timeout_us, flags);
     /* 0 and more: woken, perhaps for nothing, or the word differed. EINTR: a signal handler ran. */
     if (r == -EINTR)
         return valet_interrupted(flags);
@@ -127,23 +135,24 @@ int valet_sys_futex_look(uint32_t *word, uint32_t expected)
 
 /* 0, but not how many, and those on their way out of the kernel count as asleep. ENOENT: nobody
  * waits, also where the address is gone. EDOM: a stranger waits there now. */
-static inline int wake(uint32_t *word, long how_many)
+static inline int wake(uint32_t *word, uint32_t count, unsigned flags)
 {
-    return (int)valet_trap_darwin(SYS_ulock_wake, UL_COMPARE_AND_WAIT | ULF_NO_ERRNO | how_many,
+    long how_many = count == 1 ? 0 : ULF_WAKE_ALL; /* one or all */
+    return (int)valet_trap_darwin(SYS_ulock_wake, opcode(flags) | ULF_NO_ERRNO | how_many,
                                   (long)word, 0, 0, 0, 0);
 }
 
 void valet_sys_futex_wake(uint32_t *word, uint32_t count)
 {
-    wake(word, count == 1 ? 0 : ULF_WAKE_ALL); /* one or all */
+    wake(word, count, 0);
 }
 
 unsigned valet_sys_features(void)
 {
-    return VALET_REALTIME | VALET_INTERRUPTIBLE | VALET_SYS_COUNTS;
+    return VALET_REALTIME | VALET_INTERRUPTIBLE | VALET_SHARED | VALET_SYS_COUNTS;
 }
 
-uint32_t valet_sys_futex_wake_with(uint32_t *word, uint32_t count)
+uint32_t valet_sys_futex_wake_with(uint32_t *word, uint32_t count, unsigned flags)
 {
-    return wake(word, count == 1 ? 0 : ULF_WAKE_ALL) == -ENOENT ? 0 : VALET_FUTEX_UNKNOWN;
+    return wake(word, count, flags) == -ENOENT ? 0 : VALET_FUTEX_UNKNOWN;
 }

@@ -16,6 +16,7 @@
 
 #define OS_SYNC_WAIT_ON_ADDRESS_NONE 0
 #define OS_SYNC_WAKE_BY_ADDRESS_NONE 0
+#define OS_SYNC_SHARED               1 /* of both, where processes share the word */
 #define OS_CLOCK_MACH_ABSOLUTE_TIME  32
 #define CLOCK_REALTIME               0
 #define CLOCK_UPTIME_RAW             8
@@ -53,13 +54,12 @@ uint64_t valet_sys_now_realtime(void)
 VALET_INLINE int sleep_for(uint32_t *word, uint32_t expected, uint64_t left, uint64_t deadline,
                            unsigned flags)
 {
+    uint32_t shared = flags & VALET_SHARED ? OS_SYNC_SHARED : OS_SYNC_WAIT_ON_ADDRESS_NONE;
     int kept = *__error(), e, tries = 4;
     do {
         int r = deadline == VALET_FOREVER
-                    ? os_sync_wait_on_address(word, expected, sizeof *word,
-                                              OS_SYNC_WAIT_ON_ADDRESS_NONE)
-                    : os_sync_wait_on_address_with_timeout(word, expected, sizeof *word,
-                                                           OS_SYNC_WAIT_ON_ADDRESS_NONE,
+                    ? os_sync_wait_on_address(word, expected, sizeof *word, shared)
+                    : os_sync_wait_on_address_with_timeout(word, expected, sizeof *word, shared,
                                                            OS_CLOCK_MACH_ABSOLUTE_TIME, left);
         e = r < 0 ? *__error() : 0;
         /* EFAULT: the page is not there at this moment, or the word is not mapped: this interface
@@ -108,28 +108,29 @@ int valet_sys_futex_look(uint32_t *word, uint32_t expected)
 
 /* 0, but not how many, or -1 and an errno. ENOENT: nobody waits, also where the address is gone.
  * EINVAL: a stranger waits there now. */
-static inline int wake(uint32_t *word, bool all)
+static inline int wake(uint32_t *word, uint32_t count, unsigned flags)
 {
-    return all ? os_sync_wake_by_address_all(word, sizeof *word, OS_SYNC_WAKE_BY_ADDRESS_NONE)
-               : os_sync_wake_by_address_any(word, sizeof *word, OS_SYNC_WAKE_BY_ADDRESS_NONE);
+    uint32_t shared = flags & VALET_SHARED ? OS_SYNC_SHARED : OS_SYNC_WAKE_BY_ADDRESS_NONE;
+    return count == 1 ? os_sync_wake_by_address_any(word, sizeof *word, shared)
+                      : os_sync_wake_by_address_all(word, sizeof *word, shared);
 }
 
 void valet_sys_futex_wake(uint32_t *word, uint32_t count)
 {
     int kept = *__error();
-    wake(word, !(count == 1));
+    wake(word, count, 0);
     *__error() = kept;
 }
 
 unsigned valet_sys_features(void)
 {
-    return VALET_REALTIME | VALET_INTERRUPTIBLE | VALET_SYS_COUNTS;
+    return VALET_REALTIME | VALET_INTERRUPTIBLE | VALET_SHARED | VALET_SYS_COUNTS;
 }
 
-uint32_t valet_sys_futex_wake_with(uint32_t *word, uint32_t count)
+uint32_t valet_sys_futex_wake_with(uint32_t *word, uint32_t count, unsigned flags)
 {
     int kept = *__error();
-    bool nobody = wake(word, !(count == 1)) < 0 && *__error() == ENOENT;
+    bool nobody = wake(word, count, flags) < 0 && *__error() == ENOENT;
     *__error() = kept;
     return nobody ? 0 : VALET_FUTEX_UNKNOWN;
 }

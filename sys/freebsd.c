@@ -22,6 +22,8 @@
 
 #define SYS_clock_gettime         232
 #define SYS__umtx_op              454
+#define UMTX_OP_WAKE              3
+#define UMTX_OP_WAIT_UINT         11
 #define UMTX_OP_WAIT_UINT_PRIVATE 15
 #define UMTX_OP_WAKE_PRIVATE      16
 #define UMTX_ABSTIME              0x01
@@ -81,7 +83,8 @@ VALET_INLINE int wait(uint32_t *word, uint32_t expected, uint64_t deadline, unsi
     }
     /* The kernel compares as many bits as a long has, the word's upper half being 0: expected must
      * not be extended by its sign. */
-    long r = valet_trap_bsd(SYS__umtx_op, (long)word, UMTX_OP_WAIT_UINT_PRIVATE,
+    long r = valet_trap_bsd(SYS__umtx_op, (long)word,
+                            flags & VALET_SHARED ? UMTX_OP_WAIT_UINT : UMTX_OP_WAIT_UINT_PRIVATE,
                             (long)(unsigned long)expected, size, until, 0);
     /* 0: woken, or the word differed; the kernel does not tell. EINTR: a signal handler ran,
      * whether under SA_RESTART or not. */
@@ -112,20 +115,25 @@ int valet_sys_futex_look(uint32_t *word, uint32_t expected)
     return valet_sys_futex_wait(word, expected, 0);
 }
 
+/* The count is a signed int. Always 0, also for an address that is gone. */
+static inline void wake(uint32_t *word, long operation, int count)
+{
+    valet_trap_bsd(SYS__umtx_op, (long)word, operation, count, 0, 0, 0);
+}
+
 void valet_sys_futex_wake(uint32_t *word, uint32_t count)
 {
-    /* The count is a signed int. Always 0, also for an address that is gone. */
-    valet_trap_bsd(SYS__umtx_op, (long)word, UMTX_OP_WAKE_PRIVATE, valet_futex_count(count), 0, 0,
-                   0);
+    wake(word, UMTX_OP_WAKE_PRIVATE, valet_futex_count(count));
 }
 
 unsigned valet_sys_features(void)
 {
-    return VALET_REALTIME | VALET_SYS_FOLLOWS | VALET_INTERRUPTIBLE;
+    return VALET_REALTIME | VALET_SYS_FOLLOWS | VALET_INTERRUPTIBLE | VALET_SHARED;
 }
 
-uint32_t valet_sys_futex_wake_with(uint32_t *word, uint32_t count)
+uint32_t valet_sys_futex_wake_with(uint32_t *word, uint32_t count, unsigned flags)
 {
-    valet_sys_futex_wake(word, count);
+    wake(word, flags & VALET_SHARED ? UMTX_OP_WAKE : UMTX_OP_WAKE_PRIVATE,
+         valet_futex_count(count));
     return VALET_FUTEX_UNKNOWN;
 }

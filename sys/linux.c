@@ -150,7 +150,9 @@ VALET_INLINE int wait(uint32_t *word, uint32_t expected, uint64_t deadline, unsi
         t = timespec_of(deadline);
         until = &t;
     }
-    int operation = FUTEX_WAIT_BITSET | FUTEX_PRIVATE_FLAG;
+    int operation = FUTEX_WAIT_BITSET;
+    if (!(flags & VALET_SHARED))
+        operation |= FUTEX_PRIVATE_FLAG;
     if (flags & VALET_REALTIME)
         operation |= FUTEX_CLOCK_REALTIME;
     long r = futex(word, operation, (long)expected, until, NULL, FUTEX_BITSET_MATCH_ANY);
@@ -161,7 +163,7 @@ VALET_INLINE int wait(uint32_t *word, uint32_t expected, uint64_t deadline, unsi
         return VALET_OK;
     if (r == -EAGAIN) /* the word differed */
         return VALET_CHANGED;
-    if (r == -ETIMEDOUT && until != NULL) /* the deadline has come, by the clock that was asked for */
+    if (r == -ETIMEDOUT && until != NULL) /* the deadline has come, by its clock */
         return VALET_TIMEDOUT;
     /* EFAULT: the word is not mapped, or its page is protected at this moment. EINVAL: it is not
      * aligned (no other argument can be wrong). ENOSYS, EPERM, EACCES, anything else: no such call
@@ -190,23 +192,25 @@ int valet_sys_futex_look(uint32_t *word, uint32_t expected)
 }
 
 /* The number woken. EFAULT and EINVAL: the word is gone already and so are its waiters. */
-static inline long wake(uint32_t *word, int count)
+static inline long wake(uint32_t *word, int count, int private)
 {
-    return futex(word, FUTEX_WAKE | FUTEX_PRIVATE_FLAG, count, NULL, NULL, 0);
+    return futex(word, FUTEX_WAKE | private, count, NULL, NULL, 0);
 }
 
 void valet_sys_futex_wake(uint32_t *word, uint32_t count)
 {
     /* The kernel takes count as a signed int and wakes one for any that is not positive. */
-    wake(word, valet_futex_count(count));
+    wake(word, valet_futex_count(count), FUTEX_PRIVATE_FLAG);
 }
 
 unsigned valet_sys_features(void)
 {
-    return VALET_REALTIME | VALET_SYS_FOLLOWS | VALET_INTERRUPTIBLE | VALET_SYS_COUNTS;
+    return VALET_REALTIME | VALET_SYS_FOLLOWS | VALET_INTERRUPTIBLE | VALET_SHARED |
+           VALET_SYS_COUNTS;
 }
 
-uint32_t valet_sys_futex_wake_with(uint32_t *word, uint32_t count)
+uint32_t valet_sys_futex_wake_with(uint32_t *word, uint32_t count, unsigned flags)
 {
-    return valet_futex_woken(wake(word, valet_futex_count(count)));
+    int private = flags & VALET_SHARED ? 0 : FUTEX_PRIVATE_FLAG;
+    return valet_futex_woken(wake(word, valet_futex_count(count), private));
 }

@@ -70,8 +70,9 @@ VALET_INLINE int wait(uint32_t *word, uint32_t expected, uint64_t deadline, unsi
         t = timespec_of(deadline);
         until = (long)&t;
     }
-    long r = VALET_TRAP_NETBSD(SYS___futex, (long)word, FUTEX_WAIT_BITSET | FUTEX_PRIVATE_FLAG,
-                               (long)(int32_t)expected, until, 0, 0, (long)FUTEX_BITSET_MATCH_ANY);
+    int operation = FUTEX_WAIT_BITSET | (flags & VALET_SHARED ? 0 : FUTEX_PRIVATE_FLAG);
+    long r = VALET_TRAP_NETBSD(SYS___futex, (long)word, operation, (long)(int32_t)expected, until,
+                               0, 0, (long)FUTEX_BITSET_MATCH_ANY);
     /* 0: woken, perhaps by a stranger who used this address before. EINTR: a signal handler ran;
      * under SA_RESTART the kernel goes back to sleep by itself. */
     if (r == -EINTR)
@@ -104,23 +105,23 @@ int valet_sys_futex_look(uint32_t *word, uint32_t expected)
 }
 
 /* The number woken, also 0 for an address that is gone. */
-static inline long wake(uint32_t *word, int count)
+static inline long wake(uint32_t *word, int count, int private)
 {
-    return VALET_TRAP_NETBSD(SYS___futex, (long)word, FUTEX_WAKE | FUTEX_PRIVATE_FLAG, count, 0, 0,
-                             0, 0);
+    return VALET_TRAP_NETBSD(SYS___futex, (long)word, FUTEX_WAKE | private, count, 0, 0, 0, 0);
 }
 
 void valet_sys_futex_wake(uint32_t *word, uint32_t count)
 {
-    wake(word, valet_futex_count(count)); /* a negative one is refused */
+    wake(word, valet_futex_count(count), FUTEX_PRIVATE_FLAG); /* a negative one is refused */
 }
 
 unsigned valet_sys_features(void)
 {
-    return VALET_REALTIME | VALET_INTERRUPTIBLE | VALET_SYS_COUNTS;
+    return VALET_REALTIME | VALET_INTERRUPTIBLE | VALET_SHARED | VALET_SYS_COUNTS;
 }
 
-uint32_t valet_sys_futex_wake_with(uint32_t *word, uint32_t count)
+uint32_t valet_sys_futex_wake_with(uint32_t *word, uint32_t count, unsigned flags)
 {
-    return valet_futex_woken(wake(word, valet_futex_count(count)));
+    int private = flags & VALET_SHARED ? 0 : FUTEX_PRIVATE_FLAG;
+    return valet_futex_woken(wake(word, valet_futex_count(count), private));
 }

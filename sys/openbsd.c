@@ -42,7 +42,7 @@ uint64_t valet_sys_now_realtime(void)
 VALET_INLINE int sleep_for(uint32_t *word, uint32_t expected, long timeout, uint64_t deadline,
                            unsigned flags)
 {
-    long r = valet_openbsd_futex((long)word, FUTEX_WAIT | FUTEX_PRIVATE_FLAG, (long)expected,
+    long r = valet_openbsd_futex((long)word, FUTEX_WAIT | private_flag(flags), (long)expected,
                                  timeout, 0, 0);
     /* Old kernels (seen in 6.5) return the errno as if it were the result, newer ones (7.4) as an
      * error. Nothing else is ever positive here. */
@@ -80,22 +80,22 @@ int valet_sys_futex_look(uint32_t *word, uint32_t expected)
 }
 
 /* The number woken; 0 also for an address that is gone. */
-static inline long wake(uint32_t *word, int count)
+static inline long wake(uint32_t *word, int count, unsigned flags)
 {
-    return valet_openbsd_futex((long)word, FUTEX_WAKE | FUTEX_PRIVATE_FLAG, count, 0, 0, 0);
+    return valet_openbsd_futex((long)word, FUTEX_WAKE | private_flag(flags), count, 0, 0, 0);
 }
 
 void valet_sys_futex_wake(uint32_t *word, uint32_t count)
 {
-    wake(word, valet_futex_count(count));
+    wake(word, valet_futex_count(count), 0);
 }
 
 unsigned valet_sys_features(void)
 {
-    return VALET_REALTIME | VALET_INTERRUPTIBLE | VALET_SYS_COUNTS;
+    return VALET_REALTIME | VALET_INTERRUPTIBLE | VALET_SHARED | VALET_SYS_COUNTS;
 }
 
-uint32_t valet_sys_futex_wake_with(uint32_t *word, uint32_t count)
+uint32_t valet_sys_futex_wake_with(uint32_t *word, uint32_t count, unsigned flags)
 {
-    return valet_futex_woken(wake(word, valet_futex_count(count)));
+    return valet_futex_woken(wake(word, valet_futex_count(count), flags));
 }

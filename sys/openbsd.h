@@ -2,8 +2,10 @@
 /*
  * What the two ways into OpenBSD's futex(2) share: openbsd.c traps, openbsd_libc.c calls libc.
  *
- * The numbers are not Linux's: WAIT is 1. The PRIVATE flag is always set, since newer kernels keep
- * flagged and unflagged callers apart; it is what makes 6.4 the oldest release. Timeouts count from
+ * The numbers are not Linux's: WAIT is 1. The PRIVATE flag is set for words that are not shared,
+ * since newer kernels keep flagged and unflagged callers apart; it is what makes 6.4 the oldest
+ * release. Without it, on memory that is not mapped as shared, the key is the mere address, of
+ * whatever process: only the caller can know. Timeouts count from
  * the call, in clock ticks, and the kernel cuts long ones (INT_MAX ticks, 248 days) and then says
  * that they are over: so the sleep is cut here, and ETIMEDOUT asks the clock.
  * Sources: openbsd/src sys/kern/sys_futex.c, sys/sys/futex.h, sys/sys/errno.h, sys/sys/_time.h,
@@ -35,6 +37,11 @@
 
 /* For a look at the word after the deadline: the kernel compares it, and then sleeps for a tick. */
 #define SHORTEST_NS 1
+
+static inline int private_flag(unsigned flags)
+{
+    return flags & VALET_SHARED ? 0 : FUTEX_PRIVATE_FLAG;
+}
 
 /* What to sleep, at most a day. Not VALET_OK: the answer of the wait. */
 static inline int timeout_of(uint64_t now, uint64_t deadline, struct timespec *t)

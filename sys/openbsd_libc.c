@@ -41,7 +41,7 @@ VALET_INLINE int sleep_for(uint32_t *word, uint32_t expected, const struct times
                            uint64_t deadline, unsigned flags)
 {
     int kept = *__errno();
-    int r = futex(word, FUTEX_WAIT | FUTEX_PRIVATE_FLAG, (int)expected, timeout, NULL);
+    int r = futex(word, FUTEX_WAIT | private_flag(flags), (int)expected, timeout, NULL);
     if (r < 0) /* in old releases the errno is the result itself */
         r = *__errno();
     *__errno() = kept; /* errno is the user's: parking does not change it */
@@ -79,22 +79,22 @@ int valet_sys_futex_look(uint32_t *word, uint32_t expected)
 }
 
 /* Cannot fail: the number woken, 0 also for an address that is gone. */
-static inline int wake(uint32_t *word, int count)
+static inline int wake(uint32_t *word, int count, unsigned flags)
 {
-    return futex(word, FUTEX_WAKE | FUTEX_PRIVATE_FLAG, count, NULL, NULL);
+    return futex(word, FUTEX_WAKE | private_flag(flags), count, NULL, NULL);
 }
 
 void valet_sys_futex_wake(uint32_t *word, uint32_t count)
 {
-    wake(word, valet_futex_count(count));
+    wake(word, valet_futex_count(count), 0);
 }
 
 unsigned valet_sys_features(void)
 {
-    return VALET_REALTIME | VALET_INTERRUPTIBLE | VALET_SYS_COUNTS;
+    return VALET_REALTIME | VALET_INTERRUPTIBLE | VALET_SHARED | VALET_SYS_COUNTS;
 }
 
-uint32_t valet_sys_futex_wake_with(uint32_t *word, uint32_t count)
+uint32_t valet_sys_futex_wake_with(uint32_t *word, uint32_t count, unsigned flags)
 {
-    return valet_futex_woken(wake(word, valet_futex_count(count)));
+    return valet_futex_woken(wake(word, valet_futex_count(count), flags));
 }

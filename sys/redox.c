@@ -109,11 +109,12 @@ void valet_sys_futex_wake(uint32_t *word, uint32_t count)
 
 unsigned valet_sys_features(void)
 {
-    return VALET_REALTIME | VALET_INTERRUPTIBLE;
+    return VALET_REALTIME | VALET_INTERRUPTIBLE | VALET_SHARED;
 }
 
-uint32_t valet_sys_futex_wake_with(uint32_t *word, uint32_t count)
+uint32_t valet_sys_futex_wake_with(uint32_t *word, uint32_t count, unsigned flags)
 {
+    (void)flags; /* the key is the page, of whatever process */
     valet_sys_futex_wake(word, count);
     return VALET_FUTEX_UNKNOWN;
 }

@@ -117,8 +117,9 @@ unsigned valet_sys_features(void)
     return VALET_SYS_COUNTS;
 }
 
-uint32_t valet_sys_futex_wake_with(uint32_t *word, uint32_t count)
+uint32_t valet_sys_futex_wake_with(uint32_t *word, uint32_t count, unsigned flags)
 {
+    (void)flags;
     return notify(word, count);
 }
 

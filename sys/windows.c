@@ -92,8 +92,9 @@ int valet_sys_futex_wait_with(uint32_t *word, uint32_t expected, uint64_t deadli
     return valet_sys_futex_wait(word, expected, deadline);
 }
 
-uint32_t valet_sys_futex_wake_with(uint32_t *word, uint32_t count)
+uint32_t valet_sys_futex_wake_with(uint32_t *word, uint32_t count, unsigned flags)
 {
+    (void)flags;
     valet_sys_futex_wake(word, count);
     return VALET_FUTEX_UNKNOWN;
 }

@@ -91,8 +91,9 @@ int valet_sys_futex_look(uint32_t *word, uint32_t expected)
     return __atomic_load_n(word, __ATOMIC_RELAXED) != expected ? VALET_CHANGED : VALET_TIMEDOUT;
 }
 
-uint32_t valet_sys_futex_wake_with(uint32_t *word, uint32_t count)
+uint32_t valet_sys_futex_wake_with(uint32_t *word, uint32_t count, unsigned flags)
 {
+    (void)flags; /* it shares no words */
     uint32_t woken = 0;
     uintptr_t before = bare_begin();
     for (struct sleeper **link = &oldest, *s; (s = *link) != NULL && woken != count;) {
@@ -110,7 +111,7 @@ uint32_t valet_sys_futex_wake_with(uint32_t *word, uint32_t count)
 
 void valet_sys_futex_wake(uint32_t *word, uint32_t count)
 {
-    valet_sys_futex_wake_with(word, count);
+    valet_sys_futex_wake_with(word, count, 0);
 }
 
 unsigned valet_sys_features(void)

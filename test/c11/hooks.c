@@ -190,8 +190,9 @@ WEAK unsigned valet_sys_features(void)
     return VALET_INTERRUPTIBLE | VALET_SYS_COUNTS;
 }
 
-uint32_t valet_sys_futex_wake_with(uint32_t *word, uint32_t count)
+uint32_t valet_sys_futex_wake_with(uint32_t *word, uint32_t count, unsigned flags)
 {
+    (void)flags;
     struct operation o;
     blank(&o, FUTEX_WAKE, word, sizeof *word, memory_order_relaxed, HERE)->value = count;
     return (uint32_t)operate(&o);

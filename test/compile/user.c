@@ -14,6 +14,7 @@ int user(struct valet_parker *p, struct valet_waiters *w, uint32_t *word, unsign
     valet_store_and_delegate(w, valet_waiters_state(w));
     valet_waiters_wake(w);
     valet_futex_wake(word, VALET_FUTEX_ALL);
+    valet_futex_wake_with(word, 1, VALET_SHARED);
     int r = valet_park(p) | valet_park_until(p, when) | valet_park_for(p, valet_now());
     r |= valet_compare_and_wait(w, 2) | valet_compare_and_wait_until(w, 3, when);
     r |= valet_parker_is_set(p) | valet_futex_wait_for(word, 6, when);

@@ -149,7 +149,7 @@ static void test_a_wait_with_flags(void)
     uint32_t *w = (uint32_t *)&word;
     for (unsigned bit = 0; bit < 32; bit++) {
         unsigned flag = 1u << bit;
-        if (!(flag & (VALET_REALTIME | VALET_INTERRUPTIBLE | VALET_NO_POLL)))
+        if (!(flag & (VALET_REALTIME | VALET_INTERRUPTIBLE | VALET_SHARED | VALET_NO_POLL)))
             CHECK_EQ(valet_futex_wait_with(w, 1, VALET_FOREVER, flag), VALET_ERR_INVALID);
     }
     CHECK_EQ(valet_futex_wait_with(w, 1, VALET_FOREVER, VALET_NO_POLL), VALET_CHANGED);

@@ -95,23 +95,24 @@ def features():
     """What each row has of the optional functions, from its file and the table of sys/meson.build"""
     table = re.search(r"^features = \{\n(.*?)^\}", read("sys/meson.build"), re.M | re.S)[1]
     told = {name: set(flags.split()) for name, flags in re.findall(r"^  '(\w+)': '([A-Z ]+)',$", table, re.M)}
-    wanted = ["| `-Dos=` | VALET_REALTIME | VALET_INTERRUPTIBLE | number woken by valet_futex_wake |",
-              "|---|---|---|---|"]
+    wanted = ["| `-Dos=` | VALET_REALTIME | VALET_INTERRUPTIBLE | VALET_SHARED | number woken by valet_futex_wake |",
+              "|---|---|---|---|---|"]
     for name, (kind, file, _) in sorted(ROWS.items()):
         code = read(f"sys/{file}") if file else ""
-        has = re.findall(r"^unsigned valet_sys_features\(void\)\n\{\n    return (.*?);", code, re.M)
+        has = re.findall(r"^unsigned valet_sys_features\(void\)\n\{\n    return (.*?);", code, re.M | re.S)
         flags = {flag for flags in has for flag in re.findall(r"VALET_(\w+)", flags)}
         if len(has) < 2 and file and told.get(name, set()) != flags - {"SYS_COUNTS", "SYS_FOLLOWS"}:
             faults.append(f"{name}: {told.get(name)} in sys/meson.build, {flags} in its file")
         number = ("core" if kind == "sema" else "-" if "SYS_COUNTS" not in flags else
                   "kernel, of nobody only" if "ENOENT" in code else "kernel")
         wall = "kernel" if "SYS_FOLLOWS" in flags else "core" if "REALTIME" in flags else "-"
+        shared = "kernel" if "SHARED" in flags else "-"
         signal = "kernel" if "INTERRUPTIBLE" in flags else "-"
         if len(has) > 1:
             wall, signal = "glibc, else core", "libc, where it has `sem_t`"
         if not file:
-            wall = signal = number = "yours"
-        wanted.append(f"| `{name}` | {wall} | {signal} | {number} |")
+            wall = signal = shared = number = "yours"
+        wanted.append(f"| `{name}` | {wall} | {signal} | {shared} | {number} |")
     if "\n".join(wanted) not in text:
         faults.append("the table is\n" + "\n".join(wanted))
 

@@ -32,6 +32,7 @@
 #define valet_park_with                NAMED(valet_park_with)
 #define valet_compare_and_wait_with    NAMED(valet_compare_and_wait_with)
 #define valet_futex_wait_with          NAMED(valet_futex_wait_with)
+#define valet_futex_wake_with          NAMED(valet_futex_wake_with)
 #define valet_features                 NAMED(valet_features)
 #define valet_sys_futex_wait_with      NAMED(valet_sys_futex_wait_with)
 #define valet_sys_sema_wait_with       NAMED(valet_sys_sema_wait_with)

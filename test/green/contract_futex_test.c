@@ -93,7 +93,7 @@ static void test_wake_wakes_as_many_as_it_says_and_the_oldest_first(void)
     valet_sys_futex_wake(&word, 1);
     let_come_back(1);
     CHECK_EQ(sleepers[0].place, 1);
-    CHECK_EQ(valet_sys_futex_wake_with(&word, 2), 2);
+    CHECK_EQ(valet_sys_futex_wake_with(&word, 2, 0), 2);
     let_come_back(3);
     CHECK_EQ(sleepers[3].place, 0);
     valet_sys_futex_wake(&word, VALET_SYS_ALL);
@@ -104,9 +104,9 @@ static void test_wake_wakes_as_many_as_it_says_and_the_oldest_first(void)
     begin();
     for (int i = 0; i < 4; i++)
         start_sleeper(i, &word, VALET_FOREVER);
-    CHECK_EQ(valet_sys_futex_wake_with(&word, VALET_SYS_ALL), 4);
+    CHECK_EQ(valet_sys_futex_wake_with(&word, VALET_SYS_ALL, 0), 4);
     end(4);
-    CHECK_EQ(valet_sys_futex_wake_with(&word, VALET_SYS_ALL), 0);
+    CHECK_EQ(valet_sys_futex_wake_with(&word, VALET_SYS_ALL, 0), 0);
 }
 
 static void test_wake_is_for_its_word_only(void)

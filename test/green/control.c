@@ -51,8 +51,8 @@ int __real_valet_sys_futex_wait(uint32_t *word, uint32_t expected, uint64_t dead
 int __wrap_valet_sys_futex_wait(uint32_t *word, uint32_t expected, uint64_t deadline);
 void __real_valet_sys_futex_wake(uint32_t *word, uint32_t count);
 void __wrap_valet_sys_futex_wake(uint32_t *word, uint32_t count);
-uint32_t __real_valet_sys_futex_wake_with(uint32_t *word, uint32_t count);
-uint32_t __wrap_valet_sys_futex_wake_with(uint32_t *word, uint32_t count);
+uint32_t __real_valet_sys_futex_wake_with(uint32_t *word, uint32_t count, unsigned flags);
+uint32_t __wrap_valet_sys_futex_wake_with(uint32_t *word, uint32_t count, unsigned flags);
 
 int __wrap_valet_sys_futex_wait(uint32_t *word, uint32_t expected, uint64_t deadline)
 {
@@ -68,12 +68,12 @@ void __wrap_valet_sys_futex_wake(uint32_t *word, uint32_t woken)
     __real_valet_sys_futex_wake(word, woken);
 }
 
-uint32_t __wrap_valet_sys_futex_wake_with(uint32_t *word, uint32_t woken)
+uint32_t __wrap_valet_sys_futex_wake_with(uint32_t *word, uint32_t woken, unsigned flags)
 {
     CHECK(woken >= 1);
     count(&control.wakes);
     control.wake_count = woken;
-    return __real_valet_sys_futex_wake_with(word, woken);
+    return __real_valet_sys_futex_wake_with(word, woken, flags);
 }
 
 #else

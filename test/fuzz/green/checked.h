@@ -68,11 +68,11 @@ static void checked_wake(uint32_t *word, uint32_t count)
     valet_sys_futex_wake(word, count);
 }
 
-static uint32_t checked_wake_with(uint32_t *word, uint32_t count)
+static uint32_t checked_wake_with(uint32_t *word, uint32_t count, unsigned flags)
 {
     program_step();
     MUST(count != 0);
-    return valet_sys_futex_wake_with(word, count);
+    return valet_sys_futex_wake_with(word, count, flags);
 }
 
 #undef valet_sys_futex_wait
