@@ -80,7 +80,7 @@ passes() {
     return 1
 }
 for system in linux posix; do
-    for name in deadline futex park waiters stress sandbox; do
+    for name in clock deadline futex park shared waiters stress sandbox; do
         [ "$system-$name" != posix-sandbox ] || continue # its filters are for Linux' own calls
         try "$system: ${name}_test" passes "$system" "$name"
     done
