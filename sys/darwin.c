@@ -135,16 +135,15 @@ int valet_sys_futex_look(uint32_t *word, uint32_t expected)
 
 /* 0, but not how many, and those on their way out of the kernel count as asleep. ENOENT: nobody
  * waits, also where the address is gone. EDOM: a stranger waits there now. */
-static inline int wake(uint32_t *word, uint32_t count, unsigned flags)
+static inline int wake(uint32_t *word, long how_many, unsigned flags)
 {
-    long how_many = count == 1 ? 0 : ULF_WAKE_ALL; /* one or all */
     return (int)valet_trap_darwin(SYS_ulock_wake, opcode(flags) | ULF_NO_ERRNO | how_many,
                                   (long)word, 0, 0, 0, 0);
 }
 
 void valet_sys_futex_wake(uint32_t *word, uint32_t count)
 {
-    wake(word, count, 0);
+    wake(word, count == 1 ? 0 : ULF_WAKE_ALL, 0); /* one or all */
 }
 
 unsigned valet_sys_features(void)
@@ -154,5 +153,6 @@ unsigned valet_sys_features(void)
 
 uint32_t valet_sys_futex_wake_with(uint32_t *word, uint32_t count, unsigned flags)
 {
-    return wake(word, count, flags) == -ENOENT ? 0 : VALET_FUTEX_UNKNOWN;
+    int r = wake(word, count == 1 ? 0 : ULF_WAKE_ALL, flags);
+    return r == -ENOENT ? 0 : VALET_FUTEX_UNKNOWN;
 }

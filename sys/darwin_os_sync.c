@@ -108,17 +108,17 @@ int valet_sys_futex_look(uint32_t *word, uint32_t expected)
 
 /* 0, but not how many, or -1 and an errno. ENOENT: nobody waits, also where the address is gone.
  * EINVAL: a stranger waits there now. */
-static inline int wake(uint32_t *word, uint32_t count, unsigned flags)
+static inline int wake(uint32_t *word, bool all, unsigned flags)
 {
     uint32_t shared = flags & VALET_SHARED ? OS_SYNC_SHARED : OS_SYNC_WAKE_BY_ADDRESS_NONE;
-    return count == 1 ? os_sync_wake_by_address_any(word, sizeof *word, shared)
-                      : os_sync_wake_by_address_all(word, sizeof *word, shared);
+    return all ? os_sync_wake_by_address_all(word, sizeof *word, shared)
+               : os_sync_wake_by_address_any(word, sizeof *word, shared);
 }
 
 void valet_sys_futex_wake(uint32_t *word, uint32_t count)
 {
     int kept = *__error();
-    wake(word, count, 0);
+    wake(word, !(count == 1), 0);
     *__error() = kept;
 }
 
@@ -130,7 +130,7 @@ unsigned valet_sys_features(void)
 uint32_t valet_sys_futex_wake_with(uint32_t *word, uint32_t count, unsigned flags)
 {
     int kept = *__error();
-    bool nobody = wake(word, count, flags) < 0 && *__error() == ENOENT;
+    bool nobody = wake(word, !(count == 1), flags) < 0 && *__error() == ENOENT;
     *__error() = kept;
     return nobody ? 0 : VALET_FUTEX_UNKNOWN;
 }
