@@ -160,6 +160,8 @@ static void test_a_wait_with_flags(void)
         return;
     }
     CHECK_EQ(valet_futex_wait_with(NULL, 0, 1, VALET_INTERRUPTIBLE), VALET_ERR_INVALID);
+    CHECK_EQ(valet_futex_wait_with((uint32_t *)(void *)((char *)w + 1), 0, 1, VALET_INTERRUPTIBLE),
+             VALET_ERR_INVALID);
     CHECK_EQ(valet_futex_wait_with(w, 0, 0, VALET_INTERRUPTIBLE), VALET_TIMEDOUT);
     CHECK_EQ(valet_futex_wait_with(w, 0, 1, VALET_INTERRUPTIBLE), VALET_TIMEDOUT);
     for (int i = 0; i < 40; i++) { /* a handler ends the wait; a change beats it */

@@ -42,6 +42,7 @@ static bool begin(void)
         static uint32_t word;
         CHECK_EQ(valet_futex_wait_with(&word, 0, 0, VALET_SHARED), VALET_ERR_UNSUPPORTED);
         CHECK_EQ(valet_futex_wait_with(&word, 1, 0, VALET_SHARED), VALET_ERR_UNSUPPORTED);
+        CHECK_EQ(valet_futex_wake_with(&word, 1, VALET_SHARED), 0);
         return false;
     }
     if (page == NULL) {
