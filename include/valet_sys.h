@@ -65,7 +65,9 @@ extern "C" {
 #define VALET_SYS_CALL VALET_SYS_NOIPA VALET_UNPROTECTED
 
 /* Of what two functions are made, with a constant that is not the same. */
+#ifndef VALET_INLINE
 #define VALET_INLINE static inline __attribute__((always_inline)) VALET_UNPROTECTED
+#endif
 
 /* A variable of many bytes that is set member by member: with -ftrivial-auto-var-init a compiler
  * would first call memset for it. */

@@ -13,7 +13,8 @@ cd "$(dirname "$0")/../.." || exit 1
 dir=build/c11
 rm -rf "$dir"
 
-# What the explorer looks into. No inlining, and frame pointers: a frame ends where its function does.
+# What the explorer looks into. No inlining, also where the library asks for it, and frame pointers: a frame ends
+# where its function does.
 # An object of its own section, to find all variables of the library and the scenarios.
 # $spin: with a poll of two looks before a thread sleeps, or nothing.
 guest() {
@@ -23,6 +24,7 @@ guest() {
     # shellcheck disable=SC2086 # a list of words
     gcc -std=c11 -g -O1 -fsanitize=thread -ffreestanding -fno-inline -fno-omit-frame-pointer \
         -fno-optimize-sibling-calls -fno-pie -fno-stack-protector -DVALET_FUTEX_LOOKS=0 -DVALET_TRIES=2 -w "-I$1" \
+        '-DVALET_INLINE=static VALET_UNPROTECTED' \
         -DVALET_LOCKS_POLL=0 -DVALET_LOCKS_LOSSES=1 "-I$1/include" $spin $trap $asserts -c "$2" -o "$3" &&
         objcopy --set-section-flags .bss=alloc,load,contents --rename-section .bss=guest \
             --rename-section .data=guest "$3"
