@@ -136,9 +136,12 @@ FIGURES = {
                           for c in ("gcc -Os", "gcc -O2", "clang -Os", "clang -O2")],
     "instructions": ["instructions, CPU: unpark, nobody parked", "instructions, CPU: unpark and park with a token"],
     "... wait": ["instructions, CPU: wait for a state that is there", "instructions, CPU: store and wake nobody"],
-    "... of a mutex": [f"code of a mutex beside its parker, CPU, {c}" for c in ("gcc -Os", "clang -Os")],
+    "... of a mutex": [f"code of {what}, CPU, {c} -Os"
+                       for what in ("a mutex beside its parker", "all locks beside the core")
+                       for c in ("gcc", "clang")],
     "bytes of stack": ["stack of a parked thread, CPU, futex kind", "... that polls", "... without a red zone",
-                       "... in a mutex", "... sema kind, without the system's own"],
+                       "... in a mutex", "... in a lock for readers and writers",
+                       "... sema kind, without the system's own"],
 }
 
 

@@ -66,15 +66,15 @@ mutex() {
     bound "code of a mutex beside its parker, $1, $2 $3" "$(functions_of "$out/program")" "$4"
 }
 
-# locks COMPILER BOUND: all of core/locks/, on x86_64 with -Os
+# locks CPU COMPILER BOUND: all of core/locks/, with -Os
 locks() {
-    out=$dir/locks-$1
+    out=$dir/locks-$1-$2
     mkdir -p "$out"
     for file in core/locks/*.c; do
-        freestanding compile x86_64 "$1" -Os -c "$file" -o "$out/$(basename "$file" .c).o" || return
+        freestanding compile "$1" "$2" -Os -c "$file" -o "$out/$(basename "$file" .c).o" || return
     done
     ld.lld -r "$out"/*.o -o "$out/all" || return
-    bound "code of all locks beside the core, x86_64, $1 -Os" "$(functions_of "$out/all")" "$2"
+    bound "code of all locks beside the core, $1, $2 -Os" "$(functions_of "$out/all")" "$3"
 }
 
 parker x86_64 gcc -Os 320
@@ -107,8 +107,10 @@ mutex aarch64 gcc -Os 1280
 mutex aarch64 clang -Os 1472
 mutex riscv64 gcc -Os 1024
 mutex riscv64 clang -Os 1024
-locks gcc 6144
-locks clang 6144
+for cpu in x86_64 aarch64 riscv64; do
+    locks $cpu gcc 6144
+    locks $cpu clang 6144
+done
 
 # stack OPTION...: bytes that a parked thread uses, measured: on its own stack, which stack.c paints
 stack() {
