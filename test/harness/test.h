@@ -20,6 +20,15 @@
 
 #include "valet.h"
 
+#if ATOMIC_INT_LOCK_FREE != 2
+/* Compilers make a plain store of it. One that comes in the middle of another CPU's exchange
+ * (bare/atomic.c) is lost. */
+#undef atomic_store
+#undef atomic_store_explicit
+#define atomic_store(object, desired)                 ((void)atomic_exchange(object, desired))
+#define atomic_store_explicit(object, desired, order) atomic_store(object, desired)
+#endif
+
 /* ---- supplied by the host -------------------------------------------------------------------- */
 
 struct test_thread;
