@@ -14,7 +14,7 @@
 
 #define HALF (sizeof(uintptr_t) * 4) /* bits */
 
-int valet_barrier_wait(struct valet_barrier *b)
+VALET_UNPROTECTED int valet_barrier_wait(struct valet_barrier *b)
 {
     VALET_UNFILLED struct valet_node n;
     valet_wordptr *word = (valet_wordptr *)&b->word, *count = (valet_wordptr *)&b->count;

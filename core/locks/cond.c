@@ -53,7 +53,7 @@ static void move(struct valet_node *newest, struct valet_node *oldest)
 
 /* With TAKEN, which the caller has just set in the word: take out who is leaving; notify that many
  * of the others, or all where somebody has set ALL; let go. */
-static void serve(valet_wordptr *word, uintptr_t seen, size_t count)
+VALET_UNPROTECTED static void serve(valet_wordptr *word, uintptr_t seen, size_t count)
 {
     VALET_UNFILLED struct valet_list l;
     valet_list_init(&l);
@@ -110,7 +110,8 @@ void valet_cond_notify_all(struct valet_cond *c)
         notify(word_of(c), seen, SIZE_MAX);
 }
 
-int valet_cond_wait_until(struct valet_cond *c, struct valet_mutex *m, uint64_t deadline)
+VALET_UNPROTECTED int valet_cond_wait_until(struct valet_cond *c, struct valet_mutex *m,
+                                            uint64_t deadline)
 {
     VALET_UNFILLED struct valet_node n;
     valet_wordptr *word = word_of(c), *mutex = (valet_wordptr *)&m->word;

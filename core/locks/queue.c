@@ -58,7 +58,8 @@
  * held     VALET_LOCKED: the caller holds the lock and gives it up; else 0
  * losses   it hands it over, to one that has lost so often
  */
-static void serve(valet_wordptr *word, uintptr_t seen, uintptr_t held, uint32_t losses)
+VALET_UNPROTECTED static void serve(valet_wordptr *word, uintptr_t seen, uintptr_t held,
+                                    uint32_t losses)
 {
     VALET_UNFILLED struct valet_list l;
     valet_list_init(&l);

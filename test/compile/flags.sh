@@ -102,7 +102,7 @@ objects() {
     shift 3
     mkdir -p "$out"
     case $form-$system in
-    tree-linux) set -- "$@" "$tree"/core/*_futex.c "$tree/core/now.c" "$tree/sys/linux.c" ;;
+    tree-linux) set -- "$@" "$tree"/core/*_futex.c "$tree/core/now.c" "$tree"/core/locks/*.c "$tree/sys/linux.c" ;;
     tree-external) set -- "$@" "$tree"/core/*_sema.c ;;
     one-*) set -- "$@" "-I$dir/$system" "$dir/$system/valet.c" ;;
     static-*) set -- "$@" "-I$dir/$system" "$root/test/compile/user.c" ;;
