@@ -139,7 +139,9 @@ static void sleep_interruptibly(void *argument)
 {
     struct sleeper *s = argument;
     atomic_fetch_add(s->entered, 1);
-    s->result = valet_futex_wait_with((uint32_t *)s->word, 0, s->deadline, VALET_INTERRUPTIBLE);
+    do /* also for no reason */
+        s->result = valet_futex_wait_with((uint32_t *)s->word, 0, s->deadline, VALET_INTERRUPTIBLE);
+    while (s->result == VALET_OK && atomic_load(s->word) == 0);
     s->place = atomic_fetch_add(s->returned, 1) + 1;
 }
 

@@ -87,7 +87,8 @@ library() {
     find "$1" && machine "$2" || return 1
     rm -rf "$4"
     mkdir -p "$4"
-    for source in core/park_$kind core/waiters_$kind core/futex_$kind core/now "sys/$1"; do
+    for source in core/park_$kind core/waiters_$kind core/futex_$kind core/park_with_$kind core/waiters_with_$kind \
+        core/futex_with_$kind core/now "sys/$1"; do
         compile "$3" -std=c11 -ffreestanding -fno-stack-protector -ffunction-sections \
             -c "$3/$source.c" -o "$4/part-${source#*/}.o" || return 1
     done
