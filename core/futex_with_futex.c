@@ -4,7 +4,8 @@
 #include "valet.h"
 #include "valet_sys.h"
 
-int valet_futex_wait_with(uint32_t *word, uint32_t expected, uint64_t deadline, unsigned flags)
+VALET_UNPROTECTED int valet_futex_wait_with(uint32_t *word, uint32_t expected, uint64_t deadline,
+                                            unsigned flags)
 {
     int r = valet_with_flags(flags, VALET_SHARED);
     if (r != VALET_OK)

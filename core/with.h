@@ -48,8 +48,8 @@ static inline int valet_with_slice(uint64_t *deadline, unsigned *flags)
 
 /* As valet_sys_futex_wait, with flags: not 0. The end of a slice is no timeout: the wall clock says
  * whether it is one. */
-static inline int valet_futex_sleep(uint32_t *word, uint32_t expected, uint64_t deadline,
-                                    unsigned flags)
+static inline VALET_UNPROTECTED int valet_futex_sleep(uint32_t *word, uint32_t expected,
+                                                      uint64_t deadline, unsigned flags)
 {
     for (;;) {
         uint64_t until = deadline;
@@ -65,7 +65,8 @@ static inline int valet_futex_sleep(uint32_t *word, uint32_t expected, uint64_t 
 }
 
 /* As valet_sys_sema_wait, the same. */
-static inline int valet_sema_sleep(struct valet_sema *s, uint64_t deadline, unsigned flags)
+static inline VALET_UNPROTECTED int valet_sema_sleep(struct valet_sema *s, uint64_t deadline,
+                                                     unsigned flags)
 {
     for (;;) {
         uint64_t until = deadline;

@@ -57,7 +57,7 @@ uint64_t valet_sys_now_realtime(void)
  * Whether the word is mapped. A plain wake, unlike a private one, looks the memory up; a wake of 0
  * threads wakes none.
  */
-static int is_mapped(const uint32_t *word)
+VALET_UNPROTECTED static int is_mapped(const uint32_t *word)
 {
     return VALET_TRAP_NETBSD(SYS___futex, (long)word, FUTEX_WAKE, 0, 0, 0, 0, 0) != -EFAULT;
 }
@@ -75,9 +75,9 @@ VALET_INLINE int wait(uint32_t *word, uint32_t expected, uint64_t deadline, unsi
                                0, 0, (long)FUTEX_BITSET_MATCH_ANY);
     /* 0: woken, perhaps by a stranger who used this address before. EINTR: a signal handler ran;
      * under SA_RESTART the kernel goes back to sleep by itself. */
-    if (r == -EINTR)
-        return valet_interrupted(flags);
-    if (r == 0)
+    if (r == -EINTR && flags & VALET_INTERRUPTIBLE)
+        return VALET_INTERRUPTED;
+    if (r == 0 || r == -EINTR)
         return VALET_OK;
     if (r == -EAGAIN) /* the word differed; or it cannot be read, and whoever asks again spins */
         return is_mapped(word) ? VALET_CHANGED : VALET_ERR_SYSTEM;
