@@ -31,12 +31,6 @@ static inline void by_id_init(struct valet_sema *s, uint64_t owner)
     atomic_init(&sema->posted, false);
 }
 
-/* What a sleep answers that a signal handler has ended. */
-static inline int by_id_interrupted(unsigned flags)
-{
-    return flags & VALET_INTERRUPTIBLE ? VALET_INTERRUPTED : VALET_OK;
-}
-
 /* sleep_until: until a wake-up, the deadline, or for no reason. All but VALET_OK ends the wait. */
 static inline int by_id_wait(struct valet_sema *s, uint64_t deadline, int (*sleep_until)(uint64_t))
 {

@@ -17,7 +17,6 @@
 
 #include "arch/arch.h"
 #include "sys/deadline.h"
-#include "sys/futex_word.h"
 #include "valet_sys.h"
 
 #define SYS_ulock_wait             515
@@ -93,9 +92,9 @@ VALET_INLINE int sleep_for(uint32_t *word, uint32_t expected, uint32_t timeout_u
     for (int tries = 3; r == -EFAULT && tries > 0 && fetch_page(word); tries--)
         r = ulock_wait(word, expected, timeout_us, flags);
     /* 0 and more: woken, perhaps for nothing, or the word differed. EINTR: a signal handler ran. */
-    if (r == -EINTR)
-        return valet_interrupted(flags);
-    if (r >= 0)
+    if (r == -EINTR && flags & VALET_INTERRUPTIBLE)
+        return VALET_INTERRUPTED;
+    if (r >= 0 || r == -EINTR)
         return VALET_OK;
     if (r == -ETIMEDOUT && timeout_us != 0) /* the sleep, as it was cut, is over */
         return valet_deadline_over(clock_ns(), deadline);

@@ -11,7 +11,6 @@
  */
 #include "arch/arch.h"
 #include "sys/deadline.h"
-#include "sys/futex_word.h"
 #include "sys/kernel_timespec.h"
 #include "valet_sys.h"
 
@@ -56,9 +55,9 @@ VALET_INLINE int sleep_for(uint32_t *word, uint32_t expected, long timeout_us, u
         valet_trap_bsd(SYS_umtx_sleep, (long)word, (long)(int32_t)expected, timeout_us, 0, 0, 0);
     /* 0: woken, perhaps for nothing. EINTR: a signal handler ran, whether under SA_RESTART or not.
      */
-    if (r == -EINTR)
-        return valet_interrupted(flags);
-    if (r == 0)
+    if (r == -EINTR && flags & VALET_INTERRUPTIBLE)
+        return VALET_INTERRUPTED;
+    if (r == 0 || r == -EINTR)
         return VALET_OK;
     if (r == -EBUSY) /* the word differed */
         return VALET_CHANGED;

@@ -88,9 +88,9 @@ VALET_INLINE int wait(uint32_t *word, uint32_t expected, uint64_t deadline, unsi
                             (long)(unsigned long)expected, size, until, 0);
     /* 0: woken, or the word differed; the kernel does not tell. EINTR: a signal handler ran,
      * whether under SA_RESTART or not. */
-    if (r == -EINTR)
-        return valet_interrupted(flags);
-    if (r == 0)
+    if (r == -EINTR && flags & VALET_INTERRUPTIBLE)
+        return VALET_INTERRUPTED;
+    if (r == 0 || r == -EINTR)
         return VALET_OK;
     if (r == -ETIMEDOUT && size != 0) /* the deadline has come, by that clock */
         return VALET_TIMEDOUT;

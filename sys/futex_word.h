@@ -32,12 +32,6 @@ static inline int valet_futex_count(uint32_t count)
     return (int)(count & INT32_MAX);
 }
 
-/* What a wait answers that a signal handler has ended. */
-static inline int valet_interrupted(unsigned flags)
-{
-    return flags & VALET_INTERRUPTIBLE ? VALET_INTERRUPTED : VALET_OK;
-}
-
 /* What a kernel's wake answers: the number woken, or an error. An error is no count: an address
  * that is gone, or a sandbox. */
 static inline uint32_t valet_futex_woken(long answer)

@@ -75,12 +75,12 @@ VALET_INLINE int sleep_with(uint64_t deadline, unsigned flags)
         timeout = (long)&left;
     }
     int r = call(SYS_lwp_park, SET_AND_PARK, timeout, 0);
-    /* EINTR, ERESTART: a signal handler ran, or a debugger was there. */
-    if (r == -EINTR || r == -ERESTART)
-        return by_id_interrupted(flags);
-    /* 0: unparked, perhaps for something else. ETIME: the time is over by the wall clock, or
-     * somebody has set that clock: ours decides, above. */
-    if (r == 0 || (r == -ETIME && deadline != VALET_FOREVER))
+    /* 0: unparked, perhaps for something else. EINTR, ERESTART: a signal handler ran, or a debugger
+     * was there. ETIME: the time is over by the wall clock, or somebody has set that clock: ours
+     * decides, above. */
+    if ((r == -EINTR || r == -ERESTART) && flags & VALET_INTERRUPTIBLE)
+        return VALET_INTERRUPTED;
+    if (r == 0 || r == -EINTR || r == -ERESTART || (r == -ETIME && deadline != VALET_FOREVER))
         return VALET_OK;
     /* EFAULT, EINVAL: not for these arguments. ENOSYS, anything else: no such call here. */
     return VALET_ERR_SYSTEM;

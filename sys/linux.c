@@ -66,7 +66,7 @@ struct timespec32 {
 #define TIMES_OF_64_BITS 1
 #endif
 
-static inline long clock_time(int clock, struct timespec *t)
+VALET_INLINE long clock_time(int clock, struct timespec *t)
 {
     long r = -ENOSYS;
     if (TIMES_OF_64_BITS)
@@ -82,8 +82,10 @@ static inline long clock_time(int clock, struct timespec *t)
     return r;
 }
 
-static long futex(uint32_t *word, int operation, long value, const struct timespec *until,
-                  uint32_t *other, uint32_t value3)
+/* Two traps, so it is not inlined; by its name it is one of the functions that have traps. */
+VALET_SYS_CALL static long valet_sys_futex(uint32_t *word, int operation, long value,
+                                           const struct timespec *until, uint32_t *other,
+                                           uint32_t value3)
 {
     long r = -ENOSYS;
     if (TIMES_OF_64_BITS)
@@ -108,13 +110,13 @@ static long futex(uint32_t *word, int operation, long value, const struct timesp
 
 #else
 
-static inline long clock_time(int clock, struct timespec *t)
+VALET_INLINE long clock_time(int clock, struct timespec *t)
 {
     return valet_trap_linux(__NR_clock_gettime, clock, (long)t, 0, 0, 0, 0);
 }
 
-static long futex(uint32_t *word, int operation, long value, const struct timespec *until,
-                  uint32_t *other, uint32_t value3)
+VALET_INLINE long valet_sys_futex(uint32_t *word, int operation, long value,
+                                  const struct timespec *until, uint32_t *other, uint32_t value3)
 {
     return valet_trap_linux(__NR_futex, (long)word, operation, value, (long)until, (long)other,
                             (long)value3);
@@ -155,11 +157,11 @@ VALET_INLINE int wait(uint32_t *word, uint32_t expected, uint64_t deadline, unsi
         operation |= FUTEX_PRIVATE_FLAG;
     if (flags & VALET_REALTIME)
         operation |= FUTEX_CLOCK_REALTIME;
-    long r = futex(word, operation, (long)expected, until, NULL, FUTEX_BITSET_MATCH_ANY);
+    long r = valet_sys_futex(word, operation, (long)expected, until, NULL, FUTEX_BITSET_MATCH_ANY);
     /* 0: woken, perhaps by a stranger who used this address before. EINTR: a signal handler ran. */
-    if (r == -EINTR)
-        return valet_interrupted(flags);
-    if (r == 0)
+    if (r == -EINTR && flags & VALET_INTERRUPTIBLE)
+        return VALET_INTERRUPTED;
+    if (r == 0 || r == -EINTR)
         return VALET_OK;
     if (r == -EAGAIN) /* the word differed */
         return VALET_CHANGED;
@@ -185,7 +187,7 @@ int valet_sys_futex_wait_with(uint32_t *word, uint32_t expected, uint64_t deadli
  * a thread that then answers ETIMEDOUT, so another wait would be no look. */
 int valet_sys_futex_look(uint32_t *word, uint32_t expected)
 {
-    long r = futex(word, FUTEX_CMP_REQUEUE | FUTEX_PRIVATE_FLAG, 0, NULL, word, expected);
+    long r = valet_sys_futex(word, FUTEX_CMP_REQUEUE | FUTEX_PRIVATE_FLAG, 0, NULL, word, expected);
     /* EFAULT: the word is not mapped, or no longer. 0: as expected. Anything else: a sandbox
      * forbids this call alone, and nobody can tell. */
     return r == -EAGAIN ? VALET_CHANGED : r == -EFAULT ? VALET_ERR_SYSTEM : VALET_TIMEDOUT;
@@ -194,7 +196,7 @@ int valet_sys_futex_look(uint32_t *word, uint32_t expected)
 /* The number woken. EFAULT and EINVAL: the word is gone already and so are its waiters. */
 static inline long wake(uint32_t *word, int count, int private)
 {
-    return futex(word, FUTEX_WAKE | private, count, NULL, NULL, 0);
+    return valet_sys_futex(word, FUTEX_WAKE | private, count, NULL, NULL, 0);
 }
 
 void valet_sys_futex_wake(uint32_t *word, uint32_t count)

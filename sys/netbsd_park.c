@@ -34,14 +34,15 @@ VALET_INLINE uint64_t clock_of(int clock)
     return ns_of(&t);
 }
 
-VALET_UNPROTECTED static uint64_t clock_ns(void)
+/* By its name one of the functions that have traps. */
+VALET_SYS_CALL static uint64_t valet_sys_clock(void)
 {
     return clock_of(CLOCK_MONOTONIC);
 }
 
 uint64_t valet_sys_now(void)
 {
-    return clock_ns();
+    return valet_sys_clock();
 }
 
 uint64_t valet_sys_now_realtime(void)
@@ -60,13 +61,14 @@ VALET_INLINE int sleep_with(uint64_t deadline, unsigned flags)
     }
     long r =
         VALET_TRAP_NETBSD(SYS____lwp_park60, CLOCK_MONOTONIC, TIMER_ABSTIME, until, 0, 0, 0, 0);
-    /* EINTR: a signal handler ran, whether under SA_RESTART or not. */
-    if (r == -EINTR)
-        return by_id_interrupted(flags);
-    if (r == 0 || r == -EALREADY) /* unparked, or it had come before, perhaps for somebody else */
+    /* 0: unparked. EALREADY: it had come before, perhaps for somebody else. EINTR: a signal
+     * handler ran, whether under SA_RESTART or not. */
+    if (r == -EINTR && flags & VALET_INTERRUPTIBLE)
+        return VALET_INTERRUPTED;
+    if (r == 0 || r == -EALREADY || r == -EINTR)
         return VALET_OK;
     if (r == -ETIMEDOUT && deadline != VALET_FOREVER) /* after INT_MAX ticks (248 days) at most */
-        return valet_deadline_over(clock_ns(), deadline);
+        return valet_deadline_over(valet_sys_clock(), deadline);
     /* ESRCH: for a thread to unpark first, which is not asked for. EINVAL: not for these
      * arguments. ENOSYS, anything else: no such call here. */
     return VALET_ERR_SYSTEM;

@@ -56,10 +56,10 @@ static inline int timeout_of(uint64_t now, uint64_t deadline, struct timespec *t
  * cut. */
 static inline int status_of(int error, uint64_t deadline, unsigned flags)
 {
-    /* A signal handler ran, without and with SA_RESTART. */
-    if (error == EINTR || error == ECANCELED)
-        return valet_interrupted(flags);
-    if (error == 0) /* woken */
+    /* 0: woken. EINTR, ECANCELED: a signal handler ran, without and with SA_RESTART. */
+    if ((error == EINTR || error == ECANCELED) && flags & VALET_INTERRUPTIBLE)
+        return VALET_INTERRUPTED;
+    if (error == 0 || error == EINTR || error == ECANCELED)
         return VALET_OK;
     if (error == EAGAIN) /* the word differed */
         return VALET_CHANGED;

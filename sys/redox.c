@@ -13,7 +13,6 @@
 
 #include "arch/arch.h"
 #include "sys/deadline.h"
-#include "sys/futex_word.h"
 #include "valet_sys.h"
 
 #define SYS_FUTEX         240
@@ -73,9 +72,9 @@ VALET_INLINE int wait(uint32_t *word, uint32_t expected, uint64_t deadline, unsi
     }
     long r = valet_trap_linux(SYS_FUTEX, (long)word, FUTEX_WAIT, (long)expected, until, 0, 0);
     /* 0: woken, perhaps by a stale entry. EINTR: a signal was pending. */
-    if (r == -EINTR)
-        return valet_interrupted(flags);
-    if (r == 0)
+    if (r == -EINTR && flags & VALET_INTERRUPTIBLE)
+        return VALET_INTERRUPTED;
+    if (r == 0 || r == -EINTR)
         return VALET_OK;
     if (r == -EAGAIN) /* the word differed */
         return VALET_CHANGED;

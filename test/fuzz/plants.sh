@@ -51,7 +51,8 @@ plant 'ticks, whose product overflows' units windows sys/windows.h \
 # Answers
 plant 'an unknown error for a wake-up' answers linux sys/linux.c \
     'return VALET_ERR_SYSTEM;' 'return VALET_OK;'
-plant 'EFAULT, asked again for ever' answers freebsd sys/freebsd.c 'r == -EINTR' 'r == -EINTR || r == -14'
+plant 'EFAULT, asked again for ever' answers freebsd sys/freebsd.c \
+    'r == 0 || r == -EINTR' 'r == 0 || r == -EINTR || r == -14'
 plant 'EFAULT, asked again without a limit' answers darwin sys/darwin.c \
     'tries > 0 && fetch_page(word); tries--' 'fetch_page(word); (void)tries'
 plant 'EFAULT and ENOMEM, asked again without a limit' answers darwin_os_sync sys/darwin_os_sync.c \
@@ -68,7 +69,7 @@ plant 'a timeout without a look' answers linux core/futex_futex.c \
     'r == VALET_TIMEDOUT ? valet_sys_futex_look(word, expected) : r' 'r'
 plant 'a look that sees nothing' answers linux sys/linux.c 'r == -EAGAIN ? VALET_CHANGED :' ''
 plant 'every error a timeout' answers fuchsia sys/fuchsia.c 'r == ZX_ERR_TIMED_OUT && ' ''
-plant 'any positive answer a wake-up' answers redox sys/redox.c 'if (r == 0)' 'if (r >= 0)'
+plant 'any positive answer a wake-up' answers redox sys/redox.c 'r == 0 ||' 'r >= 0 ||'
 plant 'a timeout believed without the clock' answers dragonfly sys/dragonfly.c \
     'deadline == VALET_FOREVER ? VALET_OK : valet_deadline_over(clock_ns(), deadline)' \
     'deadline == VALET_FOREVER ? VALET_OK : VALET_TIMEDOUT'
