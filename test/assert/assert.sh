@@ -55,7 +55,7 @@ plant() {
 plant futex 'a waiter leaves both flags' core/waiters_futex.c 'seen | WAITERS,' 'seen | WAITERS | OWED,'
 plant futex 'a parker leaves another value' core/park_futex.c \
     'if (atomic_exchange_explicit(word, EMPTY, memory_order_acquire) == NOTIFIED)' \
-    'atomic_store(word, 7); park_slow(word, 0); if (0)'
+    'atomic_store(word, 7); (void)!valet_park_until((struct valet_parker *)word, 0); if (0)'
 plant sema 'a parker leaves an odd address' core/park_sema.c \
     'word, &seen, EMPTY, memory_order_relaxed, memory_order_relaxed)' \
     'word, &seen, 5, memory_order_relaxed, memory_order_relaxed)'
