@@ -23,7 +23,7 @@ static inline int valet_with_flags(unsigned flags, unsigned of_the_call)
 {
     if (flags & ~(VALET_REALTIME | VALET_INTERRUPTIBLE | VALET_NO_POLL | of_the_call))
         return VALET_ERR_INVALID;
-    return flags & ~valet_features() ? VALET_ERR_UNSUPPORTED : VALET_OK;
+    return (flags & ~valet_features()) != 0 ? VALET_ERR_UNSUPPORTED : VALET_OK;
 }
 
 /* The next sleep of a wait: until when, and with which flags of the system's. VALET_OK; else the
