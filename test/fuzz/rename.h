@@ -7,6 +7,9 @@
 #define JOIN(a, b)  JOIN_(a, b)
 #define NAMED(name) JOIN(SYSTEM, name)
 
+/* A static function that many systems have: llvm-cov tells apart by the name. */
+#define wait NAMED(wait)
+
 #define valet_now                      NAMED(valet_now)
 #define valet_park                     NAMED(valet_park)
 #define valet_park_until               NAMED(valet_park_until)
