@@ -29,8 +29,11 @@ static inline long valet_trap_linux(long number, long a, long b, long c, long d,
  * NetBSD: int $0x80. Number in eax; arguments on the stack, above what would be a return address.
  * The carry flag marks an error, a positive errno in eax; here it becomes -errno. edx is a second
  * result, and ecx, which a function may lose, is taken as lost. Sources: NetBSD/src
- * sys/arch/x86/x86/syscall.c.
+ * sys/arch/x86/x86/syscall.c. Always inline: in a function of its own a stack protector would see
+ * the array.
  */
+static inline long valet_trap_netbsd(long number, long a, long b, long c, long d, long e, long f,
+                                     long g) __attribute__((always_inline));
 static inline long valet_trap_netbsd(long number, long a, long b, long c, long d, long e, long f,
                                      long g)
 {
@@ -64,6 +67,8 @@ static inline long valet_trap_netbsd(long number, long a, long b, long c, long d
 
 /* FreeBSD: the same, of six arguments. Sources: freebsd/freebsd-src sys/i386/i386/trap.c
  * (cpu_fetch_syscall_args), lib/libsys/i386/SYS.h. */
+static inline long valet_trap_bsd(long number, long a, long b, long c, long d, long e, long f)
+    __attribute__((always_inline));
 static inline long valet_trap_bsd(long number, long a, long b, long c, long d, long e, long f)
 {
     return valet_trap_netbsd(number, a, b, c, d, e, f, 0);
