@@ -116,7 +116,7 @@ int valet_sys_futex_look(uint32_t *word, uint32_t expected)
 }
 
 /* The count is a signed int. Always 0, also for an address that is gone. */
-static inline void wake(uint32_t *word, long operation, int count)
+VALET_UNPROTECTED static inline void wake(uint32_t *word, long operation, int count)
 {
     valet_trap_bsd(SYS__umtx_op, (long)word, operation, count, 0, 0, 0);
 }

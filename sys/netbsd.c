@@ -105,7 +105,7 @@ int valet_sys_futex_look(uint32_t *word, uint32_t expected)
 }
 
 /* The number woken, also 0 for an address that is gone. */
-static inline long wake(uint32_t *word, int count, int private)
+VALET_UNPROTECTED static inline long wake(uint32_t *word, int count, int private)
 {
     return VALET_TRAP_NETBSD(SYS___futex, (long)word, FUTEX_WAKE | private, count, 0, 0, 0, 0);
 }
