@@ -73,7 +73,7 @@ PLANTED = [
      "test/runner/runner.py", "FAULTS", "ROWS"),
     ("a call that lost its last word", "test/assert/assert.sh", "cannot be read", "test/assert/assert.sh",
      "'if (atomic_exchange_explicit(word, EMPTY, memory_order_acquire) == NOTIFIED)' \\\n"
-     "    'atomic_store(word, 7); park_slow(word, 0); if (0)'", "'if (seen)'"),
+     "    'atomic_store(word, 7); (void)!valet_park_until((struct valet_parker *)word, 0); if (0)'", "'if (seen)'"),
     ("a function that does not say what it plants", "test/new.sh", "called by no function that says", "test/new.sh",
      'plant() {\n    python3 test/lib/plant.py "$tree/$1" "$2" "$3"\n}\n', None),
     ("another way to plant", "test/new.py", "nothing that can be read", "test/new.py", "planted = 'if (0)'\n", None),
