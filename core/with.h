@@ -11,6 +11,8 @@
 #ifndef VALET_CORE_WITH_H
 #define VALET_CORE_WITH_H
 
+#include <stdbool.h>
+
 #include "valet.h"
 #include "valet_sys.h"
 
@@ -46,8 +48,14 @@ static inline int valet_with_slice(uint64_t *deadline, unsigned *flags)
     return VALET_OK;
 }
 
-/* As valet_sys_futex_wait, with flags: not 0. The end of a slice is no timeout: the wall clock says
- * whether it is one. */
+/* The end of a slice is no timeout: the wall clock says whether it is one. (Not by their times: the
+ * two clocks may say the same.) */
+static inline bool valet_with_goes_on(int r, uint64_t deadline, unsigned flags, unsigned how)
+{
+    return r == VALET_TIMEDOUT && deadline != VALET_FOREVER && ((flags ^ how) & VALET_REALTIME);
+}
+
+/* As valet_sys_futex_wait, with flags: not 0. */
 static inline VALET_UNPROTECTED int valet_futex_sleep(uint32_t *word, uint32_t expected,
                                                       uint64_t deadline, unsigned flags)
 {
@@ -59,7 +67,7 @@ static inline VALET_UNPROTECTED int valet_futex_sleep(uint32_t *word, uint32_t e
             return r;
         r = how != 0 ? valet_sys_futex_wait_with(word, expected, until, how)
                      : valet_sys_futex_wait(word, expected, until);
-        if (r != VALET_TIMEDOUT || until == deadline)
+        if (!valet_with_goes_on(r, deadline, flags, how))
             return r;
     }
 }
@@ -75,7 +83,7 @@ static inline VALET_UNPROTECTED int valet_sema_sleep(struct valet_sema *s, uint6
         if (r != VALET_OK)
             return r;
         r = how != 0 ? valet_sys_sema_wait_with(s, until, how) : valet_sys_sema_wait(s, until);
-        if (r != VALET_TIMEDOUT || until == deadline)
+        if (!valet_with_goes_on(r, deadline, flags, how))
             return r;
     }
 }

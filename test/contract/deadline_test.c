@@ -1,10 +1,13 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0 */
 /* The headers of deadlines and of seconds alone, with a clock that says what it is told. */
 #include "core/deadline.h"
+#include "core/with.h"
 
 #include "sys/deadline.h"
 #include "sys/seconds.h"
 #include "test.h"
+
+#define S UINT64_C(1000000000)
 
 static uint64_t clock_says;
 static unsigned clock_looks;
@@ -13,6 +16,54 @@ uint64_t valet_sys_now(void)
 {
     clock_looks++;
     return clock_says;
+}
+
+/* ... and a wall clock, which is set back during the first sleep. */
+static uint64_t wall_says;
+static unsigned sleeps;
+
+uint64_t valet_sys_now_realtime(void)
+{
+    return wall_says;
+}
+
+unsigned valet_sys_features(void)
+{
+    return VALET_REALTIME;
+}
+
+static int sleep_until(uint64_t deadline)
+{
+    wall_says += deadline - clock_says;
+    clock_says = deadline;
+    if (sleeps++ == 0)
+        wall_says -= 3 * S;
+    return VALET_TIMEDOUT;
+}
+
+int valet_sys_futex_wait(uint32_t *word, uint32_t expected, uint64_t deadline)
+{
+    (void)word;
+    (void)expected;
+    return sleep_until(deadline);
+}
+
+int valet_sys_sema_wait(struct valet_sema *s, uint64_t deadline)
+{
+    (void)s;
+    return sleep_until(deadline);
+}
+
+int valet_sys_futex_wait_with(uint32_t *word, uint32_t expected, uint64_t deadline, unsigned flags)
+{
+    (void)flags;
+    return valet_sys_futex_wait(word, expected, deadline);
+}
+
+int valet_sys_sema_wait_with(struct valet_sema *s, uint64_t deadline, unsigned flags)
+{
+    (void)flags;
+    return valet_sys_sema_wait(s, deadline);
 }
 
 /* Values around every edge of 32 and 64 bits, signed and unsigned. */
@@ -152,10 +203,30 @@ static void test_seconds_are_those_of_a_division(void)
     CHECK_EQ(valet_seconds(UINT64_MAX), last);
 }
 
+/* Also where both clocks say the same, as those of a board do until one of them is set. */
+static void test_a_wall_clock_that_is_set_back_ends_no_wait(void)
+{
+    uint32_t word = 0;
+    struct valet_sema sema = {{0}};
+    for (uint64_t apart = 0; apart < 2; apart++)
+        for (int kind = 0; kind < 2; kind++) {
+            clock_says = 100 * S;
+            wall_says = clock_says + apart;
+            sleeps = 0;
+            const uint64_t deadline = wall_says + S / 2;
+            CHECK_EQ(kind == 0 ? valet_futex_sleep(&word, 0, deadline, VALET_REALTIME)
+                               : valet_sema_sleep(&sema, deadline, VALET_REALTIME),
+                     VALET_TIMEDOUT);
+            CHECK_EQ(wall_says, deadline);
+            CHECK_EQ(sleeps, 4);
+        }
+}
+
 TEST_PROGRAM(TEST(test_zero_and_forever_are_themselves_and_need_no_clock),
              TEST(test_without_a_clock_there_is_no_deadline), TEST(test_sums_are_exact_or_forever),
              TEST(test_the_least_sums_that_saturate),
              TEST(test_a_sleep_is_what_is_left_at_most_the_longest),
              TEST(test_without_a_clock_there_is_no_sleep),
              TEST(test_the_end_of_a_sleep_asks_the_clock), TEST(test_units_are_rounded_up),
-             TEST(test_seconds_are_those_of_a_division));
+             TEST(test_seconds_are_those_of_a_division),
+             TEST(test_a_wall_clock_that_is_set_back_ends_no_wait));
