@@ -92,6 +92,8 @@ int valet_posix_clockwait(sem_t *sem, clockid_t clock,
 /* The longest sleep: 34 years, which a time_t of 32 bits has; or a slice, where the clock may be
  * set meanwhile. */
 #define LONGEST_NS ((uint64_t)NS * (MONOTONIC || VALET_POSIX_SEM ? INT32_MAX / 2 : 1))
+/* The last moment that a time_t of 32 bits has, in 2038. */
+#define LAST_NS (sizeof(time_t) == 4 ? (uint64_t)NS * INT32_MAX : UINT64_MAX)
 /* Of EINVAL in a row: one now and then is no reason to give up (libuv, issue 4166). */
 #define REFUSALS 4
 
@@ -148,8 +150,10 @@ static int moment(clockid_t clock, uint64_t deadline, struct timespec *at)
 {
     uint64_t now = clock_ns(clock), ns;
     int status = valet_deadline_sleep(now, deadline, LONGEST_NS, &ns);
-    if (status == VALET_OK)
-        *at = timespec_of((MONOTONIC ? now : clock_ns(CLOCK_REALTIME)) + ns);
+    if (status == VALET_OK) {
+        uint64_t end = (MONOTONIC ? now : clock_ns(CLOCK_REALTIME)) + ns;
+        *at = timespec_of(end < LAST_NS ? end : LAST_NS);
+    }
     return status;
 }
 

@@ -55,6 +55,15 @@ static void futex_waits_timed(void *unused)
     CHECK_EQ(valet_futex_wait(&word, 0, soon()), VALET_TIMEDOUT);
 }
 
+/* By the wall clock a time_t of 32 bits ends in 2038, and seconds and ns of 64 in 292 years. */
+static uint64_t far;
+
+static void parks_by_the_wall_clock(void *unused)
+{
+    (void)unused;
+    CHECK_EQ(valet_park_with(&parker, far, VALET_REALTIME), VALET_OK);
+}
+
 static uint64_t cpu_time(void)
 {
     struct timespec t;
@@ -87,6 +96,16 @@ static void test_waiting_threads_sleep(void)
     check_sleeps("valet_park", parks);
     check_sleeps("valet_compare_and_wait", waits);
     check_sleeps("valet_futex_wait", futex_waits);
+}
+
+static void test_far_deadlines_by_the_wall_clock_sleep(void)
+{
+    const uint64_t years[] = {INT32_MAX * S - 1, INT32_MAX * S,           UINT32_MAX * S,
+                              INT64_MAX,         (uint64_t)INT64_MAX + 1, VALET_FOREVER - 1};
+    for (unsigned i = 0; i < 6 && (valet_features() & VALET_REALTIME); i++) {
+        far = years[i];
+        check_sleeps("valet_park_with, years ahead", parks_by_the_wall_clock);
+    }
 }
 
 /* Their deadline comes within the time that the CPU is watched. */
@@ -143,6 +162,6 @@ static void test_waiters_sleep_again_when_they_were_woken(void)
         test_join(t[i]);
 }
 
-TEST_PROGRAM(TEST(test_waiting_threads_sleep),
+TEST_PROGRAM(TEST(test_waiting_threads_sleep), TEST(test_far_deadlines_by_the_wall_clock_sleep),
              TEST(test_waiting_threads_sleep_until_their_deadline),
              TEST(test_waiters_sleep_again_when_they_were_woken));
