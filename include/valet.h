@@ -7,9 +7,9 @@
  *   futex     the word under both, for those who build their own locks
  *
  * Times are nanoseconds of valet_now(), unsigned; sums saturate at VALET_FOREVER. A timeout is
- * never early by that clock. Every wait has a form with a deadline; one with a timeout (_for) is
- * there where it saves a call of the clock: it polls, or looks at its word, before it asks. Objects
- * hold no pointer to themselves: they may be moved while no thread uses them, and need no
+ * never early by that clock. Every wait here has a form with a deadline; one with a timeout (_for)
+ * is there where it saves a call of the clock: it polls, or looks at its word, before it asks.
+ * Objects hold no pointer to themselves: they may be moved while no thread uses them, and need no
  * destruction. But an object in use has one address: a page that is mapped twice, or a tag in an
  * address, is another word, and its waiter is not woken. Nobody else waits on that address: a wait
  * of other means that was begun on what the memory was before, and not cancelled (io_uring's,
@@ -71,7 +71,7 @@ static const uint64_t VALET_FOREVER = 18446744073709551615u;
 #endif
 
 /*
- * Flags of the _with calls; those that this system has are also in VALET_FEATURES of
+ * Flags of the _with calls; those that this system is known to have are also in VALET_FEATURES of
  * <valet_config.h>. A flag that it has not gives VALET_ERR_UNSUPPORTED, a bit that is no flag
  * VALET_ERR_INVALID, before anything is done. A signal handler ends a wait if it runs while the
  * thread sleeps: one that ran just before that does not. Nor does one, perhaps, after which system

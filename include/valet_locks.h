@@ -13,8 +13,8 @@
  * in another one's hands leaves the work to it and goes on. So a thread that loses its CPU inside a
  * call, or is stopped there, holds up only those who block anyway: their wake-up; the end of a wait
  * whose deadline comes just then; and, where it was handing an object over, all who want that
- * object. Who blocks polls for some microseconds before it sleeps, but not on bare metal nor on a
- * scheduler of your own.
+ * object. A lock for readers and writers that is free may then be refused, too. Who blocks polls
+ * for some microseconds before it sleeps, but not on bare metal nor on a scheduler of your own.
  */
 #ifndef VALET_LOCKS_H
 #define VALET_LOCKS_H
@@ -353,7 +353,8 @@ struct valet_rwlock {
 /*
  * Take the lock for reading, if no writer holds it and nobody first in line waits for it.
  *
- * returns   true if it was taken
+ * returns   true if it was taken. False may also be for one that is free, while another thread is
+ *           inside a call on it: one that tries, or that its deadline has ended
  * order     acquire when true: what was written before each unlock of a writer is visible
  * context   as valet_unpark; never blocks
  * cost      one atomic operation, as a rule
@@ -403,7 +404,7 @@ VALET_API void valet_rwlock_read_unlock(struct valet_rwlock *l);
 /*
  * Take the lock for writing, if nobody holds it and nobody first in line waits for it.
  *
- * returns   true if it was taken
+ * returns   true if it was taken; false as read_try_lock
  * order     acquire when true: what was written before each unlock is visible
  * context   as valet_unpark; never blocks
  * cost      one atomic operation, as a rule
