@@ -58,7 +58,7 @@ uint64_t valet_sys_now_realtime(void)
     return clock_of(CLOCK_REALTIME);
 }
 
-VALET_INLINE int wait(uint32_t *word, uint32_t expected, uint64_t deadline, unsigned flags)
+int valet_sys_futex_wait(uint32_t *word, uint32_t expected, uint64_t deadline)
 {
     struct TimeSpec t;
     long until = 0;
@@ -71,9 +71,8 @@ VALET_INLINE int wait(uint32_t *word, uint32_t expected, uint64_t deadline, unsi
         until = (long)&t;
     }
     long r = valet_trap_linux(SYS_FUTEX, (long)word, FUTEX_WAIT, (long)expected, until, 0, 0);
-    /* 0: woken, perhaps by a stale entry. EINTR: a signal was pending. */
-    if (r == -EINTR && flags & VALET_INTERRUPTIBLE)
-        return VALET_INTERRUPTED;
+    /* 0: woken, perhaps by a stale entry; or interrupted in the sleep. EINTR: a signal was pending
+     * before it. */
     if (r == 0 || r == -EINTR)
         return VALET_OK;
     if (r == -EAGAIN) /* the word differed */
@@ -85,14 +84,10 @@ VALET_INLINE int wait(uint32_t *word, uint32_t expected, uint64_t deadline, unsi
     return VALET_ERR_SYSTEM;
 }
 
-int valet_sys_futex_wait(uint32_t *word, uint32_t expected, uint64_t deadline)
-{
-    return wait(word, expected, deadline, 0);
-}
-
 int valet_sys_futex_wait_with(uint32_t *word, uint32_t expected, uint64_t deadline, unsigned flags)
 {
-    return wait(word, expected, deadline, flags);
+    (void)flags; /* as with a wake */
+    return valet_sys_futex_wait(word, expected, deadline);
 }
 
 int valet_sys_futex_look(uint32_t *word, uint32_t expected)
@@ -108,7 +103,7 @@ void valet_sys_futex_wake(uint32_t *word, uint32_t count)
 
 unsigned valet_sys_features(void)
 {
-    return VALET_REALTIME | VALET_INTERRUPTIBLE | VALET_SHARED;
+    return VALET_REALTIME | VALET_SHARED;
 }
 
 uint32_t valet_sys_futex_wake_with(uint32_t *word, uint32_t count, unsigned flags)
