@@ -24,7 +24,7 @@ case ${STRENGTH:-deep}-$dir in
 quick-*) set -- --suite quick ;;
 normal-build/linux | normal-build/posix) ;;
 normal-build/board-*) set -- --suite quick ;;
-*/board-embedder-rv32-*) set -- --suite quick ;;
+*/board-embedder-rv32-* | */board-embedder-armv7-*) set -- --suite quick ;;
 */board-riscv32* | */board-armv7 | */board-m[47]) set -- --suite quick --suite stress ;;
 normal-* | *-single | *-assert | *-gcc3 | */linux-clang | */posix-aarch64 | */linux-riscv64 | *-musl-aarch64 | \
     *-musl-riscv64) export VALET_TEST_SHORT=1 ;;
