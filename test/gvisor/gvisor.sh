@@ -98,7 +98,18 @@ threads() {
     done
     compile "$@"
 }
-inside=inside
+# gVisor, or its ptrace platform, loses a process that is stopped and continued now and then: 2 of 12 runs of
+# test_stopped_threads_stay_parked hung beside load, with either kind, and with the library as it was before. So what
+# hangs is run again, twice; what fails is not.
+patiently() {
+    for attempt in 1 2 3; do
+        limit=60 inside "$@" >"$dir/patient" && break
+        pkill -KILL -f "root=$PWD/$dir/state" # what timeout has left
+        echo "$attempt: it hung" >>"$dir/patient"
+    done
+    cat "$dir/patient"
+}
+inside=patiently
 export HELD_SECONDS=0
 for system in linux posix; do
     begin_notes gvisor-$system
