@@ -567,9 +567,8 @@ static void test_a_park_with_flags_is_a_park(void)
                 CHECK_EQ(valet_park_with(&p, 1, flags), VALET_ERR_UNSUPPORTED);
                 continue;
             }
-            CHECK_EQ(valet_park_with(&p, 1, flags), VALET_TIMEDOUT);
-            for (unsigned i = 0; i < 10; i++) {
-                uint64_t deadline = valet_now() + 200 * US;
+            for (unsigned i = 0; i < 11; i++) { /* a played kernel may say EINTR of itself */
+                uint64_t deadline = i == 0 ? 1 : valet_now() + 200 * US;
                 int r = valet_park_with(&p, deadline, flags);
                 CHECK(r == VALET_TIMEDOUT || (interrupts && r == VALET_INTERRUPTED));
                 CHECK(r != VALET_TIMEDOUT || valet_now() >= deadline);
