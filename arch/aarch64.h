@@ -46,6 +46,25 @@ static inline long valet_trap_linux(long number, long a, long b, long c, long d,
     return x0;
 }
 
+/* The sequences of sys/cancel.h: cancel in x0, the call in x1. hint #34 is bti c. */
+// clang-format off
+#define VALET_CANCELLABLE_BY(trap, behind) \
+    "hint #34\n\t"                         \
+    "mov x9, x0\n\t"                       \
+    "mov x10, x1\n\t"                      \
+    "ldp x8, x0, [x10]\n\t"                \
+    "ldp x1, x2, [x10, #16]\n\t"           \
+    "ldp x3, x4, [x10, #32]\n\t"           \
+    "ldp x5, x6, [x10, #48]\n"             \
+    "1:\tldr w9, [x9]\n\t"                 \
+    "cbnz w9, 3f\n\t" trap                 \
+    "2:\t" behind                          \
+    "ret\n"                                \
+    "3:\tmov x0, #1\n\t"                   \
+    "ret\n"
+// clang-format on
+#define VALET_CANCELLABLE_LINUX VALET_CANCELLABLE_BY("svc #0\n", "")
+
 /*
  * FreeBSD, CloudABI: svc #0. Number in x8; arguments in x0 to x5. The carry flag marks an error, a
  * positive errno in x0; here it becomes -errno. x1 is a second result; the other registers that a
@@ -69,6 +88,8 @@ static inline long valet_trap_bsd(long number, long a, long b, long c, long d, l
                        "cc", "memory" VALET_TRAP_LOSES_SVE);
     return x0;
 }
+
+#define VALET_CANCELLABLE_BSD VALET_CANCELLABLE_BY("svc #0\n", "cneg x0, x0, cs\n\t")
 
 /*
  * Darwin: svc #0x80. Number in x16; otherwise as valet_trap_bsd. x18 is the system's own.
@@ -116,6 +137,9 @@ static inline long valet_trap_darwin(long number, long a, long b, long c, long d
                            "x17", "cc", "memory" VALET_TRAP_LOSES_SVE);                         \
         x0;                                                                                     \
     }))
+
+#define VALET_CANCELLABLE_NETBSD(number) \
+    VALET_CANCELLABLE_BY("svc #" #number "\n", "cneg x0, x0, cs\n\t")
 
 /*
  * OpenBSD: svc #0, number in x8, error as FreeBSD's. The kernel returns behind the two instructions

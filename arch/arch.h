@@ -5,6 +5,8 @@
  *   valet_arch_relax()              one look is done, another follows: be kind to the other thread
  *   VALET_ARCH_LOOKS                how many such looks take about 20 us; not where nothing polls
  *   valet_trap_*()                  one system call, by calling convention
+ *   VALET_CANCELLABLE_*             the same as a sequence that a handler may take a thread out of:
+ *                                   instructions (sys/cancel.h)
  *
  * and for bare metal, where that is a row of the CPU's:
  *

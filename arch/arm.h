@@ -40,6 +40,26 @@ static inline long valet_trap_linux(long number, long a, long b, long c, long d,
     return r0;
 }
 
+/* The same as a sequence of sys/cancel.h, in Arm and in Thumb: cancel in r0, the call in r1. */
+#define VALET_CANCELLABLE_LINUX    \
+    "push {r4, r5, r6, r7}\n\t"    \
+    "mov r6, r0\n\t"               \
+    "ldr r7, [r1]\n\t"             \
+    "ldr r0, [r1, #4]\n\t"         \
+    "ldr r2, [r1, #12]\n\t"        \
+    "ldr r3, [r1, #16]\n\t"        \
+    "ldr r4, [r1, #20]\n\t"        \
+    "ldr r5, [r1, #24]\n\t"        \
+    "ldr r1, [r1, #8]\n"           \
+    "1:\tldr r6, [r6]\n\t"         \
+    "cmp r6, #0\n\t"               \
+    "bne 3f\n\t"                   \
+    "svc #0\n"                     \
+    "2:\tpop {r4, r5, r6, r7}\n\t" \
+    "bx lr\n"                      \
+    "3:\tmov r0, #1\n\t"           \
+    "b 2b\n"
+
 /* yield, wfe and sev: every M profile and ARMv7. They are in ARMv6K, too, but its barrier is not an
  * instruction of that name. Source: ARM DDI 0406 A8.8 (YIELD, WFE, SEV), DDI 0419 (ARMv6-M). */
 #if __ARM_ARCH >= 7 || (defined __ARM_ARCH_PROFILE && __ARM_ARCH_PROFILE == 'M')

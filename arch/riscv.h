@@ -52,6 +52,42 @@ static inline long valet_trap_linux(long number, long a, long b, long c, long d,
     return a0;
 }
 
+/* The sequences of sys/cancel.h: cancel in a0, the call in a1; the number goes to where the trap
+ * has it, which is none of t1 and t2. */
+#if __riscv_xlen == 64
+#define VALET_CANCELLABLE_LOADS(number) \
+    "ld " number ", (t1)\n\t"           \
+    "ld a0, 8(t1)\n\t"                  \
+    "ld a1, 16(t1)\n\t"                 \
+    "ld a2, 24(t1)\n\t"                 \
+    "ld a3, 32(t1)\n\t"                 \
+    "ld a4, 40(t1)\n\t"                 \
+    "ld a5, 48(t1)\n\t"                 \
+    "ld a6, 56(t1)\n"
+#else
+#define VALET_CANCELLABLE_LOADS(number) \
+    "lw " number ", (t1)\n\t"           \
+    "lw a0, 4(t1)\n\t"                  \
+    "lw a1, 8(t1)\n\t"                  \
+    "lw a2, 12(t1)\n\t"                 \
+    "lw a3, 16(t1)\n\t"                 \
+    "lw a4, 20(t1)\n\t"                 \
+    "lw a5, 24(t1)\n\t"                 \
+    "lw a6, 28(t1)\n"
+#endif
+// clang-format off
+#define VALET_CANCELLABLE_BY(number, trap, behind)  \
+    "mv t2, a0\n\t"                                 \
+    "mv t1, a1\n\t" VALET_CANCELLABLE_LOADS(number) \
+    "1:\tlw t2, (t2)\n\t"                           \
+    "bnez t2, 3f\n\t" trap                          \
+    "2:\t" behind                                   \
+    "ret\n"                                         \
+    "3:\tli a0, 1\n\t"                              \
+    "ret\n"
+// clang-format on
+#define VALET_CANCELLABLE_LINUX VALET_CANCELLABLE_BY("a7", "ecall\n", "")
+
 /* Not measured: how long a pause is is the core's choice, which may be nothing. */
 #define VALET_ARCH_LOOKS 1024
 

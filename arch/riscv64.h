@@ -29,6 +29,12 @@ static inline long valet_trap_bsd(long number, long a, long b, long c, long d, l
     return a0;
 }
 
+#define VALET_CANCELLABLE_ERROR \
+    "beqz t0, 4f\n\t"           \
+    "neg a0, a0\n"              \
+    "4:\t"
+#define VALET_CANCELLABLE_BSD VALET_CANCELLABLE_BY("t0", "ecall\n", VALET_CANCELLABLE_ERROR)
+
 /*
  * NetBSD: ecall. Number in t6; arguments in a0 to a6. A call that succeeded returns 12 bytes behind
  * the ecall, one that failed 4, with an errno in a0; so the error's way is two instructions, of 4
@@ -58,6 +64,14 @@ static inline long valet_trap_netbsd(long number, long a, long b, long c, long d
     return a0;
 }
 #define VALET_TRAP_NETBSD valet_trap_netbsd /* a macro where the number is in the instruction */
+#define VALET_CANCELLABLE_NETBSD(number)     \
+    VALET_CANCELLABLE_BY("t6",               \
+                         ".option push\n\t"  \
+                         ".option norvc\n\t" \
+                         "ecall\n",          \
+                         "neg a0, a0\n\t"    \
+                         "ret\n\t"           \
+                         ".option pop\n\t")
 
 /*
  * OpenBSD: ecall, number in t0, error as FreeBSD's. A static program may make a call only from the

@@ -25,6 +25,22 @@ static inline long valet_trap_linux(long number, long a, long b, long c, long d,
     return r2;
 }
 
+/* The same as a sequence of sys/cancel.h: cancel in r2, the call in r3. r6 to r8 are kept where the
+ * caller's frame has room for them. */
+#define VALET_CANCELLABLE_LINUX      \
+    "stmg %r6, %r8, 48(%r15)\n\t"    \
+    "lgr %r8, %r2\n\t"               \
+    "lgr %r1, %r3\n\t"               \
+    "lmg %r2, %r7, 8(%r1)\n\t"       \
+    "lg %r1, 0(%r1)\n"               \
+    "1:\ticm %r0, 15, 0(%r8)\n\t"    \
+    "jnz 3f\n\t"                     \
+    "svc 0\n"                        \
+    "2:\tlmg %r6, %r8, 48(%r15)\n\t" \
+    "br %r14\n"                      \
+    "3:\tlghi %r2, 1\n\t"            \
+    "j 2b\n"
+
 /* Not measured: a look is a load and a branch. */
 #define VALET_ARCH_LOOKS 8192
 

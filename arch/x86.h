@@ -25,6 +25,35 @@ static inline long valet_trap_linux(long number, long a, long b, long c, long d,
     return number;
 }
 
+/* The same as a sequence of sys/cancel.h: cancel and the call on the stack, as C has them. Once a
+ * register is free for no pointer, the number is on the stack, too. */
+#define VALET_CANCELLABLE_LINUX \
+    "push %ebp\n\t"             \
+    "push %edi\n\t"             \
+    "push %esi\n\t"             \
+    "push %ebx\n\t"             \
+    "mov 24(%esp), %eax\n\t"    \
+    "push (%eax)\n\t"           \
+    "mov 4(%eax), %ebx\n\t"     \
+    "mov 8(%eax), %ecx\n\t"     \
+    "mov 12(%eax), %edx\n\t"    \
+    "mov 16(%eax), %esi\n\t"    \
+    "mov 20(%eax), %edi\n\t"    \
+    "mov 24(%eax), %ebp\n\t"    \
+    "mov 24(%esp), %eax\n"      \
+    "1:\tcmpl $0, (%eax)\n\t"   \
+    "jne 3f\n\t"                \
+    "mov (%esp), %eax\n\t"      \
+    "int $0x80\n"               \
+    "2:\tlea 4(%esp), %esp\n\t" \
+    "pop %ebx\n\t"              \
+    "pop %esi\n\t"              \
+    "pop %edi\n\t"              \
+    "pop %ebp\n\t"              \
+    "ret\n"                     \
+    "3:\tmov $1, %eax\n\t"      \
+    "jmp 2b\n"
+
 /*
  * NetBSD: int $0x80. Number in eax; arguments on the stack, above what would be a return address.
  * The carry flag marks an error, a positive errno in eax; here it becomes -errno. edx is a second
@@ -65,6 +94,32 @@ static inline long valet_trap_netbsd(long number, long a, long b, long c, long d
 }
 #define VALET_TRAP_NETBSD valet_trap_netbsd /* a macro where the number is in the instruction */
 
+/* The same as a sequence of sys/cancel.h. */
+// clang-format off
+#define VALET_CANCELLABLE_BY(trap)              \
+    "mov 4(%esp), %edx\n\t"                     \
+    "mov 8(%esp), %ecx\n\t"                     \
+    "mov (%ecx), %eax\n\t"                      \
+    "pushl 28(%ecx)\n\t"                        \
+    "pushl 24(%ecx)\n\t"                        \
+    "pushl 20(%ecx)\n\t"                        \
+    "pushl 16(%ecx)\n\t"                        \
+    "pushl 12(%ecx)\n\t"                        \
+    "pushl 8(%ecx)\n\t"                         \
+    "pushl 4(%ecx)\n\t"                         \
+    "pushl %ecx\n" /* for the return address */ \
+    "1:\tcmpl $0, (%edx)\n\t"                   \
+    "jne 3f\n\t" trap                           \
+    "2:\tlea 32(%esp), %esp\n\t"                \
+    "jnc 4f\n\t"                                \
+    "neg %eax\n"                                \
+    "4:\tret\n"                                 \
+    "3:\tmov $1, %eax\n\t"                      \
+    "lea 32(%esp), %esp\n\t"                    \
+    "ret\n"
+// clang-format on
+#define VALET_CANCELLABLE_NETBSD(number) VALET_CANCELLABLE_BY("int $0x80\n")
+
 /* FreeBSD: the same, of six arguments. Sources: freebsd/freebsd-src sys/i386/i386/trap.c
  * (cpu_fetch_syscall_args), lib/libsys/i386/SYS.h. */
 static inline long valet_trap_bsd(long number, long a, long b, long c, long d, long e, long f)
@@ -73,6 +128,7 @@ static inline long valet_trap_bsd(long number, long a, long b, long c, long d, l
 {
     return valet_trap_netbsd(number, a, b, c, d, e, f, 0);
 }
+#define VALET_CANCELLABLE_BSD VALET_CANCELLABLE_BY("int $0x80\n")
 
 /*
  * OpenBSD: the same, but a static program may make a call only from the one place that a record in

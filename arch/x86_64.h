@@ -31,6 +31,28 @@ static inline long valet_trap_linux(long number, long a, long b, long c, long d,
     return result;
 }
 
+/* The sequences of sys/cancel.h: cancel in rdi, the call in rsi. What goes to the stack before the
+ * look, and off it behind the trap; and an error. */
+// clang-format off
+#define VALET_CANCELLABLE_BY(push, trap, pop, error) \
+    "endbr64\n\t"                                    \
+    "mov %rdi, %r11\n\t"                             \
+    "mov (%rsi), %rax\n\t"                           \
+    "mov 8(%rsi), %rdi\n\t"                          \
+    "mov 24(%rsi), %rdx\n\t"                         \
+    "mov 32(%rsi), %r10\n\t"                         \
+    "mov 40(%rsi), %r8\n\t"                          \
+    "mov 48(%rsi), %r9\n\t" push                     \
+    "mov 16(%rsi), %rsi\n"                           \
+    "1:\tcmpl $0, (%r11)\n\t"                        \
+    "jne 3f\n\t" trap                                \
+    "2:\t" pop error                                 \
+    "ret\n"                                          \
+    "3:\tmov $1, %eax\n\t" pop                       \
+    "ret\n"
+// clang-format on
+#define VALET_CANCELLABLE_LINUX VALET_CANCELLABLE_BY("", "syscall\n", "", "")
+
 /*
  * FreeBSD, DragonFly, CloudABI: syscall, registers in as on Linux. The carry flag marks an error, a
  * positive errno in rax; here it becomes -errno. rdx is a second result, and all that a function
@@ -52,6 +74,12 @@ static inline long valet_trap_bsd(long number, long a, long b, long c, long d, l
                      : "rcx", "r11", "cc", "memory");
     return number;
 }
+
+#define VALET_CANCELLABLE_CARRY \
+    "jnc 4f\n\t"                \
+    "neg %rax\n"                \
+    "4:\t"
+#define VALET_CANCELLABLE_BSD VALET_CANCELLABLE_BY("", "syscall\n", "", VALET_CANCELLABLE_CARRY)
 
 /*
  * Darwin: the same; the high bits of the number are its class, 2 for BSD calls.
@@ -87,6 +115,9 @@ static inline long valet_trap_netbsd(long number, long a, long b, long c, long d
     return number;
 }
 #define VALET_TRAP_NETBSD valet_trap_netbsd /* a macro where the number is in the instruction */
+#define VALET_CANCELLABLE_NETBSD(number)                                                          \
+    VALET_CANCELLABLE_BY("push 56(%rsi)\n\tpush %rax\n\t", "syscall\n", "lea 16(%rsp), %rsp\n\t", \
+                         VALET_CANCELLABLE_CARRY)
 
 /*
  * OpenBSD: as FreeBSD, but a static program may make a call only from the one place that a record
