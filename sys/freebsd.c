@@ -4,11 +4,18 @@
  *
  * A waiter is queued before its word is compared, so one whose word has changed may still absorb a
  * wake-up: a wake of n threads is a lower bound on nothing but n queued ones. The core parks one
- * thread on a word, or wakes all. Sources: freebsd/freebsd-src sys/kern/kern_umtx.c,
- * lib/libsys/_umtx_op.2, sys/sys/umtx.h, sys/sys/_clock_id.h, sys/kern/syscalls.master;
- * sys/x86/include/_types.h (the time_t of i386).
+ * thread on a word, or wakes all.
+ *
+ * A wait that a handler interrupts is over, under SA_RESTART too: it never goes back to its trap.
+ * If the wake came first, it has been woken.
+ *
+ * Sources: freebsd/freebsd-src sys/kern/kern_umtx.c (do_wait, umtx_abs_timeout_getsbt),
+ * sys/kern/kern_synch.c (_sleep), lib/libsys/_umtx_op.2, sys/sys/umtx.h,
+ * sys/sys/_clock_id.h, sys/kern/syscalls.master; sys/x86/include/_types.h (the time_t of i386).
  */
 #include <stddef.h>
+
+#define VALET_CANCELLABLE_TRAP VALET_CANCELLABLE_BSD
 
 #ifdef __i386__ /* alone of all: a time_t of 32 bits */
 #define VALET_TV_SEC  int32_t
@@ -16,6 +23,7 @@
 #endif
 
 #include "arch/arch.h"
+#include "sys/cancel.h"
 #include "sys/futex_word.h"
 #include "sys/kernel_timespec.h"
 #include "valet_sys.h"
@@ -69,7 +77,20 @@ uint64_t valet_sys_now_realtime(void)
     return clock_of(CLOCK_REALTIME);
 }
 
-VALET_INLINE int wait(uint32_t *word, uint32_t expected, uint64_t deadline, unsigned flags)
+VALET_INLINE long wait_trap(const uint32_t *cancel, uint32_t *word, int operation,
+                            uint32_t expected, long size, long until)
+{
+    /* The kernel compares as many bits as a long has, the word's upper half being 0: expected must
+     * not be extended by its sign. */
+    long value = (long)(unsigned long)expected;
+    if (cancel == NULL)
+        return valet_trap_bsd(SYS__umtx_op, (long)word, operation, value, size, until, 0);
+    return valet_cancellable_trap(cancel, SYS__umtx_op, (long)word, operation, value, size, until,
+                                  0, 0);
+}
+
+VALET_INLINE int wait(uint32_t *word, uint32_t expected, uint64_t deadline, unsigned flags,
+                      const uint32_t *cancel)
 {
     struct _umtx_time t;
     long size = 0, until = 0;
@@ -81,11 +102,10 @@ VALET_INLINE int wait(uint32_t *word, uint32_t expected, uint64_t deadline, unsi
         size = sizeof t;
         until = (long)&t;
     }
-    /* The kernel compares as many bits as a long has, the word's upper half being 0: expected must
-     * not be extended by its sign. */
-    long r = valet_trap_bsd(SYS__umtx_op, (long)word,
-                            flags & VALET_SHARED ? UMTX_OP_WAIT_UINT : UMTX_OP_WAIT_UINT_PRIVATE,
-                            (long)(unsigned long)expected, size, until, 0);
+    int operation = flags & VALET_SHARED ? UMTX_OP_WAIT_UINT : UMTX_OP_WAIT_UINT_PRIVATE;
+    long r = wait_trap(cancel, word, operation, expected, size, until);
+    if (valet_is_cancelled(cancel, r, r == -EINTR))
+        return VALET_INTERRUPTED;
     /* 0: woken, or the word differed; the kernel does not tell. EINTR: a signal handler ran,
      * whether under SA_RESTART or not. */
     if (r == -EINTR && flags & VALET_INTERRUPTIBLE)
@@ -101,18 +121,35 @@ VALET_INLINE int wait(uint32_t *word, uint32_t expected, uint64_t deadline, unsi
 
 int valet_sys_futex_wait(uint32_t *word, uint32_t expected, uint64_t deadline)
 {
-    return wait(word, expected, deadline, 0);
+    return wait(word, expected, deadline, 0, NULL);
 }
 
 int valet_sys_futex_wait_with(uint32_t *word, uint32_t expected, uint64_t deadline, unsigned flags)
 {
-    return wait(word, expected, deadline, flags);
+    return wait(word, expected, deadline, flags, NULL);
+}
+
+int valet_sys_futex_wait_cancellable(uint32_t *word, uint32_t expected, uint64_t deadline,
+                                     unsigned flags, const uint32_t *cancel)
+{
+    return wait(word, expected, deadline, flags, cancel);
+}
+
+bool valet_sys_cancel_redirect(uintptr_t *pc)
+{
+    return valet_cancellable_redirect(pc);
 }
 
 int valet_sys_futex_look(uint32_t *word, uint32_t expected)
 {
-    /* The kernel compares first, and does not call a thread late that was woken meanwhile. */
-    return valet_sys_futex_wait(word, expected, 0);
+    /* The kernel compares first, and does not call a thread late that was woken meanwhile. A
+     * handler that comes before it does has seen neither. A deadline of 0 would be none: later
+     * kernels than 12.1 sleep until an sbintime_t, and for ever where that is 0. */
+    int r;
+    do
+        r = wait(word, expected, 1, VALET_INTERRUPTIBLE, NULL);
+    while (r == VALET_INTERRUPTED);
+    return r;
 }
 
 /* The count is a signed int. Always 0, also for an address that is gone. */
@@ -128,7 +165,8 @@ void valet_sys_futex_wake(uint32_t *word, uint32_t count)
 
 unsigned valet_sys_features(void)
 {
-    return VALET_REALTIME | VALET_SYS_FOLLOWS | VALET_INTERRUPTIBLE | VALET_SHARED;
+    return VALET_REALTIME | VALET_SYS_FOLLOWS | VALET_INTERRUPTIBLE | VALET_SHARED |
+           VALET_CANCELLABLE;
 }
 
 uint32_t valet_sys_futex_wake_with(uint32_t *word, uint32_t count, unsigned flags)

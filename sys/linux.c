@@ -27,7 +27,10 @@
  */
 #include <stddef.h>
 
+#define VALET_CANCELLABLE_TRAP VALET_CANCELLABLE_LINUX
+
 #include "arch/arch.h"
+#include "sys/cancel.h"
 #include "sys/futex_word.h"
 #include "sys/hook.h"
 #include "sys/kernel_timespec.h"
@@ -53,6 +56,17 @@
 #define EFAULT                 14
 #define ENOSYS                 38
 #define ETIMEDOUT              110
+
+/* With `cancel` by the sequence of sys/cancel.h. fourth: a time, or what a requeue has there. */
+VALET_INLINE long futex_trap(const uint32_t *cancel, long number, uint32_t *word, int operation,
+                             long value, long fourth, uint32_t *other, uint32_t value3)
+{
+    if (cancel == NULL)
+        return valet_trap_linux(number, (long)word, operation, value, fourth, (long)other,
+                                (long)value3);
+    return valet_cancellable_trap(cancel, number, (long)word, operation, value, fourth, (long)other,
+                                  (long)value3, 0);
+}
 
 #if UINTPTR_MAX == UINT32_MAX
 
@@ -82,15 +96,15 @@ VALET_INLINE long clock_time(int clock, struct timespec *t)
     return r;
 }
 
-/* Two traps, so it is not inlined; by its name it is one of the functions that have traps. */
-VALET_SYS_CALL static long valet_sys_futex(uint32_t *word, int operation, long value,
-                                           const struct timespec *until, uint32_t *other,
-                                           uint32_t value3)
+/* The fourth argument is a time or, of a requeue, a number: the other is 0. */
+VALET_INLINE long futex_call(const uint32_t *cancel, uint32_t *word, int operation, long value,
+                             const struct timespec *until, long requeue, uint32_t *other,
+                             uint32_t value3)
 {
     long r = -ENOSYS;
     if (TIMES_OF_64_BITS)
-        r = valet_trap_linux(__NR_futex_time64, (long)word, operation, value, (long)until,
-                             (long)other, (long)value3);
+        r = futex_trap(cancel, __NR_futex_time64, word, operation, value, (long)until | requeue,
+                       other, value3);
 #ifdef __NR_futex
     /* An old kernel; sandboxes. No operation of ours answers so. */
     if (r == -ENOSYS || r == -EPERM || r == -EACCES) {
@@ -101,12 +115,15 @@ VALET_SYS_CALL static long valet_sys_futex(uint32_t *word, int operation, long v
             t32.tv_sec = (int32_t)until->tv_sec;
             t32.tv_nsec = (int32_t)until->tv_nsec;
         }
-        r = valet_trap_linux(__NR_futex, (long)word, operation, value,
-                             until != NULL ? (long)&t32 : 0, (long)other, (long)value3);
+        r = futex_trap(cancel, __NR_futex, word, operation, value,
+                       (until != NULL ? (long)&t32 : 0) | requeue, other, value3);
     }
 #endif
     return r;
 }
+
+/* Two traps, so they are not inlined; by their names they are functions that have traps. */
+#define FUTEX_CALL VALET_SYS_CALL static
 
 #else
 
@@ -115,14 +132,35 @@ VALET_INLINE long clock_time(int clock, struct timespec *t)
     return valet_trap_linux(__NR_clock_gettime, clock, (long)t, 0, 0, 0, 0);
 }
 
-VALET_INLINE long valet_sys_futex(uint32_t *word, int operation, long value,
-                                  const struct timespec *until, uint32_t *other, uint32_t value3)
+VALET_INLINE long futex_call(const uint32_t *cancel, uint32_t *word, int operation, long value,
+                             const struct timespec *until, long requeue, uint32_t *other,
+                             uint32_t value3)
 {
-    return valet_trap_linux(__NR_futex, (long)word, operation, value, (long)until, (long)other,
-                            (long)value3);
+    return futex_trap(cancel, __NR_futex, word, operation, value, (long)until | requeue, other,
+                      value3);
 }
 
+#define FUTEX_CALL VALET_INLINE
+
 #endif
+
+FUTEX_CALL long valet_sys_futex(uint32_t *word, int operation, long value,
+                                const struct timespec *until, uint32_t *other, uint32_t value3)
+{
+    return futex_call(NULL, word, operation, value, until, 0, other, value3);
+}
+
+FUTEX_CALL long valet_sys_futex_cancellable(const uint32_t *cancel, uint32_t *word, int operation,
+                                            uint32_t value, const struct timespec *until)
+{
+    return futex_call(cancel, word, operation, (long)value, until, 0, NULL, FUTEX_BITSET_MATCH_ANY);
+}
+
+FUTEX_CALL long valet_sys_futex_move(uint32_t *from, uint32_t expected, int operation,
+                                     uint32_t wake, uint32_t *to, uint32_t requeue)
+{
+    return futex_call(NULL, from, operation, (long)wake, NULL, (long)requeue, to, expected);
+}
 
 uint64_t valet_sys_now_realtime(void)
 {
@@ -144,9 +182,11 @@ VALET_WEAK uint64_t valet_sys_now(void)
 }
 #endif
 
-VALET_INLINE int wait(uint32_t *word, uint32_t expected, uint64_t deadline, unsigned flags)
+VALET_INLINE int wait(uint32_t *word, uint32_t expected, uint64_t deadline, unsigned flags,
+                      const uint32_t *cancel)
 {
-    struct timespec t, *until = NULL;
+    struct timespec t;
+    const struct timespec *until = NULL;
     /* In 292 years there is none: from 2^63 ns on gVisor's sum of seconds and ns is in the past. */
     if (deadline <= INT64_MAX) {
         t = timespec_of(deadline);
@@ -157,7 +197,13 @@ VALET_INLINE int wait(uint32_t *word, uint32_t expected, uint64_t deadline, unsi
         operation |= FUTEX_PRIVATE_FLAG;
     if (flags & VALET_REALTIME)
         operation |= FUTEX_CLOCK_REALTIME;
-    long r = valet_sys_futex(word, operation, (long)expected, until, NULL, FUTEX_BITSET_MATCH_ANY);
+    long r;
+    if (cancel != NULL)
+        r = valet_sys_futex_cancellable(cancel, word, operation, expected, until);
+    else
+        r = valet_sys_futex(word, operation, (long)expected, until, NULL, FUTEX_BITSET_MATCH_ANY);
+    if (valet_is_cancelled(cancel, r, r == -EINTR))
+        return VALET_INTERRUPTED;
     /* 0: woken, perhaps by a stranger who used this address before. EINTR: a signal handler ran. */
     if (r == -EINTR && flags & VALET_INTERRUPTIBLE)
         return VALET_INTERRUPTED;
@@ -175,12 +221,23 @@ VALET_INLINE int wait(uint32_t *word, uint32_t expected, uint64_t deadline, unsi
 
 int valet_sys_futex_wait(uint32_t *word, uint32_t expected, uint64_t deadline)
 {
-    return wait(word, expected, deadline, 0);
+    return wait(word, expected, deadline, 0, NULL);
 }
 
 int valet_sys_futex_wait_with(uint32_t *word, uint32_t expected, uint64_t deadline, unsigned flags)
 {
-    return wait(word, expected, deadline, flags);
+    return wait(word, expected, deadline, flags, NULL);
+}
+
+int valet_sys_futex_wait_cancellable(uint32_t *word, uint32_t expected, uint64_t deadline,
+                                     unsigned flags, const uint32_t *cancel)
+{
+    return wait(word, expected, deadline, flags, cancel);
+}
+
+bool valet_sys_cancel_redirect(uintptr_t *pc)
+{
+    return valet_cancellable_redirect(pc);
 }
 
 /* "Move nobody, if *word is expected": the kernel looks, and queues nobody. gVisor spends a wake on
@@ -207,12 +264,25 @@ void valet_sys_futex_wake(uint32_t *word, uint32_t count)
 
 unsigned valet_sys_features(void)
 {
-    return VALET_REALTIME | VALET_SYS_FOLLOWS | VALET_INTERRUPTIBLE | VALET_SHARED |
-           VALET_SYS_COUNTS;
+    return VALET_REALTIME | VALET_SYS_FOLLOWS | VALET_INTERRUPTIBLE | VALET_SHARED | VALET_REQUEUE |
+           VALET_CANCELLABLE | VALET_SYS_COUNTS;
 }
 
 uint32_t valet_sys_futex_wake_with(uint32_t *word, uint32_t count, unsigned flags)
 {
     int private = flags & VALET_SHARED ? 0 : FUTEX_PRIVATE_FLAG;
     return valet_futex_woken(wake(word, valet_futex_count(count), private));
+}
+
+int valet_sys_futex_requeue(uint32_t *from, uint32_t expected, uint32_t wake, uint32_t *to,
+                            uint32_t requeue, unsigned flags)
+{
+    int private = flags & VALET_SHARED ? 0 : FUTEX_PRIVATE_FLAG;
+    /* Where a wait has its time the kernel takes a number; of both, none that is negative. */
+    long r = valet_sys_futex_move(from, expected, FUTEX_CMP_REQUEUE | private, wake, to, requeue);
+    /* 0 and above: how many woke and moved, together. EAGAIN: the word differed. EFAULT: a word is
+     * not mapped (where it is private, only the first is looked at), or its page is protected at
+     * this moment. EINVAL: one is not aligned. ENOSYS, EPERM, EACCES, anything else: no such call
+     * here, or a sandbox forbids it. */
+    return r >= 0 ? VALET_OK : r != -EAGAIN ? VALET_ERR_SYSTEM : VALET_CHANGED;
 }

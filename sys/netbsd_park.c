@@ -109,7 +109,7 @@ void valet_sys_sema_fini(struct valet_sema *s)
 
 unsigned valet_sys_features(void)
 {
-    return VALET_REALTIME | VALET_INTERRUPTIBLE;
+    return VALET_REALTIME | VALET_INTERRUPTIBLE | VALET_REQUEUE;
 }
 
 int valet_sys_sema_wait_with(struct valet_sema *s, uint64_t deadline, unsigned flags)

@@ -7,7 +7,14 @@
  * row openbsd_libc is for those. A record names one place for each number, so a program that also
  * links libc.a's futex or clock_gettime has two, which the kernel takes for "anywhere" (1.37 of
  * syscall_mi.h; that every release does so is not verified). The stack must be MAP_STACK memory.
- * Sources: cjeker/src sys/sys/syscall_mi.h, openbsd/src sys/kern/syscalls.master, pinsyscalls(2).
+ *
+ * So there is no cancellable wait (cancel.h): its trap would be a second place of futex, in each
+ * program that links this file, and then any place would do. One trap for all calls will not do:
+ * the handler of a cancellation has the program counter alone, by which a wait that is to be left
+ * and a wake that is to be made would be the same.
+ *
+ * Sources: cjeker/src sys/sys/syscall_mi.h (pin_check), sys/kern/exec_elf.c (elf_read_pintable),
+ * openbsd/src sys/kern/syscalls.master, pinsyscalls(2).
  */
 #include "sys/openbsd.h"
 

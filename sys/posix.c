@@ -197,7 +197,9 @@ VALET_INLINE int wait_with(struct valet_sema *s, uint64_t deadline, unsigned fla
     struct timespec at;
     int saved = errno, r = VALET_OK;
     for (int refusals = 0; r == VALET_OK;) {
-        if (deadline != VALET_FOREVER && (r = moment(clock, deadline, &at)) != VALET_OK)
+        if (deadline != VALET_FOREVER)
+            r = moment(clock, deadline, &at);
+        if (r != VALET_OK)
             break;
         if ((deadline == VALET_FOREVER ? sem_wait(sem) : TIMEDWAIT(sem, clock, &at)) == 0) {
             /* acquire: pairs with POST */
@@ -224,7 +226,7 @@ int valet_sys_sema_wait(struct valet_sema *s, uint64_t deadline)
 
 unsigned valet_sys_features(void)
 {
-    return VALET_REALTIME | SEM_FOLLOWS | VALET_INTERRUPTIBLE;
+    return VALET_REALTIME | SEM_FOLLOWS | VALET_INTERRUPTIBLE | VALET_REQUEUE;
 }
 
 int valet_sys_sema_wait_with(struct valet_sema *s, uint64_t deadline, unsigned flags)
@@ -336,7 +338,7 @@ void valet_sys_sema_fini(struct valet_sema *s)
 /* No signal ends a wait on a condition variable. */
 unsigned valet_sys_features(void)
 {
-    return VALET_REALTIME;
+    return VALET_REALTIME | VALET_REQUEUE;
 }
 
 int valet_sys_sema_wait_with(struct valet_sema *s, uint64_t deadline, unsigned flags)

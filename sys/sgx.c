@@ -10,7 +10,8 @@
  *
  * The clock, too, is the host's: the time of day, which the host can set to anything, also
  * backwards, and nothing in an enclave could notice. "Never early" holds by that clock alone; a
- * deadline is a convenience here and proves nothing. 0 from the host is "no clock".
+ * deadline is a convenience here and proves nothing. As it may be set at any moment, no sleep with
+ * a deadline is longer than a second. 0 from the host is "no clock".
  *
  * Undefined symbols, both of the enclave's entry code, which knows the way out and the thread's
  * TCS: usercall and get_tcs_addr. Sources: fortanix/rust-sgx intel-sgx/fortanix-sgx-abi/src/lib.rs,
@@ -27,6 +28,8 @@
 #define USERCALL_INSECURE_TIME 13
 #define EV_UNPARK              4
 #define WAIT_INDEFINITE        UINT64_MAX
+
+#define LONGEST_NS 1000000000u
 
 /* fortanix-sgx-abi's Error, a 32-bit integer */
 #define RESULT_SUCCESS 0
@@ -62,11 +65,14 @@ VALET_UNPROTECTED static int sleep_until(uint64_t deadline)
 {
     uint64_t timeout_ns = WAIT_INDEFINITE;
     if (deadline != VALET_FOREVER) {
-        int status = valet_deadline_sleep(clock_ns(), deadline, UINT64_MAX, &timeout_ns);
+        uint64_t now = clock_ns(), longest = LONGEST_NS;
+        __asm__("" : "+r"(longest)); /* else it is kept from turn to turn, on the stack */
+        int status = valet_deadline_sleep(now, deadline, longest, &timeout_ns);
         if (status != VALET_OK)
-            return status; /* else not WAIT_INDEFINITE: now is not 0 */
+            return status;
     }
     int32_t result = (int32_t)usercall(USERCALL_WAIT, EV_UNPARK, timeout_ns, 0, 0, 0).first;
+    __asm__("" : "+r"(deadline)); /* else what is made of it is kept during the call */
     /* Success: an event, perhaps a stray one. Interrupted: no reason. TimedOut: if so, the next
      * look at the clock says so. Each turn is a way out of the enclave, where the host could as
      * well not let us run: turning for ever is the delay that it can always cause. */
@@ -101,7 +107,7 @@ void valet_sys_sema_fini(struct valet_sema *s)
 
 unsigned valet_sys_features(void)
 {
-    return VALET_REALTIME;
+    return VALET_REALTIME | VALET_REQUEUE;
 }
 
 int valet_sys_sema_wait_with(struct valet_sema *s, uint64_t deadline, unsigned flags)

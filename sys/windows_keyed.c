@@ -190,7 +190,7 @@ int valet_sys_at_fork(void (*child)(void))
 
 unsigned valet_sys_features(void)
 {
-    return VALET_REALTIME;
+    return VALET_REALTIME | VALET_REQUEUE;
 }
 
 /* The rest is not called. */
