@@ -169,9 +169,8 @@ def rename(text, prefix):
     if prefix == "sys":
         text = label(text)
     names, tags = own_names(text)
-    for name in names:
-        if re.search(rf"(?:\.|->){name}\b", bare(text)):
-            fail(f"{name} in {prefix} is also the name of a member")
+    for name in names & set(re.findall(r"(?:\.|->)(\w+)", bare(text))):
+        fail(f"{name} in {prefix} is also the name of a member")
 
     def new(name):
         return (f"VALET_{prefix.upper()}_" if name.upper() == name else f"valet_{prefix}_") + name.lstrip("_")
@@ -203,14 +202,14 @@ def drop_unused(text):
     defined = [set(re.findall(rf"^static inline [^(]*?\b{name}\(", chunk, re.M)) |
                set(re.findall(rf"^#define {name}(?:\(| valet_)", chunk, re.M)) for chunk in chunks]
     code = [bare(chunk) for chunk in chunks]
+    whole = [len(re.findall(r"^#if", one, re.M)) == len(re.findall(r"^#endif", one, re.M)) for one in code]
+    words = [set(re.findall(r"\w+", one)) for one in code]
     while True:
         for n, names in enumerate(defined):
-            conditions = re.findall(r"^#(if|el|endif)", code[n], re.M)
-            if not names or conditions.count("if") != conditions.count("endif") or any(
-                    re.search(rf"\b{name}\b", other) for name in names
-                    for m, other in enumerate(code) if name not in defined[m]):
+            if not names or not whole[n] or any(
+                    name in others for name in names for m, others in enumerate(words) if name not in defined[m]):
                 continue
-            del chunks[n], defined[n], code[n]
+            del chunks[n], defined[n], whole[n], words[n]
             break
         else:
             return "\n\n".join(chunks)
@@ -245,8 +244,9 @@ def amalgamate(tree, options):
     """What valet.c holds."""
     units = [(name, [f"core/{name}_{options.kind}.c", f"core/{name}_with_{options.kind}.c"])
              for name in ("park", "waiters", "futex")]
-    units += [("now", ["core/now.c"])]
-    units += [(name, [f"core/locks/{name}.c"])
+    units[-1][1].append(f"core/futex_requeue_{options.kind}.c")
+    units += [("now", ["core/now.c"]), ("cancel", ["core/cancel.c"])]
+    units += [(name, [f"core/locks/{name}.c"] + [f"core/locks/{name}_with.c"] * (name not in ("mutex", "barrier")))
               for name in ("queue", "mutex", "cond", "once", "latch", "barrier", "sem", "rwlock")]
     if options.file != "-":
         units.append(("sys", [f"sys/{options.file}"]))
@@ -286,7 +286,7 @@ def amalgamate(tree, options):
         hook += tree.expand("sys/hook.h").strip() + "\n\n"
 
     # The system's functions are the file's own, but where somebody else defines or replaces them.
-    marks = rf"(?:VALET_SYS_CALL |VALET_SLOW |{re.escape(UNUSED)})?"
+    marks = rf"(?:VALET_SYS_CALL |VALET_SLOW |VALET_UNPROTECTED |{re.escape(UNUSED)})?"
     for name in set(re.findall(rf"^{marks}\w+ (valet_(?:sys|queue)_\w+)\([^;{{]*\)\n\{{", text, re.M)):
         text = re.sub(rf"^({marks}\w+ {name}\()", r"static \1", text, flags=re.M)
 

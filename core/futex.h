@@ -10,7 +10,7 @@
 /* Looks at the word itself, which valet_futex_wait does not where the kernel has a futex. */
 static inline int valet_futex_for(uint32_t *word, uint32_t expected, uint64_t timeout_ns)
 {
-    if (word == 0 || (uintptr_t)word % sizeof *word != 0)
+    if (!valet_is_word(word))
         return VALET_ERR_INVALID;
     /* Before the clock is asked, which may be a system call. relaxed: the user's own load orders */
     if (atomic_load_explicit((valet_word32 *)word, memory_order_relaxed) != expected)
@@ -21,6 +21,16 @@ static inline int valet_futex_for(uint32_t *word, uint32_t expected, uint64_t ti
     if (!valet_deadline_after(timeout_ns, &deadline))
         return VALET_ERR_UNSUPPORTED;
     return valet_futex_wait(word, expected, deadline);
+}
+
+/* VALET_OK: what valet_futex_requeue was given is such as it takes. */
+static inline int valet_requeue_takes(const uint32_t *from, const uint32_t *to, unsigned flags)
+{
+    if (flags & ~VALET_SHARED)
+        return VALET_ERR_INVALID;
+    if (flags & ~valet_features())
+        return VALET_ERR_UNSUPPORTED;
+    return valet_is_word(from) && valet_is_word(to) && from != to ? VALET_OK : VALET_ERR_INVALID;
 }
 
 #endif

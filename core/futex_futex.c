@@ -9,7 +9,7 @@ int valet_futex_wait(uint32_t *word, uint32_t expected, uint64_t deadline)
 {
     /* A misaligned word is an error of its own on some kernels and never ends on others (NetBSD
      * answers "changed"); null would be an access to low memory where no kernel looks first. */
-    if (word == 0 || (uintptr_t)word % sizeof *word != 0)
+    if (!valet_is_word(word))
         return VALET_ERR_INVALID;
     int r = deadline == 0 ? VALET_TIMEDOUT : valet_sys_futex_wait(word, expected, deadline);
     /* Some systems spend a wake on a thread whose deadline comes at that moment. Its waker changed

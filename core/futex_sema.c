@@ -23,19 +23,21 @@
  * "Compare the word, then queue" is no one step here: a waiter leaves its note first and looks at
  * the word after it, while nobody waits for it. A waker has changed the word before it takes the
  * queue: so either the waiter sees that, or the waker finds the note. In between it has yet to look
- * again, and may be about to leave: so a wake counts only those that sleep. The fate of a node:
+ * again, and may be about to leave: so a wake counts only those that sleep. The fate of a node,
+ * until it is LEAVING or OUT with the address of the bucket where it is:
  *
  *   fate      meaning                      next, and by whom
  *   CHECKING  it left its note, and has    ASLEEP by its owner;
  *             yet to look at the word      LEAVING by its owner, since the word has changed;
  *                                          OUT by a waker, which does not count it
  *   ASLEEP    until a post or its          LEAVING by its owner;
- *             deadline                     OUT by a waker, which counts it
+ *             deadline                     OUT by a waker, which counts it;
+ *                                          ASLEEP in another bucket by a requeue, which has both
  *   LEAVING   by a note, or by taking the  none: no waker touches it
  *             queue itself; it stays until
  *             it is out of the queue
- *   OUT       a waker took it out of the   none: it stays for that post
- *             queue, and is going to post
+ *   OUT       a waker took it out of the   none: it stays for that post, but for one that
+ *             queue, and is going to post  was its own waker
  *
  * Nodes that came one after the other for one word are a row, and a waker steps over each row of
  * another word as a whole: a crowd that waits for one word costs the wakers of others nothing.
@@ -61,7 +63,7 @@
 #define VALET_FUTEX_LOOKS 64
 #endif
 
-enum { CHECKING = 0, ASLEEP = 1, LEAVING = 2, OUT = 3 };
+enum { CHECKING = 0, ASLEEP = 1, LEAVING = 2, OUT = 3, FATE = 3 /* the bits */ };
 
 struct note {
     _Alignas(BITS + 1) struct note *next; /* the one that was left before it */
@@ -74,8 +76,8 @@ struct node {
     struct node *next, *previous; /* in the queue, or next among those that are out of it */
     struct node *last_of_row;     /* of the first of a row; else NULL */
     struct node *first_of_row;    /* of the last of a row; else NULL */
-    uint32_t *word;
-    valet_word32 fate;
+    const uint32_t *word;
+    valet_wordptr fate;
 };
 
 struct bucket {
@@ -88,6 +90,7 @@ struct bucket {
 /* Nodes that are out of the queue, in their order. */
 struct out {
     struct node *first, **end;
+    const struct node *self; /* the caller's own, if it is in the queue */
 };
 
 /* One table in each linked image, however often this file is in it. What another version of this
@@ -100,7 +103,7 @@ struct out {
 ONE_A_LINK struct table {
     struct bucket bucket[1 << BUCKET_BITS];
     valet_word32 noted; /* the system calls forget() in the child of a fork */
-} valet_futex_table_1 = {.noted = 0};
+} valet_futex_table_2 = {.noted = 0};
 
 /* Systems that have fork() have it of their own, and those for Windows, where nothing is weak. So
  * has an embedder with VALET_AT_FORK: a linker takes nothing out of his archive for what is here,
@@ -124,7 +127,7 @@ __attribute__((weak)) int valet_sys_at_fork(void (*child)(void))
 static void forget(void)
 {
     for (unsigned i = 0; i < 1u << BUCKET_BITS; i++) {
-        struct bucket *b = &valet_futex_table_1.bucket[i];
+        struct bucket *b = &valet_futex_table_2.bucket[i];
         atomic_store_explicit(&b->word, 0, memory_order_relaxed);
         b->first = b->last = NULL;
     }
@@ -133,7 +136,7 @@ static void forget(void)
 /* Several threads may do it at first: forgetting twice is forgetting. */
 static int forget_at_fork(void)
 {
-    valet_word32 *noted = &valet_futex_table_1.noted;
+    valet_word32 *noted = &valet_futex_table_2.noted;
     if (atomic_load_explicit(noted, memory_order_relaxed))
         return VALET_OK;
     int r = valet_sys_at_fork(forget);
@@ -146,7 +149,7 @@ static struct bucket *bucket_of(const uint32_t *word)
 {
     /* Fibonacci hashing: the top bits of a product by 2^32 / golden ratio */
     uint32_t key = (uint32_t)((uintptr_t)word >> 2) * 0x9e3779b9u;
-    return &valet_futex_table_1.bucket[key >> (32 - BUCKET_BITS)];
+    return &valet_futex_table_2.bucket[key >> (32 - BUCKET_BITS)];
 }
 
 static struct note *newest(uintptr_t word)
@@ -214,7 +217,7 @@ static void read_notes(struct bucket *b, struct note *newest_one, struct out *ou
 /* Take a node out of the queue, but for one that leaves. True: it slept. */
 static bool wake_node(struct bucket *b, struct node *n, struct out *out)
 {
-    uint32_t fate = atomic_load_explicit(&n->fate, memory_order_relaxed);
+    uintptr_t fate = atomic_load_explicit(&n->fate, memory_order_relaxed);
     do {
         if (fate == LEAVING)
             return false;
@@ -222,7 +225,7 @@ static bool wake_node(struct bucket *b, struct node *n, struct out *out)
     } while (!atomic_compare_exchange_weak_explicit(&n->fate, &fate, OUT, memory_order_relaxed,
                                                     memory_order_relaxed));
     move_out(b, n, out);
-    return fate == ASLEEP;
+    return (fate & FATE) == ASLEEP;
 }
 
 /* How many slept, of those that it wakes. */
@@ -241,8 +244,8 @@ static uint32_t wake_on(struct bucket *b, const uint32_t *word, uint32_t count, 
     return woken;
 }
 
-/* Let go of the queue, once there is nothing more to do, and then of the nodes that are out. */
-static void let_go(struct bucket *b, struct out *out)
+/* Let go of the queue, once there is nothing more to do. */
+static void let_go_queue(struct bucket *b, struct out *out)
 {
     for (;;) {
         uintptr_t seen = TAKEN;
@@ -256,10 +259,22 @@ static void let_go(struct bucket *b, struct out *out)
         if (seen & OWED)
             wake_on(b, NULL, UINT32_MAX, out);
     }
+}
+
+/* And then of the nodes that are out. True: so is the caller's own, which it may have had to wake
+ * as one of all. That gets no post: where a post waits for its owner, it would for itself. */
+static bool let_go(struct bucket *b, struct out *out)
+{
+    bool found = false;
+    let_go_queue(b, out);
     for (struct node *n = out->first, *next; n != NULL; n = next) {
         next = n->next; /* before the post: after it the node is gone */
-        valet_sys_sema_post(&n->sema);
+        if (n == out->self)
+            found = true;
+        else
+            valet_sys_sema_post(&n->sema);
     }
+    return found;
 }
 
 /* Its post is on its way. A system that refuses to wait leaves only this loop. */
@@ -269,7 +284,7 @@ static void stay(struct node *n)
         valet_arch_relax();
 }
 
-/* Out of the queue, for the reason r. r, or VALET_OK: woken before. */
+/* Out of the queue, for the reason r. r, or VALET_OK: woken before. b: where it began to wait. */
 VALET_UNPROTECTED static int leave(struct bucket *b, struct node *n, int r)
 {
     uintptr_t seen = atomic_load_explicit(&b->word, memory_order_relaxed); /* a guess for the CAS */
@@ -278,10 +293,12 @@ VALET_UNPROTECTED static int leave(struct bucket *b, struct node *n, int r)
         if (atomic_compare_exchange_weak_explicit(&b->word, &seen, seen & QUEUED,
                                                   memory_order_relaxed, memory_order_relaxed))
             return r;
-    if (atomic_exchange_explicit(&n->fate, LEAVING, memory_order_relaxed) == OUT) {
+    uintptr_t fate = atomic_exchange_explicit(&n->fate, LEAVING, memory_order_relaxed);
+    if (fate == OUT) {
         stay(n);
         return VALET_OK;
     }
+    b = (struct bucket *)(fate & ~(uintptr_t)FATE); /* of which seen is no more than a guess, too */
     uintptr_t next;
     do {
         n->leaves.next = newest(seen);
@@ -293,7 +310,7 @@ VALET_UNPROTECTED static int leave(struct bucket *b, struct node *n, int r)
         stay(n);
         return r;
     }
-    struct out out = {NULL, &out.first};
+    struct out out = {.end = &out.first};
     read_notes(b, newest(seen), &out);
     unlink_node(b, n);
     let_go(b, &out);
@@ -303,7 +320,7 @@ VALET_UNPROTECTED static int leave(struct bucket *b, struct node *n, int r)
 VALET_INLINE int queue_and_sleep(uint32_t *word, uint32_t expected, uint64_t deadline,
                                  unsigned flags)
 {
-    if (word == NULL || (uintptr_t)word % sizeof *word != 0)
+    if (!valet_is_word(word))
         return VALET_ERR_INVALID;
     /* relaxed, here and below: the user's own load orders the data */
     if (atomic_load_explicit((valet_word32 *)word, memory_order_relaxed) != expected)
@@ -319,8 +336,8 @@ VALET_INLINE int queue_and_sleep(uint32_t *word, uint32_t expected, uint64_t dea
         return r;
     n.comes.node = n.leaves.node = &n;
     n.word = word;
-    atomic_store_explicit(&n.fate, CHECKING, memory_order_relaxed);
     struct bucket *b = bucket_of(word);
+    atomic_store_explicit(&n.fate, (uintptr_t)b, memory_order_relaxed); /* CHECKING, which is 0 */
     uintptr_t seen = atomic_load_explicit(&b->word, memory_order_relaxed), next; /* a guess */
     do {
         n.comes.next = newest(seen);
@@ -330,17 +347,21 @@ VALET_INLINE int queue_and_sleep(uint32_t *word, uint32_t expected, uint64_t dea
          * NOBODY: it changed the word before */
     } while (!atomic_compare_exchange_weak_explicit(&b->word, &seen, next, memory_order_acq_rel,
                                                     memory_order_relaxed));
+    bool woken = false;
     if (next == TAKEN) {
-        struct out out = {NULL, &out.first};
+        struct out out = {.end = &out.first, .self = &n};
         read_notes(b, newest(seen), &out);
         append(b, &n);
-        let_go(b, &out);
+        woken = let_go(b, &out);
     }
-    uint32_t fate = CHECKING;
-    if (atomic_load_explicit((valet_word32 *)word, memory_order_relaxed) != expected)
+    uintptr_t fate = (uintptr_t)b; /* CHECKING */
+    /* release: LOOKED, for a requeue that finds it ASLEEP: its look at the word is no older */
+    if (woken)
+        ; /* by itself */
+    else if (atomic_load_explicit((valet_word32 *)word, memory_order_relaxed) != expected)
         r = VALET_CHANGED;
-    else if (atomic_compare_exchange_strong_explicit(&n.fate, &fate, ASLEEP, memory_order_relaxed,
-                                                     memory_order_relaxed))
+    else if (atomic_compare_exchange_strong_explicit(&n.fate, &fate, (uintptr_t)b | ASLEEP,
+                                                     memory_order_release, memory_order_relaxed))
         r = flags != 0 ? valet_sema_sleep(&n.sema, deadline, flags)
                        : valet_sys_sema_wait(&n.sema, deadline);
     else
@@ -349,6 +370,26 @@ VALET_INLINE int queue_and_sleep(uint32_t *word, uint32_t expected, uint64_t dea
         r = leave(b, &n, r);
     valet_sys_sema_fini(&n.sema);
     return r;
+}
+
+/* For a waker. TAKEN: it has the queue, and notes to read; 0: nobody is there; else another has the
+ * queue, and wakes all of the bucket. */
+static inline uintptr_t take_or_owe(struct bucket *b, struct note **notes)
+{
+    uintptr_t seen = atomic_load_explicit(&b->word, memory_order_relaxed), next;
+    unsigned looks = 0;
+    do {
+        for (; seen & TAKEN && looks < VALET_FUTEX_LOOKS; looks++) {
+            valet_arch_relax();
+            seen = atomic_load_explicit(&b->word, memory_order_relaxed);
+        }
+        next = (seen & TAKEN) ? seen | OWED : seen ? TAKEN : 0;
+        /* release: NOBODY, also where it finds TAKEN, or 0: pairs with NOTE of who comes later.
+         * acquire: TAKE, pairs with NOTE and LET_GO */
+    } while (!atomic_compare_exchange_weak_explicit(&b->word, &seen, next, memory_order_acq_rel,
+                                                    memory_order_relaxed));
+    *notes = newest(seen);
+    return next;
 }
 
 #ifndef VALET_MACHINE_ONLY
@@ -368,22 +409,12 @@ VALET_UNPROTECTED uint32_t valet_futex_wake(uint32_t *word, uint32_t count)
     if (count == 0)
         return 0;
     struct bucket *b = bucket_of(word);
-    uintptr_t seen = atomic_load_explicit(&b->word, memory_order_relaxed), next;
-    unsigned looks = 0;
-    do {
-        for (; seen & TAKEN && looks < VALET_FUTEX_LOOKS; looks++) {
-            valet_arch_relax();
-            seen = atomic_load_explicit(&b->word, memory_order_relaxed);
-        }
-        next = (seen & TAKEN) ? seen | OWED : seen ? TAKEN : 0;
-        /* release: NOBODY, also where it finds TAKEN, or 0: pairs with NOTE of who comes later.
-         * acquire: TAKE, pairs with NOTE and LET_GO */
-    } while (!atomic_compare_exchange_weak_explicit(&b->word, &seen, next, memory_order_acq_rel,
-                                                    memory_order_relaxed));
+    struct note *notes = NULL;
+    uintptr_t next = take_or_owe(b, &notes);
     if (next != TAKEN)
-        return next == 0 ? 0 : VALET_FUTEX_UNKNOWN; /* nobody; or OWED, which wakes them */
-    struct out out = {NULL, &out.first};
-    read_notes(b, newest(seen), &out);
+        return next == 0 ? 0 : VALET_FUTEX_UNKNOWN;
+    struct out out = {.end = &out.first};
+    read_notes(b, notes, &out);
     uint32_t woken = wake_on(b, word, count, &out);
     let_go(b, &out);
     return woken;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0 */
 /* The futex where the kernel has one: the wait with flags, in an object of its own. */
 #include "core/with.h"
+#include "core/word.h"
 #include "valet.h"
 #include "valet_sys.h"
 
@@ -13,9 +14,9 @@ VALET_UNPROTECTED int valet_futex_wait_with(uint32_t *word, uint32_t expected, u
     flags &= ~VALET_NO_POLL;
     if (flags == 0 || deadline == 0)
         return valet_futex_wait(word, expected, deadline);
-    if (word == 0 || (uintptr_t)word % sizeof *word != 0)
+    if (!valet_is_word(word))
         return VALET_ERR_INVALID;
-    r = valet_futex_sleep(word, expected, deadline, flags);
+    r = valet_futex_sleep(word, expected, deadline, flags, false);
     if (r != VALET_TIMEDOUT && r != VALET_INTERRUPTED)
         return r;
     /* A difference beats both. The look has no flags: it queues nobody, so no key is asked for. */
@@ -25,12 +26,8 @@ VALET_UNPROTECTED int valet_futex_wait_with(uint32_t *word, uint32_t expected, u
 
 uint32_t valet_futex_wake_with(uint32_t *word, uint32_t count, unsigned flags)
 {
-    if (count == 0)
-        return 0;
-    if (count > INT32_MAX)
-        count = VALET_SYS_ALL;
     flags &= VALET_SHARED & valet_features();
-    if (flags != 0)
-        return valet_sys_futex_wake_with(word, count, flags);
-    return valet_futex_wake(word, count);
+    if (flags == 0 || count == 0)
+        return valet_futex_wake(word, count);
+    return valet_sys_futex_wake_with(word, count > INT32_MAX ? VALET_SYS_ALL : count, flags);
 }

@@ -57,7 +57,7 @@ VALET_INLINE int park_loop(valet_word32 *word, uint64_t deadline, unsigned flags
         int r, tries = VALET_TRIES;
         for (;;) {
             if (flags != 0)
-                r = valet_futex_sleep((uint32_t *)word, PARKED, deadline, flags);
+                r = valet_futex_sleep((uint32_t *)word, PARKED, deadline, flags, true);
             else
                 r = valet_sys_futex_wait((uint32_t *)word, PARKED, deadline);
             /* relaxed: the exchange below is what acquires */

@@ -10,6 +10,10 @@
  *
  * A relaxed order says nothing, so that a release which the source lacks is a race. It goes further
  * than C11 in one point: an acquire takes from every release to the word so far.
+ *
+ * A wake on Linux may come when the owner has left the word, a parker on a stack, say. The kernel
+ * reads nothing there, but valgrind does, by order of the waker. So what lies there by then is kept
+ * out of the search, too: else that would be a race with the owner's next write.
  */
 #ifndef VALET_CORE_VALGRIND_H
 #define VALET_CORE_VALGRIND_H
@@ -46,6 +50,17 @@ static inline void annotate_after(const volatile void *word, int order)
         VALGRIND_DO_CLIENT_REQUEST_STMT(VG_USERREQ__DRD_ANNOTATE_HAPPENS_AFTER, word, 0, 0, 0, 0);
     }
 }
+
+#ifdef VALET_ARCH_H /* included before, where the system is linux */
+/* b: the operation of futex(2), of which the low bits are 1 for a wake; or an aligned address */
+#define valet_trap_linux(number, a, b, ...)                   \
+    __extension__({                                           \
+        long a_ = (a), b_ = (b);                              \
+        if ((b_ & 127) == 1)                                  \
+            annotate_before((void *)a_, sizeof(unsigned), 0); \
+        valet_trap_linux(number, a_, b_, __VA_ARGS__);        \
+    })
+#endif
 
 #undef atomic_load_explicit
 #define atomic_load_explicit(word, order)              \

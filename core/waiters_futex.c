@@ -142,7 +142,7 @@ VALET_INLINE int wait_loop(valet_word32 *word, unsigned expected, uint64_t deadl
                                                    memory_order_relaxed, memory_order_relaxed))
             continue;
         if (flags != 0)
-            r = valet_futex_sleep((uint32_t *)word, expected | WAITERS, deadline, flags);
+            r = valet_futex_sleep((uint32_t *)word, expected | WAITERS, deadline, flags, true);
         else
             r = valet_sys_futex_wait((uint32_t *)word, expected | WAITERS, deadline);
         if (r != VALET_ERR_SYSTEM)

@@ -55,9 +55,10 @@ static inline bool valet_with_goes_on(int r, uint64_t deadline, unsigned flags, 
     return r == VALET_TIMEDOUT && deadline != VALET_FOREVER && ((flags ^ how) & VALET_REALTIME);
 }
 
-/* As valet_sys_futex_wait, with flags: not 0. */
+/* As valet_sys_futex_wait, with flags: not 0. own: the end of a slice is VALET_OK, since the core
+ * counts how often in a row a wait on its own word is refused, and who has slept is not refused. */
 static inline VALET_UNPROTECTED int valet_futex_sleep(uint32_t *word, uint32_t expected,
-                                                      uint64_t deadline, unsigned flags)
+                                                      uint64_t deadline, unsigned flags, bool own)
 {
     for (;;) {
         uint64_t until = deadline;
@@ -69,6 +70,8 @@ static inline VALET_UNPROTECTED int valet_futex_sleep(uint32_t *word, uint32_t e
                      : valet_sys_futex_wait(word, expected, until);
         if (!valet_with_goes_on(r, deadline, flags, how))
             return r;
+        if (own)
+            return VALET_OK;
     }
 }
 

@@ -59,6 +59,12 @@ _Static_assert(VALET_SYS_ATOMIC || (ATOMIC_INT_LOCK_FREE == 2 && ATOMIC_POINTER_
     VALET_RISCV_CAS(word, seen, new, true, order)
 #endif
 
+/* Whether it can be a futex: it is not null, and aligned. */
+static inline bool valet_is_word(const uint32_t *word)
+{
+    return word != 0 && (uintptr_t)word % sizeof *word == 0;
+}
+
 /* Whether a futex wait ended in a way that says nothing about the word. */
 static inline bool valet_look_again(int r)
 {
