@@ -8,6 +8,7 @@
  * does no harm. Who waits looks at its own node only. So whoever has returned may free the object,
  * or come again for the next round.
  */
+#include "core/assert.h"
 #include "core/locks/list.h"
 #include "core/locks/queue.h"
 #include "valet_locks.h"
@@ -27,9 +28,10 @@ VALET_UNPROTECTED int valet_barrier_wait(struct valet_barrier *b)
                                                     memory_order_relaxed, memory_order_relaxed));
     /* release: ARRIVE, for the last one, which acquires */
     uintptr_t left = atomic_fetch_sub_explicit(count, 1, memory_order_acq_rel);
+    VALET_ASSERT(left << HALF != 0); /* else more threads are here than it is for */
     uintptr_t all = left >> HALF;
     if (left << HALF >> HALF != 1) {
-        valet_list_await(&n);
+        valet_list_await(&n.parker);
         return VALET_OK;
     }
     atomic_store_explicit(count, all << HALF | all, memory_order_relaxed);

@@ -8,6 +8,12 @@
  *            never without TAKEN           TAKEN
  *   TAKEN, LEAVING, 4-                     as in queue.c
  *
+ * Threads that are woken one after the other, each by the one before, leave CPUs idle in between.
+ * So of those who are notified at once each HERD go together: the first is moved, and when it is
+ * woken, wakes the next WAKES; each of these, before it wants the mutex, wakes the one that came
+ * WAKES after it. They are in no list then, and own nothing. But they were woken: who of them finds
+ * the mutex taken has lost, and goes before those who came since.
+ *
  * What becomes of a node that was moved, the one that has the mutex's list decides, as for any
  * other there. Its owner, if its deadline comes now, still looks for itself in this list, finds it
  * served, and waits for its token: a deadline that comes after the notify is none. Its `leaving`
@@ -16,21 +22,69 @@
 #include "arch/arch.h"
 #include "core/deadline.h"
 #include "core/locks/list.h"
+#include "core/locks/owner.h"
 #include "core/locks/queue.h"
 #include "valet_locks.h"
 
 #define ALL VALET_WAKING
+
+#ifndef VALET_LOCKS_HERD
+#define VALET_LOCKS_HERD 12
+#endif
+#ifndef VALET_LOCKS_WAKES
+#define VALET_LOCKS_WAKES 3
+#endif
 
 static valet_wordptr *word_of(struct valet_cond *c)
 {
     return (valet_wordptr *)&c->word;
 }
 
+VALET_INLINE int wait_loop(struct valet_cond *c, struct valet_mutex *m, uint64_t deadline,
+                           unsigned flags)
+{
+    VALET_UNFILLED struct valet_node n;
+    valet_wordptr *word = word_of(c), *mutex = (valet_wordptr *)&m->word;
+    n.lost = 0;
+    n.mutex = mutex;
+    uintptr_t seen = atomic_load_explicit(word, memory_order_relaxed); /* a guess for the CAS */
+    do {
+        valet_node_init(&n, seen);
+        /* release: PUSH, pairs with TAKE */
+    } while (!atomic_compare_exchange_weak_explicit(word, &seen,
+                                                    (uintptr_t)&n | (seen & VALET_NODE_BITS),
+                                                    memory_order_release, memory_order_relaxed));
+    valet_mutex_unlock(m);
+    int r = valet_list_park(&n.parker, deadline, flags);
+    if (r != VALET_OK) {
+        uintptr_t taken = valet_list_leave(word, &n);
+        if (taken != 0)
+            valet_queue_serve_cond(word, taken, 0);
+        valet_list_await(&n.parker);
+        if (n.fate != VALET_REMOVED)
+            r = VALET_OK; /* it was notified before that */
+    }
+    if (n.fate != VALET_REMOVED)
+        valet_list_wake(n.herd);
+    uintptr_t woken = n.fate == VALET_WOKEN ? VALET_WAKING : 0;
+    /* The caller has to hold it again, and nothing ends this wait: of the flags NO_POLL is left. A
+     * system that refuses to park leaves only this loop. */
+    while (n.fate != VALET_GRANTED &&
+           valet_queue_lock_by(mutex, VALET_FOREVER, flags & VALET_NO_POLL, n.fate != VALET_REMOVED,
+                               woken) != VALET_OK) {
+        woken = 0;
+        valet_arch_relax();
+    }
+    (void)valet_owner_begins(m, VALET_OK);
+    return r;
+}
+
+#ifndef VALET_MACHINE_ONLY
+
 /* Nodes that are out of the list, linked both ways: into the queue of their mutex, in one step; or
  * awake, the first of them, where nobody would look after it there. */
-static void move(struct valet_node *newest, struct valet_node *oldest)
+static void move(valet_wordptr *word, struct valet_node *newest, struct valet_node *oldest)
 {
-    valet_wordptr *word = oldest->mutex;
     uintptr_t seen = atomic_load_explicit(word, memory_order_relaxed); /* a guess for the CAS */
     while (oldest != NULL) {
         if (seen & (VALET_LOCKED | VALET_WAKING | VALET_TAKEN)) {
@@ -51,19 +105,31 @@ static void move(struct valet_node *newest, struct valet_node *oldest)
     }
 }
 
-/* With TAKEN, which the caller has just set in the word: take out who is leaving; notify that many
- * of the others, or all where somebody has set ALL; let go. */
-VALET_UNPROTECTED static void serve(valet_wordptr *word, uintptr_t seen, size_t count)
+VALET_UNPROTECTED void valet_queue_serve_cond(valet_wordptr *word, uintptr_t seen, size_t count)
 {
     VALET_UNFILLED struct valet_list l;
     valet_list_init(&l);
     struct valet_node *out = NULL, *newest = NULL, *oldest = NULL;
+    struct valet_node *last[VALET_LOCKS_WAKES]; /* of the herd; the first is who wakes the next */
+    valet_wordptr *mutex = NULL;
+    unsigned room = 0; /* in the herd */
+    for (unsigned i = 0; i != VALET_LOCKS_WAKES; i++)
+        last[i] = NULL; /* not by an initialiser, as in valet_list_init */
     for (;;) {
         seen = valet_list_look(&l, word, seen, &out);
         if (seen & ALL)
             count = SIZE_MAX;
         for (struct valet_node *n; (n = l.oldest) != NULL && count != 0; count--) {
-            valet_list_take_out(&l, n, VALET_WOKEN, &newest);
+            mutex = n->mutex;
+            n->herd = NULL;
+            bool moves = room == 0;
+            room = moves ? VALET_LOCKS_HERD - 1 : room - 1;
+            valet_list_take_out(&l, n, moves ? VALET_WOKEN : VALET_FREE,
+                                moves ? &newest : &last[0]->herd);
+            for (unsigned i = 0; i != VALET_LOCKS_WAKES; i++)
+                last[i] = moves || i == VALET_LOCKS_WAKES - 1 ? n : last[i + 1];
+            if (!moves)
+                continue;
             *(n->older ? &n->older->newer : &oldest) = n;
             n->newer = NULL;
             n->oldest = NULL;
@@ -76,7 +142,7 @@ VALET_UNPROTECTED static void serve(valet_wordptr *word, uintptr_t seen, size_t 
         seen = atomic_load_explicit(word, memory_order_acquire);
     }
     if (oldest != NULL)
-        move(newest, oldest);
+        move(mutex, newest, oldest);
     valet_list_wake(out);
 }
 
@@ -90,7 +156,7 @@ VALET_SLOW static void notify(valet_wordptr *word, uintptr_t seen, size_t count)
                                                    memory_order_relaxed))
             continue;
         if (!(seen & VALET_TAKEN))
-            serve(word, next, count);
+            valet_queue_serve_cond(word, next, count);
         return;
     }
 }
@@ -113,36 +179,7 @@ void valet_cond_notify_all(struct valet_cond *c)
 VALET_UNPROTECTED int valet_cond_wait_until(struct valet_cond *c, struct valet_mutex *m,
                                             uint64_t deadline)
 {
-    VALET_UNFILLED struct valet_node n;
-    valet_wordptr *word = word_of(c), *mutex = (valet_wordptr *)&m->word;
-    n.lost = 0;
-    n.mutex = mutex;
-    uintptr_t seen = atomic_load_explicit(word, memory_order_relaxed); /* a guess for the CAS */
-    do {
-        valet_node_init(&n, seen);
-        /* release: PUSH, pairs with TAKE */
-    } while (!atomic_compare_exchange_weak_explicit(word, &seen,
-                                                    (uintptr_t)&n | (seen & VALET_NODE_BITS),
-                                                    memory_order_release, memory_order_relaxed));
-    valet_mutex_unlock(m);
-    int r = valet_park_until(&n.parker, deadline);
-    if (r != VALET_OK) {
-        uintptr_t taken = valet_list_leave(word, &n);
-        if (taken != 0)
-            serve(word, taken, 0);
-        valet_list_await(&n);
-        if (n.fate != VALET_REMOVED)
-            r = VALET_OK; /* it was notified before that */
-    }
-    if (n.fate == VALET_GRANTED)
-        return r;
-    uintptr_t woken = n.fate == VALET_WOKEN ? VALET_WAKING : 0;
-    /* The caller has to hold it again. A system that refuses to park leaves only this loop. */
-    while (valet_queue_lock(mutex, VALET_FOREVER, woken != 0, woken) != VALET_OK) {
-        woken = 0;
-        valet_arch_relax();
-    }
-    return r;
+    return wait_loop(c, m, deadline, 0);
 }
 
 int valet_cond_wait(struct valet_cond *c, struct valet_mutex *m)
@@ -157,3 +194,5 @@ int valet_cond_wait_for(struct valet_cond *c, struct valet_mutex *m, uint64_t ti
         return VALET_ERR_UNSUPPORTED;
     return valet_cond_wait_until(c, m, deadline);
 }
+
+#endif /* VALET_MACHINE_ONLY */

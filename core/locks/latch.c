@@ -9,6 +9,8 @@
 
 enum { SHUT = 0, OPEN = 1 };
 
+#ifndef VALET_MACHINE_ONLY
+
 void valet_latch_count_down(struct valet_latch *l, uintptr_t n)
 {
     /* release: COUNT, for the last one, which acquires, and hands all of it on with the state */
@@ -27,3 +29,5 @@ int valet_latch_wait_until(struct valet_latch *l, uint64_t deadline)
 {
     return valet_compare_and_wait_until(&l->waiters, SHUT, deadline);
 }
+
+#endif /* VALET_MACHINE_ONLY */

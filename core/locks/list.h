@@ -30,7 +30,8 @@ static inline void valet_list_unlink(struct valet_list *l, const struct valet_no
 }
 
 /* Nodes that were pushed since the last look learn who came after them, and one that has lost goes
- * to the old end. Each node is walked once, by whoever has the list. */
+ * to the old end; of several, which the line of a rwlock has, or a herd (cond.c), the one that came
+ * back first. Each node is walked once, by whoever has the list. */
 static inline void valet_list_merge(struct valet_list *l, struct valet_node *top)
 {
     struct valet_node *n = top, *lost = n->lost ? n : NULL;
@@ -125,11 +126,18 @@ static inline uintptr_t valet_list_leave(valet_wordptr *word, struct valet_node 
     return 0;
 }
 
-static inline void valet_list_await(struct valet_node *n)
+/* Until the token that is on its way has come. */
+static inline void valet_list_await(struct valet_parker *p)
 {
     /* A system that refuses to park leaves only this loop. */
-    while (valet_park(&n->parker) != VALET_OK)
+    while (valet_park(p) != VALET_OK)
         valet_arch_relax();
+}
+
+/* flags: of a _with call, or 0, where the compiler knows that there are none. */
+VALET_INLINE int valet_list_park(struct valet_parker *p, uint64_t deadline, unsigned flags)
+{
+    return flags != 0 ? valet_park_with(p, deadline, flags) : valet_park_until(p, deadline);
 }
 
 #endif

@@ -14,12 +14,8 @@
 
 enum { FRESH = 0, RUNNING = 1, DONE = 2 };
 
-bool valet_once_is_done(const struct valet_once *o)
-{
-    return valet_waiters_state(&o->waiters) == DONE;
-}
-
-VALET_SLOW static int begin_slow(struct valet_waiters *w)
+/* flags: of the call with flags, or 0, where the compiler knows that there are none. */
+VALET_INLINE int begin_loop(struct valet_waiters *w, uint64_t deadline, unsigned flags)
 {
     for (;;) {
         unsigned seen = FRESH;
@@ -27,10 +23,23 @@ VALET_SLOW static int begin_slow(struct valet_waiters *w)
             return VALET_CHOSEN;
         if (seen == DONE)
             return VALET_OK;
-        int r = valet_compare_and_wait(w, RUNNING);
+        int r = flags != 0 ? valet_compare_and_wait_with(w, RUNNING, deadline, flags)
+                           : valet_compare_and_wait_until(w, RUNNING, deadline);
         if (r != VALET_OK)
             return r;
     }
+}
+
+#ifndef VALET_MACHINE_ONLY
+
+bool valet_once_is_done(const struct valet_once *o)
+{
+    return valet_waiters_state(&o->waiters) == DONE;
+}
+
+VALET_SLOW static int begin_slow(struct valet_waiters *w)
+{
+    return begin_loop(w, VALET_FOREVER, 0);
 }
 
 int valet_once_begin(struct valet_once *o)
@@ -59,3 +68,5 @@ int valet_once_call(struct valet_once *o, void (*function)(void *argument), void
     valet_once_done(o);
     return VALET_OK;
 }
+
+#endif /* VALET_MACHINE_ONLY */

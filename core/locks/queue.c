@@ -39,27 +39,70 @@
  *   WOKEN    it owns WAKING and tries again
  *   GRANTED  it has the lock
  *   REMOVED  its owner gave up
+ *   FREE     it was woken, tries again, and owns nothing: one of a herd (cond.c)
  */
 #include "core/locks/queue.h"
 #include "arch/arch.h"
 #include "core/assert.h"
 #include "core/locks/list.h"
 
-/* Rounds of looks at a lock before a thread queues, each twice as long: some 6 us. For threads
- * that run in parallel; 0 where a thread that waits had better leave its CPU to others at once. */
-#ifndef VALET_LOCKS_POLL
-#define VALET_LOCKS_POLL 8
-#endif
+VALET_INLINE int lock_loop(valet_wordptr *word, uint64_t deadline, unsigned flags, uint32_t lost,
+                           uintptr_t woken)
+{
+    VALET_UNFILLED struct valet_node n;
+    n.lost = lost;
+    int r = VALET_OK;
+    unsigned first = (flags & VALET_NO_POLL) ? VALET_LOCKS_POLL : 0, polls = first;
+    uintptr_t seen = atomic_load_explicit(word, memory_order_relaxed); /* a guess for the CAS */
+    for (;;) {
+        if (!(seen & VALET_LOCKED)) {
+            /* acquire: LOCK, pairs with UNLOCK */
+            if (atomic_compare_exchange_weak_explicit(word, &seen, (seen | VALET_LOCKED) & ~woken,
+                                                      memory_order_acquire, memory_order_relaxed))
+                return VALET_OK;
+            continue;
+        }
+        if (r != VALET_OK) {
+            /* relaxed: it gives nothing to anyone */
+            if (!woken ||
+                atomic_compare_exchange_weak_explicit(word, &seen, seen & ~woken,
+                                                      memory_order_relaxed, memory_order_relaxed))
+                return r;
+            continue;
+        }
+        if (polls != VALET_LOCKS_POLL) {
+            valet_queue_poll(polls++);
+            seen = atomic_load_explicit(word, memory_order_relaxed); /* a guess */
+            continue;
+        }
 
-/*
- * With TAKEN, which the caller has just set in the word: take out those who are leaving, if `seen`
- * says that there are such; wake the one that comes first, if that is due; let go.
- *
- * held     VALET_LOCKED: the caller holds the lock and gives it up; else 0
- * losses   it hands it over, to one that has lost so often
- */
-VALET_UNPROTECTED static void serve(valet_wordptr *word, uintptr_t seen, uintptr_t held,
-                                    uint32_t losses)
+        valet_node_init(&n, seen);
+        /* release: PUSH, pairs with TAKE, whose thread reads the node; or it came before that
+         * thread let go, and it acquires once more */
+        if (!atomic_compare_exchange_weak_explicit(
+                word, &seen, (uintptr_t)&n | (seen & VALET_NODE_BITS & ~woken),
+                memory_order_release, memory_order_relaxed))
+            continue;
+        r = valet_list_park(&n.parker, deadline, flags);
+        if (r != VALET_OK) {
+            uintptr_t taken = valet_list_leave(word, &n);
+            if (taken != 0)
+                valet_queue_serve(word, taken, 0, UINT32_MAX);
+            valet_list_await(&n.parker);
+        }
+        if (n.fate != VALET_WOKEN)
+            return n.fate == VALET_GRANTED ? VALET_OK : r;
+        woken = VALET_WAKING;
+        n.lost++;
+        polls = first;
+        seen = atomic_load_explicit(word, memory_order_relaxed); /* a guess */
+    }
+}
+
+#ifndef VALET_MACHINE_ONLY
+
+VALET_UNPROTECTED void valet_queue_serve(valet_wordptr *word, uintptr_t seen, uintptr_t held,
+                                         uint32_t losses)
 {
     VALET_UNFILLED struct valet_list l;
     valet_list_init(&l);
@@ -92,55 +135,7 @@ VALET_UNPROTECTED static void serve(valet_wordptr *word, uintptr_t seen, uintptr
 VALET_SLOW int valet_queue_lock(valet_wordptr *word, uint64_t deadline, uint32_t lost,
                                 uintptr_t woken)
 {
-    VALET_UNFILLED struct valet_node n;
-    n.lost = lost;
-    int r = VALET_OK;
-    unsigned polls = 0;
-    uintptr_t seen = atomic_load_explicit(word, memory_order_relaxed); /* a guess for the CAS */
-    for (;;) {
-        if (!(seen & VALET_LOCKED)) {
-            /* acquire: LOCK, pairs with UNLOCK */
-            if (atomic_compare_exchange_weak_explicit(word, &seen, (seen | VALET_LOCKED) & ~woken,
-                                                      memory_order_acquire, memory_order_relaxed))
-                return VALET_OK;
-            continue;
-        }
-        if (r != VALET_OK) {
-            /* relaxed: it gives nothing to anyone */
-            if (!woken ||
-                atomic_compare_exchange_weak_explicit(word, &seen, seen & ~woken,
-                                                      memory_order_relaxed, memory_order_relaxed))
-                return r;
-            continue;
-        }
-        if (polls != VALET_LOCKS_POLL) {
-            for (unsigned i = 1u << polls++; i != 0; i--)
-                valet_arch_relax();
-            seen = atomic_load_explicit(word, memory_order_relaxed); /* a guess */
-            continue;
-        }
-
-        valet_node_init(&n, seen);
-        /* release: PUSH, pairs with TAKE, whose thread reads the node; or it came before that
-         * thread let go, and it acquires once more */
-        if (!atomic_compare_exchange_weak_explicit(
-                word, &seen, (uintptr_t)&n | (seen & VALET_NODE_BITS & ~woken),
-                memory_order_release, memory_order_relaxed))
-            continue;
-        r = valet_park_until(&n.parker, deadline);
-        if (r != VALET_OK) {
-            uintptr_t taken = valet_list_leave(word, &n);
-            if (taken != 0)
-                serve(word, taken, 0, UINT32_MAX);
-            valet_list_await(&n);
-        }
-        if (n.fate != VALET_WOKEN)
-            return n.fate == VALET_GRANTED ? VALET_OK : r;
-        woken = VALET_WAKING;
-        n.lost++;
-        polls = 0;
-        seen = atomic_load_explicit(word, memory_order_relaxed); /* a guess */
-    }
+    return lock_loop(word, deadline, 0, lost, woken);
 }
 
 VALET_SLOW void valet_queue_unlock(valet_wordptr *word, bool fair)
@@ -158,8 +153,11 @@ VALET_SLOW void valet_queue_unlock(valet_wordptr *word, bool fair)
         } else if (atomic_compare_exchange_weak_explicit(word, &seen, seen | VALET_TAKEN,
                                                          memory_order_acquire,
                                                          memory_order_relaxed)) {
-            serve(word, seen | VALET_TAKEN, VALET_LOCKED, fair ? 0 : VALET_LOCKS_LOSSES);
+            valet_queue_serve(word, seen | VALET_TAKEN, VALET_LOCKED,
+                              fair ? 0 : VALET_LOCKS_LOSSES);
             return;
         }
     }
 }
+
+#endif /* VALET_MACHINE_ONLY */

@@ -11,6 +11,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "arch/arch.h"
 #include "core/word.h"
 #include "valet.h"
 
@@ -35,7 +36,21 @@
 #define VALET_LOCKS_LOSSES 4
 #endif
 
-enum { VALET_WOKEN, VALET_GRANTED, VALET_REMOVED };
+/* Looks at a lock before a thread queues, each after twice as long as the one before: some 5 us.
+ * For threads that run in parallel; 0 where a thread that waits had better leave its CPU to others
+ * at once. The first look comes no sooner, since each takes the cache line from who has the lock.
+ */
+#ifndef VALET_LOCKS_POLL
+#define VALET_LOCKS_POLL 6
+#endif
+
+static inline void valet_queue_poll(unsigned look)
+{
+    for (unsigned i = 3u << look; i != 0; i--)
+        valet_arch_relax();
+}
+
+enum { VALET_WOKEN, VALET_GRANTED, VALET_REMOVED, VALET_FREE };
 
 struct valet_node {
     _Alignas(VALET_NODE_ALIGNMENT) struct valet_parker parker;
@@ -43,7 +58,10 @@ struct valet_node {
     struct valet_node *oldest; /* of the list; true of the newest node that knows it, else stale */
     valet_wordptr leaving;     /* the word that its owner wants to be out of, or 0 */
     uint32_t fate, lost;       /* lost: how often it was woken in vain */
-    valet_wordptr *mutex;      /* of a condition variable's: where it goes when it is notified */
+    union {                    /* of a condition variable's node */
+        valet_wordptr *mutex;  /* where it goes when it is notified */
+        struct valet_node *herd; /* then: whom it wakes when it is woken */
+    };
 };
 
 static inline struct valet_node *valet_newest(uintptr_t word)
@@ -72,6 +90,31 @@ static inline void valet_node_init(struct valet_node *n, uintptr_t seen)
  * deadline: not 0. lost: as in the node. woken: WAKING, where the caller was woken for this lock,
  * so that it has lost at least once; else 0. */
 int valet_queue_lock(valet_wordptr *word, uint64_t deadline, uint32_t lost, uintptr_t woken);
+
+/* The same with flags of a _with call, or 0. */
+int valet_queue_lock_with(valet_wordptr *word, uint64_t deadline, unsigned flags, uint32_t lost,
+                          uintptr_t woken);
+
+/* By either. flags: of a _with call, or 0, where the compiler knows that there are none. */
+VALET_INLINE int valet_queue_lock_by(valet_wordptr *word, uint64_t deadline, unsigned flags,
+                                     uint32_t lost, uintptr_t woken)
+{
+    return flags != 0 ? valet_queue_lock_with(word, deadline, flags, lost, woken)
+                      : valet_queue_lock(word, deadline, lost, woken);
+}
+
+/*
+ * With TAKEN, which the caller has just set in the word: take out those who are leaving, if `seen`
+ * says that there are such; wake the one that comes first, if that is due; let go.
+ *
+ * held     VALET_LOCKED: the caller holds the lock and gives it up; else 0
+ * losses   it hands it over, to one that has lost so often
+ */
+void valet_queue_serve(valet_wordptr *word, uintptr_t seen, uintptr_t held, uint32_t losses);
+
+/* The same with the list of a condition variable: take out who is leaving; notify that many of the
+ * others, or all where somebody has left word for all; let go. */
+void valet_queue_serve_cond(valet_wordptr *word, uintptr_t seen, size_t count);
 
 /* Unlock where somebody may be there. fair: hand the lock over to the one that comes first. */
 void valet_queue_unlock(valet_wordptr *word, bool fair);

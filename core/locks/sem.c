@@ -15,10 +15,9 @@
  * permit; or the front is gone. A front that comes too late for that stays for the token. That is
  * the last touch of a release, and it is of the parker: the object may be gone.
  */
-#include "arch/arch.h"
 #include "core/assert.h"
 #include "core/deadline.h"
-#include "core/word.h"
+#include "core/locks/list.h"
 #include "valet_locks.h"
 
 #define FRONT  ((uintptr_t)1)
@@ -36,7 +35,7 @@ static inline bool take(valet_wordptr *count)
 }
 
 /* With the mutex: take one; sleep once, if there is none. */
-VALET_UNPROTECTED static int take_as_front(valet_wordptr *count, uint64_t deadline)
+VALET_INLINE int take_as_front(valet_wordptr *count, uint64_t deadline, unsigned flags)
 {
     VALET_UNFILLED struct valet_parker parker;
     parker = (struct valet_parker)VALET_PARKER_INIT; /* as an initialiser it would be a memset */
@@ -48,26 +47,33 @@ VALET_UNPROTECTED static int take_as_front(valet_wordptr *count, uint64_t deadli
         /* release: FRONT, pairs with GIVE: the parker is there before its address */
     } while (!atomic_compare_exchange_weak_explicit(count, &seen, front, memory_order_release,
                                                     memory_order_relaxed));
-    int r = valet_park_until(&parker, deadline);
+    int r = valet_list_park(&parker, deadline, flags);
     /* relaxed: it gives nothing to anyone */
     if (r == VALET_OK || atomic_compare_exchange_strong_explicit(
                              count, &front, 0, memory_order_relaxed, memory_order_relaxed))
         return r;
-    /* It is handed one. A system that refuses to park leaves only this loop. */
-    while (valet_park(&parker) != VALET_OK)
-        valet_arch_relax();
+    valet_list_await(&parker); /* it is handed one */
     return VALET_OK;
 }
 
-VALET_SLOW static int acquire_slow(struct valet_sem *s, uint64_t deadline)
+VALET_INLINE int acquire_in_line(struct valet_sem *s, uint64_t deadline, unsigned flags)
 {
     valet_wordptr *count = (valet_wordptr *)&s->count;
-    int r = deadline == 0 ? VALET_TIMEDOUT : valet_mutex_lock_until(&s->line, deadline);
+    int r = deadline == 0 ? VALET_TIMEDOUT
+            : flags != 0  ? valet_mutex_lock_with(&s->line, deadline, flags)
+                          : valet_mutex_lock_until(&s->line, deadline);
     if (r != VALET_OK)
         return take(count) ? VALET_OK : r;
-    r = take_as_front(count, deadline);
+    r = take_as_front(count, deadline, flags);
     valet_mutex_unlock(&s->line);
     return r;
+}
+
+#ifndef VALET_MACHINE_ONLY
+
+VALET_SLOW static int acquire_slow(struct valet_sem *s, uint64_t deadline)
+{
+    return acquire_in_line(s, deadline, 0);
 }
 
 bool valet_sem_try_acquire(struct valet_sem *s)
@@ -110,3 +116,5 @@ void valet_sem_release(struct valet_sem *s, uintptr_t n)
     if (seen & FRONT)
         valet_unpark((struct valet_parker *)(seen & ~FRONT));
 }
+
+#endif /* VALET_MACHINE_ONLY */
