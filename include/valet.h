@@ -13,13 +13,13 @@
  * destruction. But an object in use has one address: a page that is mapped twice, or a tag in an
  * address, is another word, and its waiter is not woken. Nobody else waits on that address: a wait
  * of other means that was begun on what the memory was before, and not cancelled (io_uring's,
- * Atomics.waitAsync), may take the wake that was for one thread. No call is a cancellation point.
- * No handler may jump out of one, and no thread may be ended inside one (as by asynchronous
- * cancellation): what it has left in the word would be found by the others. But when a process
- * ends, what is left of it (on Windows the detach of a DLL) may wake threads that are gone already;
- * nobody is woken, and no call waits for them. In the child of a fork, begin anew what other
- * threads of the parent waited on. A thread that is stopped in a call holds up nobody but where the
- * context of a call says so.
+ * Atomics.waitAsync), may take the wake that was for one thread. No call is a cancellation point;
+ * one may be made of valet_futex_wait_cancellable. No handler may jump out of a call, and no thread
+ * may be ended inside one (as by asynchronous cancellation): what it has left in the word would be
+ * found by the others. But when a process ends, what is left of it (on Windows the detach of a DLL)
+ * may wake threads that are gone already; nobody is woken, and no call waits for them. In the child
+ * of a fork, begin anew what other threads of the parent waited on. A thread that is stopped in a
+ * call holds up nobody but where the context of a call says so.
  *
  * "Futex kind" and "sema kind" are the two kinds of system under the library; the README's table
  * says which one each system is. They differ for the user only where a comment below says so.
@@ -55,8 +55,8 @@ extern "C" {
 enum valet_status {
     VALET_OK = 0,
     VALET_TIMEDOUT = 1,     /* the deadline came first */
-    VALET_CHANGED = 2,      /* valet_futex_wait: the word was not as expected */
-    VALET_INTERRUPTED = 3,  /* a _with call: a signal handler ran */
+    VALET_CHANGED = 2,      /* of a futex: the word was not as expected */
+    VALET_INTERRUPTED = 3,  /* a _with call: a signal handler ran; or the wait was cancelled */
     VALET_ERR_BUSY = -1,    /* another thread is parked on the parker */
     VALET_ERR_INVALID = -2, /* an argument that no call accepts; nothing was done */
     VALET_ERR_UNSUPPORTED =
@@ -83,10 +83,14 @@ static const uint64_t VALET_FOREVER = 18446744073709551615u;
 #define VALET_SHARED        4u /* futex: the word is in memory that processes share */
 #define VALET_NO_POLL       8u /* sleep at once */
 
+#define VALET_REQUEUE     16u /* no flag of a call: valet_futex_requeue moves */
+#define VALET_CANCELLABLE 32u /* no flag of a call: there is valet_futex_wait_cancellable */
+
 /*
  * The flags that this system has.
  *
- * returns   VALET_NO_POLL, and what else works here; always the same
+ * returns   VALET_NO_POLL, and what else works here; VALET_REQUEUE, VALET_CANCELLABLE. Always the
+ *           same
  * context   anywhere
  */
 VALET_API unsigned valet_features(void);
@@ -395,6 +399,57 @@ VALET_API int valet_futex_wait_with(uint32_t *word, uint32_t expected, uint64_t 
                                     unsigned flags) VALET_CHECKED;
 
 /*
+ * The same for a thread that another one may cancel: what a libc's cancellation points are made of.
+ * The canceller sets *cancel, and then sends this thread a signal, whose handler calls
+ * valet_cancel_redirect. At whatever instruction the signal comes, the thread comes out: it has yet
+ * to look at *cancel; or it is between that look and the trap, out of which the handler takes it;
+ * or it sleeps, and the kernel ends the wait. Present where VALET_CANCELLABLE is in
+ * valet_features() (sys/README.md): the library must trap by itself, and from one place alone.
+ *
+ * flags     as valet_futex_wait_with. Each handler that returns ends the wait, as it is there, but
+ *           without VALET_INTERRUPTIBLE, and with *cancel 0, as for no reason
+ * cancel    4-byte aligned; not 0: this thread is to come out. Others set it, by atomic operations
+ * returns   as valet_futex_wait_with, and
+ *           VALET_INTERRUPTED, it was taken out, or found *cancel not to be 0. No wake was used up
+ *           whose change of the word could be seen: a difference beats it, and so does a wake that
+ *           came first (VALET_OK), whatever *cancel is then
+ *           VALET_ERR_INVALID also for a `cancel` that is null or not aligned
+ *           VALET_ERR_UNSUPPORTED also where there is no such wait, whatever the arguments
+ * order     as valet_futex_wait; none of what was written before *cancel was set
+ * context   threads only
+ */
+VALET_API int valet_futex_wait_cancellable(uint32_t *word, uint32_t expected, uint64_t deadline,
+                                           unsigned flags, const uint32_t *cancel) VALET_CHECKED;
+
+/*
+ * In the handler of a signal by which a thread is cancelled: take it out of
+ * valet_futex_wait_cancellable, if it was interrupted where it would sleep without another look.
+ *
+ * Call it with the program counter of the handler's context, if *cancel is set; while it is 0 the
+ * handler does nothing. Where it returns true, put the new one back there, and change nothing else.
+ * Where it returns false, the thread may still be in such a wait, under another handler that this
+ * one has interrupted, and which may be one with SA_RESTART: so block this signal in the mask of
+ * the context, and send it to the thread again. It comes as soon as the inner handler has returned,
+ * and once for each that is nested; if there was none, it stays blocked, and pending. A thread that
+ * goes on after it was cancelled sets *cancel to 0, and then unblocks the signal.
+ *
+ * With SA_RESTART the handler of the cancellation works as well as without: a kernel ends the wait
+ * all the same (FreeBSD; Linux, where it has a deadline), or sets it back to its trap, out of which
+ * this takes it.
+ *
+ * pc        where the thread was interrupted: by the names of <ucontext.h>, in uc_mcontext,
+ *           on Linux gregs[REG_RIP] on x86_64, gregs[REG_EIP] on x86, pc on aarch64, arm_pc on
+ *           arm, __gregs[REG_PC] on RISC-V, gp_regs[PT_NIP] on ppc64, psw.addr on s390x; on FreeBSD
+ *           mc_rip, mc_eip, mc_gpregs.gp_elr, mc_gpregs.gp_sepc; on NetBSD
+ *           _UC_MACHINE_PC of the context; out: where it is to go on, where true is returned
+ * returns   true, *pc was changed
+ *           false, it is not in such a wait of this copy of the library: a program and each shared
+ *           object that has one have an own; or it has a wake, or another answer, already
+ * context   anywhere
+ */
+VALET_API bool valet_cancel_redirect(uintptr_t *pc);
+
+/*
  * Wake threads that wait on word. Change the word first: where the wait is a loop on the word (bare
  * metal), and for a thread that is about to sleep, only the change counts. Sema kind: a word is
  * used through one copy of the library, since a program and each shared object that has one have a
@@ -420,6 +475,36 @@ VALET_API uint32_t valet_futex_wake(uint32_t *word, uint32_t count);
  * returns   as valet_futex_wake
  */
 VALET_API uint32_t valet_futex_wake_with(uint32_t *word, uint32_t count, unsigned flags);
+
+/*
+ * If *from is expected, wake threads that wait on it, and let others wait on `to` from now on, in
+ * one step with respect to waits on `from`: those that a condition variable would wake, only for
+ * all but one to sleep at its mutex. Change *from first, as for a wake. Whoever has moved returns
+ * when `to` is woken, or at its deadline: with VALET_TIMEDOUT, or where *from has changed by then,
+ * on the futex kind, VALET_CHANGED. A kernel that begins its wait again, after a handler
+ * (SA_RESTART) or a stop, begins it on `from`: so *from does not take a value again that one who
+ * may still be moved expects. Let it count, as a condition variable's does.
+ *
+ * Where VALET_REQUEUE is not in valet_features(), the library compares, and those that would have
+ * moved are woken; a thread that begins to wait just then may be woken in place of one of them. The
+ * caller's code is the same. Sema kind: so are they, if another thread is at the table.
+ *
+ * from      as the word of a wait; the library itself may read it
+ * to        another word; it is not read
+ * wake      how many to wake, as for valet_futex_wake; more may wake
+ * requeue   how many to move of those that are left, the same
+ * flags     VALET_SHARED or 0: that of every call on both words
+ * returns   VALET_OK; how many those were, only one kernel tells
+ *           VALET_CHANGED, *from was not expected, and nothing was done; but who was about to
+ *           sleep may return for no reason
+ *           VALET_ERR_INVALID, a word is null or not aligned, both are one, or a flag is no such
+ *           VALET_ERR_UNSUPPORTED, this system has no shared words
+ *           VALET_ERR_SYSTEM, the kernel refused, and nothing was done: wake them
+ * order     none: change the word with release yourself
+ * context   as valet_unpark
+ */
+VALET_API int valet_futex_requeue(uint32_t *from, uint32_t expected, uint32_t wake, uint32_t *to,
+                                  uint32_t requeue, unsigned flags) VALET_CHECKED;
 
 /*
  * The clock of all deadlines.

@@ -30,6 +30,33 @@ enum valet_chosen {
     VALET_CHOSEN = 4 /* of all who call, this thread: to do it, or it was the last */
 };
 
+/*
+ * What a comment below calls asserted is a trap, where the library is built with -Dassertions=true,
+ * and else not looked at. Who holds a mutex is known only if a build says who a thread is, by
+ * -DVALET_LOCK_OWNER=function, for the library and for all that is compiled with this header, where
+ * uintptr_t function(void) is its own, never gives 0, and is called in whatever context a mutex is.
+ * In the child of a fork it gives what it gave there before: the address of a thread-local variable
+ * does so, a number of the system's does not. A mutex has a word more, then, and three mistakes
+ * more are asserted: to lock what one holds, to unlock what another thread holds, also where that
+ * has handed on the right, and to wait for a notify without holding the mutex.
+ */
+#ifdef VALET_LOCK_OWNER
+uintptr_t VALET_LOCK_OWNER(void);
+/* What has a mutex in it is larger: so what has owners does not link with what has none. */
+#define valet_cond_wait                valet_cond_wait_owned
+#define valet_cond_wait_for            valet_cond_wait_for_owned
+#define valet_cond_wait_until          valet_cond_wait_until_owned
+#define valet_cond_wait_with           valet_cond_wait_with_owned
+#define valet_mutex_unlock             valet_mutex_unlock_owned
+#define valet_mutex_unlock_fair        valet_mutex_unlock_fair_owned
+#define valet_rwlock_downgrade         valet_rwlock_downgrade_owned
+#define valet_rwlock_read_unlock       valet_rwlock_read_unlock_owned
+#define valet_rwlock_read_unlock_fair  valet_rwlock_read_unlock_fair_owned
+#define valet_rwlock_write_unlock      valet_rwlock_write_unlock_owned
+#define valet_rwlock_write_unlock_fair valet_rwlock_write_unlock_fair_owned
+#define valet_sem_release              valet_sem_release_owned
+#endif
+
 /* ---- Mutex ----------------------------------------------------------------------------------- */
 
 /*
@@ -58,11 +85,21 @@ enum valet_chosen {
  */
 struct valet_mutex {
     uintptr_t word; /* the library's; aligned as its type is, so not in a packed struct */
+#ifdef VALET_LOCK_OWNER
+    uintptr_t owner; /* the library's */
+#endif
 };
+#ifdef VALET_LOCK_OWNER
+#define VALET_MUTEX_INIT \
+    {                    \
+        0, 0             \
+    }
+#else
 #define VALET_MUTEX_INIT \
     {                    \
         0                \
     }
+#endif
 
 /*
  * Take the mutex, if nobody holds it.
@@ -77,7 +114,7 @@ VALET_API bool valet_mutex_try_lock(struct valet_mutex *m) VALET_CHECKED;
 /*
  * Take the mutex; block until it is free. Order and cost are those of try_lock, where it is free.
  *
- * m         the calling thread does not hold it: that would block for ever
+ * m         the calling thread does not hold it: that would block for ever (with owners: asserted)
  * returns   VALET_OK, the caller holds it
  *           VALET_ERR_UNSUPPORTED, VALET_ERR_SYSTEM as valet_park; it does not, then
  * context   threads only
@@ -103,11 +140,23 @@ VALET_API int valet_mutex_lock_until(struct valet_mutex *m, uint64_t deadline) V
 VALET_API int valet_mutex_lock_for(struct valet_mutex *m, uint64_t timeout_ns) VALET_CHECKED;
 
 /*
+ * The same until a deadline, with flags.
+ *
+ * flags     VALET_REALTIME, VALET_INTERRUPTIBLE, VALET_NO_POLL; any of them or 0
+ * returns   as valet_mutex_lock_until, and
+ *           VALET_INTERRUPTED, a handler ran; the caller does not hold it. A mutex that is free, or
+ *           handed over, beats it
+ *           VALET_ERR_UNSUPPORTED, VALET_ERR_INVALID for the flags, also where it is free
+ */
+VALET_API int valet_mutex_lock_with(struct valet_mutex *m, uint64_t deadline,
+                                    unsigned flags) VALET_CHECKED;
+
+/*
  * Give the mutex up, and wake one of those who wait.
  *
  * m         the caller got it, or the thread that got it has handed on that right. May be freed by
  *           who gets it next while this call is still going on. That it is locked at all is
- *           asserted with -Dassertions=true
+ *           asserted
  * order     release: what was written before is visible to who gets it next
  * context   as valet_unpark; never blocks, never asks the clock
  * cost      one atomic operation when nobody waits
@@ -157,8 +206,8 @@ VALET_API void valet_mutex_unlock_fair(struct valet_mutex *m);
 
 /*
  * Threads that wait for something that a mutex guards. All-zero is one on which nobody waits. Who
- * is notified while the mutex is taken goes from here into its queue, asleep, so a notify of many
- * wakes no herd that finds it taken.
+ * is notified while the mutex is taken goes from here into its queue, asleep: a notify of many does
+ * not wake them all to find it taken, but twelve at a time.
  */
 struct valet_cond {
     uintptr_t word; /* the library's; aligned, as a mutex's */
@@ -172,8 +221,8 @@ struct valet_cond {
  * Give the mutex up and wait for a notify, in one step with respect to who takes the mutex next;
  * then take it again.
  *
- * c         may be freed when all who waited have been notified and no wait with a deadline, nor
- *           one that the system has refused, is still inside
+ * c         may be freed when all who waited have been notified and no wait with a deadline or
+ *           flags, nor one that the system has refused, is still inside
  * m         the caller holds it, before and after, whatever this returns. All who wait at a time do
  *           so with the same one
  * returns   VALET_OK, notified, or rarely for no reason: look at what you wait for again
@@ -203,6 +252,17 @@ VALET_API int valet_cond_wait_for(struct valet_cond *c, struct valet_mutex *m,
                                   uint64_t timeout_ns) VALET_CHECKED;
 
 /*
+ * The same until a deadline, with flags. Neither deadline nor handler ends the wait for the mutex.
+ *
+ * flags     as valet_mutex_lock_with
+ * returns   as valet_cond_wait_until, and
+ *           VALET_INTERRUPTED, a handler ran, and no notify was used up
+ *           VALET_ERR_UNSUPPORTED, VALET_ERR_INVALID for the flags; m was not given up, then
+ */
+VALET_API int valet_cond_wait_with(struct valet_cond *c, struct valet_mutex *m, uint64_t deadline,
+                                   unsigned flags) VALET_CHECKED;
+
+/*
  * Notify the thread that has waited longest, if one waits. With the mutex held or without: what it
  * waits for was changed with it held.
  *
@@ -216,8 +276,9 @@ VALET_API int valet_cond_wait_for(struct valet_cond *c, struct valet_mutex *m,
 VALET_API void valet_cond_notify_one(struct valet_cond *c);
 
 /*
- * Notify all who wait. Of these one is woken, where the mutex is free; each of the others by an
- * unlock of the mutex. The rest is as for one.
+ * Notify all who wait. They are woken twelve at a time, in the order in which they came: the first
+ * twelve, where the mutex is free; each other twelve by an unlock of the mutex. Of twelve the first
+ * is woken so, and each wakes others, before it takes the mutex. The rest is as for one.
  */
 VALET_API void valet_cond_notify_all(struct valet_cond *c);
 
@@ -294,11 +355,21 @@ VALET_API int valet_sem_acquire_until(struct valet_sem *s, uint64_t deadline) VA
 VALET_API int valet_sem_acquire_for(struct valet_sem *s, uint64_t timeout_ns) VALET_CHECKED;
 
 /*
+ * The same until a deadline, with flags.
+ *
+ * flags     as valet_mutex_lock_with
+ * returns   as valet_sem_acquire_until, and
+ *           VALET_INTERRUPTED, a handler ran; nothing was taken. A permit beats it
+ *           VALET_ERR_UNSUPPORTED, VALET_ERR_INVALID for the flags, also where a permit is there
+ */
+VALET_API int valet_sem_acquire_with(struct valet_sem *s, uint64_t deadline,
+                                     unsigned flags) VALET_CHECKED;
+
+/*
  * Add permits; wake the thread that is first in line, if one sleeps there. It wakes the next.
  *
  * s         may be freed by who takes a permit, while this call is still going on
- * n         1 or more; the permits that are there then, VALET_SEM_MAX at most; asserted with
- *           -Dassertions=true
+ * n         1 or more; the permits that are there then, VALET_SEM_MAX at most; asserted
  * order     release: pairs with the acquire of those who take a permit
  * context   as valet_unpark; never blocks, and waits for no other thread
  * cost      one atomic operation when nobody sleeps
@@ -339,7 +410,8 @@ VALET_API void valet_sem_release(struct valet_sem *s, uintptr_t n);
  * find it held stand in line, readers and writers alike; the line is a mutex's, and bounded as
  * such. While the first in line waits for those who hold the lock, nobody new gets it past the
  * line: so a writer that waits stops new readers, and one that reads waits for itself if it locks
- * again for reading meanwhile.
+ * again for reading meanwhile. In one corner a thread that was woken in vain stands behind some who
+ * came since: where the first in line goes back to sleep at the same time.
  */
 struct valet_rwlock {
     struct valet_mutex line; /* the library's, */
@@ -391,15 +463,33 @@ VALET_API int valet_rwlock_read_lock_until(struct valet_rwlock *l, uint64_t dead
 VALET_API int valet_rwlock_read_lock_for(struct valet_rwlock *l, uint64_t timeout_ns) VALET_CHECKED;
 
 /*
+ * The same until a deadline, with flags.
+ *
+ * flags     as valet_mutex_lock_with
+ * returns   as valet_rwlock_read_lock_until, and
+ *           VALET_INTERRUPTED, a handler ran; the caller does not hold it. A lock that is free
+ *           beats it
+ *           VALET_ERR_UNSUPPORTED, VALET_ERR_INVALID for the flags, also where it is free
+ */
+VALET_API int valet_rwlock_read_lock_with(struct valet_rwlock *l, uint64_t deadline,
+                                          unsigned flags) VALET_CHECKED;
+
+/*
  * Give up what was taken for reading; the last one wakes the first in line.
  *
  * l         the caller got it, or the thread that got it has handed on that right. May be freed by
- *           who gets it next while this call is still going on
+ *           who gets it next while this call is still going on. That readers hold it is asserted
  * order     release: what was read before is not changed yet by the writer that gets it next
  * context   as valet_unpark; never blocks, never asks the clock
  * cost      one atomic operation when nobody waits
  */
 VALET_API void valet_rwlock_read_unlock(struct valet_rwlock *l);
+
+/*
+ * The same, and hand the line to the one that has waited longest in it: nobody comes before that.
+ * If it reads, those behind it that read follow as ever. The rest is as for read_unlock.
+ */
+VALET_API void valet_rwlock_read_unlock_fair(struct valet_rwlock *l);
 
 /*
  * Take the lock for writing, if nobody holds it and nobody first in line waits for it.
@@ -440,12 +530,24 @@ VALET_API int valet_rwlock_write_lock_for(struct valet_rwlock *l,
                                           uint64_t timeout_ns) VALET_CHECKED;
 
 /*
+ * The same until a deadline, with flags.
+ *
+ * flags     as valet_mutex_lock_with
+ * returns   as valet_rwlock_read_lock_with
+ */
+VALET_API int valet_rwlock_write_lock_with(struct valet_rwlock *l, uint64_t deadline,
+                                           unsigned flags) VALET_CHECKED;
+
+/*
  * Give up what was taken for writing, and wake the first in line. l, context and cost are those of
- * valet_rwlock_read_unlock.
+ * valet_rwlock_read_unlock; asserted is that a writer holds it.
  *
  * order     release: what was written before is visible to who gets it next
  */
 VALET_API void valet_rwlock_write_unlock(struct valet_rwlock *l);
+
+/* The same, as valet_rwlock_read_unlock_fair. */
+VALET_API void valet_rwlock_write_unlock_fair(struct valet_rwlock *l);
 
 /*
  * Hold for reading what is held for writing, without giving it up in between. If the first in line
@@ -513,10 +615,23 @@ VALET_API bool valet_once_is_done(const struct valet_once *o);
 VALET_API int valet_once_begin(struct valet_once *o) VALET_CHECKED;
 
 /*
+ * The same until a deadline, with flags.
+ *
+ * deadline  as valet_park_until; 0: begin it, if nobody has
+ * flags     as valet_mutex_lock_with
+ * returns   as valet_once_begin, and
+ *           VALET_TIMEDOUT, the deadline came first
+ *           VALET_INTERRUPTED, a handler ran first
+ *           VALET_ERR_UNSUPPORTED, VALET_ERR_INVALID for the flags, also where it is done
+ */
+VALET_API int valet_once_begin_with(struct valet_once *o, uint64_t deadline,
+                                    unsigned flags) VALET_CHECKED;
+
+/*
  * It is done: who waits goes on, and nobody begins it again.
  *
- * o         begun, and neither done nor abandoned since; asserted with -Dassertions=true. May be
- *           freed by who learns of it while this call is still going on
+ * o         begun, and neither done nor abandoned since; asserted. May be freed by who learns of it
+ *           while this call is still going on
  * order     release: pairs with the acquire of those who find it done
  * context   as valet_store_and_wake
  */
@@ -573,7 +688,7 @@ struct valet_latch {
  * Count down; the last one wakes all who wait.
  *
  * l         may be freed by the last waiter that this lets go while the call is still going on
- * n         1 or more, but no more than what is left; asserted with -Dassertions=true
+ * n         1 or more, but no more than what is left; asserted
  * order     release: what was written before is visible to all who wait
  * context   as valet_store_and_wake
  * cost      one atomic operation; that of the last one as valet_store_and_wake beside it
@@ -599,6 +714,17 @@ VALET_API int valet_latch_wait(struct valet_latch *l) VALET_CHECKED;
  *           VALET_TIMEDOUT, the deadline came first
  */
 VALET_API int valet_latch_wait_until(struct valet_latch *l, uint64_t deadline) VALET_CHECKED;
+
+/*
+ * The same with flags.
+ *
+ * flags     as valet_mutex_lock_with
+ * returns   as valet_latch_wait_until, and
+ *           VALET_INTERRUPTED, a handler ran first
+ *           VALET_ERR_UNSUPPORTED, VALET_ERR_INVALID for the flags, also where nothing is left
+ */
+VALET_API int valet_latch_wait_with(struct valet_latch *l, uint64_t deadline,
+                                    unsigned flags) VALET_CHECKED;
 
 /* ---- Barrier --------------------------------------------------------------------------------- */
 
@@ -632,9 +758,10 @@ struct valet_barrier {
 /*
  * Block until as many threads as the barrier is for are in this call; then begin anew.
  *
- * b         no more threads than it is for are in this call at a time. Nobody touches it for a
- *           thread that has returned: may be freed by any thread whose call of the last round has
- *           returned, whatever the others are still doing inside theirs
+ * b         no more threads than it is for are in this call at a time; asserted where the count
+ *           shows it. Nobody touches it for a thread that has returned: may be freed by any thread
+ *           whose call of the last round has returned, whatever the others are still doing inside
+ *           theirs
  * returns   VALET_OK, all have come
  *           VALET_CHOSEN, the same, to one of them, which came last
  * order     what each thread has written before is visible to all after

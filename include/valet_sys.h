@@ -225,7 +225,9 @@ VALET_SYS_CALL void valet_sys_sema_fini(struct valet_sema *s);
 
 /*
  * returns   VALET_REALTIME, there is a wall clock; VALET_INTERRUPTIBLE; VALET_SHARED, futex kind;
- *           VALET_SYS_COUNTS, VALET_SYS_FOLLOWS; any of them or 0, and always the same
+ *           VALET_REQUEUE, futex kind: valet_sys_futex_requeue is yours; sema kind: always, as the
+ *           core itself moves them. VALET_CANCELLABLE, the two functions of that are there.
+ *           VALET_SYS_COUNTS, VALET_SYS_FOLLOWS. Any of them or 0, and always the same
  */
 VALET_SYS_CALL unsigned valet_sys_features(void);
 
@@ -256,6 +258,50 @@ VALET_SYS_CALL int valet_sys_futex_wait_with(uint32_t *word, uint32_t expected, 
  *           0, only if nobody was asleep on the word
  */
 VALET_SYS_CALL uint32_t valet_sys_futex_wake_with(uint32_t *word, uint32_t count, unsigned flags);
+
+/*
+ * Futex kind: as valet_sys_futex_wait_with, but it ends, too, where *cancel is not 0, and
+ * valet_sys_cancel_redirect takes the thread out of it. This one and that may be left out though
+ * the others are there; VALET_CANCELLABLE tells. sys/cancel.h is how the library's own do it.
+ *
+ * returns   as valet_sys_futex_wait_with, and
+ *           VALET_INTERRUPTED, *cancel was not 0 at the last look, or a handler has taken the
+ *           thread out, and it has used up no wake
+ * flags     as for that, or 0
+ * cancel    read by atomic loads. Between the last of these looks and sleep there is no instruction
+ *           at which valet_sys_cancel_redirect does not take the thread out
+ */
+VALET_SYS_CALL int valet_sys_futex_wait_cancellable(uint32_t *word, uint32_t expected,
+                                                    uint64_t deadline, unsigned flags,
+                                                    const uint32_t *cancel);
+
+/*
+ * Futex kind: take a thread out of that wait. Called in a signal handler.
+ *
+ * pc        where the thread was interrupted; out: where it is to go on, if the result is true
+ * returns   true, that was in the last look of a wait at *cancel, or after it and before the
+ *           answer: now *pc is where the wait comes out with VALET_INTERRUPTED
+ */
+VALET_SYS_CALL bool valet_sys_cancel_redirect(uintptr_t *pc);
+
+/*
+ * Futex kind: if *from is expected, wake threads that wait on it and move others, in one step with
+ * respect to waits on `from`. This one may be left out though the others are there: the core's
+ * compares and wakes. An embedder's is named by VALET_WITH_REQUEUE where the others are by
+ * VALET_WITH.
+ *
+ * returns   VALET_OK; VALET_CHANGED, *from differed
+ *           VALET_ERR_SYSTEM, the call cannot work here, or *from cannot be read at this moment
+ * from      as the word of a wait
+ * to        another word; nobody reads it
+ * expected  what *from has to be
+ * wake      how many at most to wake first: 0 to INT32_MAX
+ * requeue   how many at most of the others wait on `to` then, each until the deadline that it has;
+ *           the same
+ * flags     VALET_SHARED or 0
+ */
+VALET_SYS_CALL int valet_sys_futex_requeue(uint32_t *from, uint32_t expected, uint32_t wake,
+                                           uint32_t *to, uint32_t requeue, unsigned flags);
 
 /*
  * Sema kind: as valet_sys_sema_wait, with flags.
