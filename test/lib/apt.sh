@@ -18,6 +18,7 @@ Dir::State::lists "$PWD/lists";
 Dir::Cache "$PWD/cache";
 APT::Sandbox::User "root";
 APT::Update::Error-Mode "any";
+Acquire::Retries "5";
 END_OF_CONFIGURATION
     APT_CONFIG=$PWD/apt.conf
     export APT_CONFIG

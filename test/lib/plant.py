@@ -6,7 +6,8 @@ plant.py FILE OLD NEW [OLD NEW]...: in FILE each text OLD, which must occur once
 plant.py --bug BUGS NAME TREE: the edits of that bug, in a copy of the sources.
 plant.py --list BUGS: one line a bug: name, row, CPU, scenario, print or -, words of the verdict.
 
-White space in OLD matches any other: a fault outlives a reformatting of what it is planted in.
+White space in OLD matches any other: a fault outlives a reformatting of what it is planted in. Where it runs often it
+is started by python3 -S: without the site, of which it needs nothing, and which may take longer than it does.
 """
 import re
 import sys

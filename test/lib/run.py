@@ -3,9 +3,11 @@
 """Usage: run.py [--table FILE] [--log DIRECTORY] [--lanes N] quick|normal|deep [WORD...]
 
 Run the steps of a table (test/lib/steps) that belong to this strength, or those of them whose name contains a
-WORD, and what they come after. Two at a time, and one that mostly waits; longest first. A line says when a step
-starts and one when it ends, with its count and its seconds by the clock and of CPU; the end of what a failed step
-said follows at once. The last line is the sum of the counts.
+WORD, and what they come after. Two at a time, and one that mostly waits, or any other when these are over; longest
+first. One whose CPU time is more than twice what the table announces runs again, alone, and fails if it is so again.
+A line says when a step starts and one when it ends, with its count and its seconds by the clock and of CPU;
+the end of what a failed step said follows at once. Who failed is said again at the end, with the lines of its checks
+that did, and the last line is the sum of the counts.
 
 Each step runs in a session of its own, below a keeper to which everything falls that it has started: the keeper
 ends all of it when the step has ended, is out of time or is interrupted, so nothing outlives a run.
@@ -25,6 +27,7 @@ FEW, NOISE = 5, 5  # steps; seconds of CPU
 WAITS = "waits"  # a word "not beside"
 STRENGTHS = ["quick", "normal", "deep"]
 Step = namedtuple("Step", "name cpu limit after beside command")
+FAILURE = re.compile(r"^(?!ok ).*\bFAIL(?:ED)?\b.*$", re.M)  # a check that failed, as the scripts and Meson say it
 COUNT = re.compile(r"[^:\n]*: *(\d+) [pc][a-z]*, (\d+) [fs][a-z]*(?:, (\d+) skipped)?")
 WAKES = {signal.SIGCHLD, signal.SIGINT, signal.SIGTERM, signal.SIGHUP}
 SET_PDEATHSIG, SET_CHILD_SUBREAPER = 1, 36  # of prctl
@@ -165,8 +168,10 @@ class Run:
     def __init__(self, steps, log, lanes):
         self.steps, self.log, self.lanes = steps, log, lanes
         self.ahead = sorted(steps, key=lambda name: -weight(steps, name))
+        self.waits = {name for name in steps if WAITS in steps[name].beside}
         self.running, self.used, self.done = {}, {}, set()  # by keeper: step, start
-        self.counts, self.start = [0, 0, 0], time.monotonic()
+        self.failed = {}  # the lines that say what
+        self.counts, self.start = {}, time.monotonic()  # by name
 
     def say(self, word, name, text=""):
         clock = int(time.monotonic() - self.start)
@@ -176,10 +181,12 @@ class Run:
         return self.log / re.sub("[^A-Za-z0-9]", "-", name)
 
     def may_start(self, name):
-        """One that mostly waits takes no lane; as of any word "not beside", there is one of those at a time."""
+        """One that mostly waits has a lane of its own; as of any word "not beside", there is one of those at a time.
+        When the last of them has ended, that lane is for all."""
         step, running = self.steps[name], [other for other, _ in self.running.values()]
         held = {what for other in running for what in other.beside}
-        lane = WAITS in step.beside or sum(WAITS not in other.beside for other in running) < self.lanes
+        lanes = self.lanes + (bool(self.waits) and self.done.issuperset(self.waits))
+        lane = WAITS in step.beside or sum(WAITS not in other.beside for other in running) < lanes
         return lane and self.done.issuperset(step.after) and held.isdisjoint(step.beside)
 
     def begin(self):
@@ -201,14 +208,17 @@ class Run:
     def end(self, pid, how, usage):
         step, start = self.running.pop(pid)
         self.done.add(step.name)
-        cpu = self.used[step.name] = usage.ru_utime + usage.ru_stime
+        cpu = usage.ru_utime + usage.ru_stime
         text = self.path(step.name).read_text(errors="replace")
         *counts, what = verdict(os.waitstatus_to_exitcode(how), text)
-        self.counts = [a + b for a, b in zip(self.counts, counts)]
+        if step.name not in self.used or counts[1]:
+            self.counts[step.name] = counts
+        self.used[step.name] = min(cpu, self.used.get(step.name, cpu))
         number = ", ".join(f"{n} {word}" for n, word in zip(counts, ("passed", "failed", "skipped")) if n)
         what = what if "skipped" in what else f"{what}: {number}" if what == "ok" else f"{what}; {number}"
         self.say("end", step.name, f"{what} ({time.monotonic() - start:.0f} s, {cpu:.0f} CPU s)")
         if counts[1]:
+            self.failed[step.name] = FAILURE.findall(text)[:5]
             print("\n".join("    | " + line for line in text.splitlines()[-25:]), flush=True)
 
     def all(self):
@@ -246,25 +256,30 @@ def main():
     signal.pthread_sigmask(signal.SIG_BLOCK, WAKES)
     prctl(SET_CHILD_SUBREAPER, 1)
     run = Run(steps, given.log, given.lanes)
+    announced = {name: step.cpu for name, step in steps.items()}
     try:
         finished = run.all()
+        for name in judge(run.used, announced)[1]:  # once more, alone: what ran beside it can double a time
+            run.ahead = [name]
+            finished = finished and run.all()
     finally:
         end_all()
     if not finished:
         print("interrupted: all steps are ended", flush=True)
         os._exit(130)
-    announced = {name: step.cpu for name, step in steps.items()}
     median, more = judge(run.used, announced)
     for name in more:
         run.say("", name, f"FAILED: {run.used[name]:.0f} CPU s, "
                 f"and {announced[name]:.0f} are announced in {given.table}")
-    run.counts[1] += len(more)
+    for name, lines in run.failed.items():
+        run.say("", name, "FAILED" + "".join("\n    | " + line.strip() for line in lines))
     cpu = f"{sum(run.used.values()):.0f} CPU s of {sum(announced.values()):.0f} announced"
     run.say("", f"{len(run.used)} steps, {cpu}" + (f", median ratio {median:.2f}" if median else ""))
     (given.log / "cpu-seconds").write_text("".join(
         f"{run.used[name]:.1f} {announced[name]:.0f} {name}\n"
         for name in sorted(run.used, key=lambda n: -run.used[n])))
-    passed, failed, skipped = run.counts
+    passed, failed, skipped = [sum(count) for count in zip(*run.counts.values())]
+    failed += len(more)
     print(f"{passed} passed, {failed} failed, {skipped} skipped")
     sys.exit(failed != 0 or passed == 0)
 

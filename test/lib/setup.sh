@@ -87,16 +87,22 @@ if [ "$(id -u)" -ne 0 ]; then
     echo "setup: not root; install these packages and run again:$missing" >&2
     exit 1
 fi
+# Steps that run at the same time may want packages, and apt does not wait for another one by itself.
+exec 8<"$0"
+flock 8
 echo "setup: installing$missing"
 export DEBIAN_FRONTEND=noninteractive
 log=$(mktemp)
 trap 'rm -f "$log"' EXIT
 
+# A mirror that does not answer is asked again. (What a package starts does not keep the lock.)
+apt_get() { apt-get -o Acquire::Retries=5 -o DPkg::Lock::Timeout=300 "$@" 8<&-; }
+
 # install PACKAGE...: apt tells its progress to descriptor 3; of this each tenth of what is fetched, and each
 # package that was asked for.
 install() {
     {
-        apt-get -o APT::Status-Fd=3 install -yq --no-install-recommends "$@" 3>&1 >>"$log" 2>&1
+        apt_get -o APT::Status-Fd=3 install -yq --no-install-recommends "$@" 3>&1 >>"$log" 2>&1
         echo "ended:$?"
     } | awk -F: -v asked=" $* " '
         $1 == "dlstatus" && int($3 / 10) > fetched {
@@ -112,7 +118,7 @@ install() {
 # A machine whose lists are old, or that has none yet, may not find a package at the first try.
 # shellcheck disable=SC2086 # a list of words
 if ! install $missing; then
-    apt-get update -q >"$log" 2>&1 || true
+    apt_get update -q >"$log" 2>&1 || true
     if ! install $missing; then
         tail -n 20 "$log" >&2
         echo "setup: apt-get could not install:$missing" >&2
