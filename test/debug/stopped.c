@@ -38,19 +38,26 @@ static void *wait_for_change(void *unused)
     return unused;
 }
 
+/* Futex kind: without the half that is the account of polls, which a thread writes before it is on
+ * record. */
+static uint32_t low_half(const uintptr_t *word)
+{
+    return (uint32_t)__atomic_load_n(word, __ATOMIC_RELAXED);
+}
+
 int main(void)
 {
     pthread_t thread[THREADS];
     for (int i = 0; i < THREADS; i++) {
         uintptr_t *word = i == 0 ? &parked.word : &waited.word;
-        uintptr_t before = __atomic_load_n(word, __ATOMIC_RELAXED);
+        uint32_t before = low_half(word);
         if (pthread_create(&thread[i], NULL, i == 0 ? park : wait_for_change, NULL) != 0)
             return 1;
         /* The futex kind has one bit for all waiters: only the first one can be waited for. */
-        while (__atomic_load_n(word, __ATOMIC_RELAXED) == before && (before & ~31u) == 0)
+        while (low_half(word) == before && (before & ~31u) == 0)
             sched_yield();
         /* Sema kind: the order of the queue is the threads'. */
-        while (i >= 2 && waited.word >> 6 != 0 && __atomic_load_n(word, __ATOMIC_RELAXED) == before)
+        while (i >= 2 && before >> 6 != 0 && low_half(word) == before)
             sched_yield();
     }
     valet_unpark(&token);

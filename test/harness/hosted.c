@@ -189,5 +189,8 @@ int main(int argc, char **argv)
     struct sigaction action = {.sa_handler = on_signal}; /* no SA_RESTART: calls are interrupted */
     sigaction(SIGUSR1, &action, NULL);
     first.id = pthread_self();
-    return test_run(argc > 1 ? argv[1] : NULL);
+    int status = test_run(argc > 1 ? argv[1] : NULL);
+    for (int i = 2; i < argc; i++)
+        status |= test_run(argv[i]);
+    return status;
 }
