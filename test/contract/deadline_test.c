@@ -214,13 +214,13 @@ static void test_a_wall_clock_that_is_set_back_ends_no_wait(void)
             wall_says = clock_says + apart;
             sleeps = 0;
             const uint64_t deadline = wall_says + S / 2;
-            CHECK_EQ(kind == 0 ? valet_futex_sleep(&word, 0, deadline, VALET_REALTIME)
+            CHECK_EQ(kind == 0 ? valet_futex_sleep(&word, 0, deadline, VALET_REALTIME, false)
                                : valet_sema_sleep(&sema, deadline, VALET_REALTIME),
                      VALET_TIMEDOUT);
             CHECK_EQ(wall_says, deadline);
             CHECK_EQ(sleeps, 4);
             /* What no system should answer is no reason to loop. */
-            CHECK_EQ(kind == 0 ? valet_futex_sleep(&word, 0, VALET_FOREVER, VALET_REALTIME)
+            CHECK_EQ(kind == 0 ? valet_futex_sleep(&word, 0, VALET_FOREVER, VALET_REALTIME, false)
                                : valet_sema_sleep(&sema, VALET_FOREVER, VALET_REALTIME),
                      VALET_TIMEDOUT);
         }

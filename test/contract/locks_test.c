@@ -545,20 +545,20 @@ static void test_notify_one_wakes_who_has_waited_longest(void)
     }
 }
 
-/* All get the mutex in the order in which they came, before one that came for it later; whoever of
- * them has given up before. */
-static void test_notify_all_moves_all_in_order(void)
+/* All get the mutex once, whoever of them has given up before. */
+static void test_notify_all_wakes_all(void)
 {
+    unsigned n = test_least(6, test_threads_max());
     for (unsigned leaves = 0; leaves < (valet_now() != 0 ? 8 : 1); leaves++) {
-        struct passer p[3];
-        unsigned waiting = 0, turn = 0;
+        struct passer p[6];
+        unsigned waiting = 0, turn = 0, turns = 0;
         begin_gate();
-        for (unsigned i = 0; i < 3; i++) {
+        for (unsigned i = 0; i < n; i++) {
             bool leaver = leaves & 1u << i;
             start_passer(&p[i], leaver ? valet_now() + 30 * MS : VALET_FOREVER);
             waiting += !leaver;
         }
-        for (unsigned i = 0; i < 3; i++) {
+        for (unsigned i = 0; i < n; i++) {
             if (!(leaves & 1u << i))
                 continue;
             test_join(p[i].thread);
@@ -566,12 +566,13 @@ static void test_notify_all_moves_all_in_order(void)
             turn++;
         }
         open_gate(waiting, true, valet_cond_notify_all);
-        for (unsigned i = 0; i < 3; i++) {
+        for (unsigned i = 0; i < n; i++) {
             if (leaves & 1u << i)
                 continue;
             test_join(p[i].thread);
             CHECK_EQ(p[i].result, VALET_OK);
-            CHECK_EQ(p[i].turn, ++turn);
+            CHECK(p[i].turn > turn && p[i].turn <= n && !(turns & 1u << p[i].turn));
+            turns |= 1u << p[i].turn;
         }
         check_nobody_waits();
     }
@@ -1045,7 +1046,8 @@ static void test_release_in_a_handler(void)
     unsigned rounds = test_many(500, 100);
     uint64_t end = test_end(S / 10);
     struct test_thread *t = test_start(run_posted, NULL);
-    for (unsigned i = 0; i < rounds && test_before(end); i++) {
+    for (unsigned i = 0; atomic_load(&posted.released) == 0 || (i < rounds && test_before(end));
+         i++) {
         test_interrupt(t, release_in_handler, NULL);
         test_sleep(20 * US);
     }
@@ -1227,6 +1229,26 @@ static void test_readers_come_in_together(void)
     }
 }
 
+/* Whoever comes meanwhile, the one in line has it next, however it is held. */
+static void test_a_fair_unlock_of_a_rwlock_hands_it_over(void)
+{
+    unsigned rounds = test_many(100, 10);
+    for (unsigned i = 0; i < rounds; i++) {
+        uintptr_t newest = 0;
+        bool reads = i % 2, waits_to_read = i / 2 % 2;
+        if (reads && waits_to_read)
+            continue; /* a reader does not wait for another one */
+        CHECK_EQ((reads ? valet_rwlock_read_lock : valet_rwlock_write_lock)(&shelf.l), VALET_OK);
+        struct test_thread *t = start_in_line(waits_to_read ? run_reader : run_writer, 0, &newest);
+        (reads ? valet_rwlock_read_unlock_fair : valet_rwlock_write_unlock_fair)(&shelf.l);
+        CHECK(!valet_rwlock_write_try_lock(&shelf.l)); /* it has it, and keeps it */
+        until(&shelf.got[0]);
+        atomic_store(&shelf.go[0], true);
+        test_join(t);
+        check_idle(&shelf.l);
+    }
+}
+
 static struct {
     struct valet_rwlock l;
     unsigned long first, second; /* guarded: the same */
@@ -1335,6 +1357,245 @@ static void test_who_holds_it_last_may_free_a_rwlock(void)
     }
 }
 
+/* ---- calls with flags ------------------------------------------------------------------------ */
+
+/* One of each lock, and of each its call with flags: OK, where it was taken. */
+static struct {
+    struct valet_mutex m, guard;
+    struct valet_rwlock read, write;
+    struct valet_sem s;
+    struct valet_latch l;
+    struct valet_once o;
+    struct valet_cond c;
+} flagged;
+enum { MUTEX, READ, WRITE, SEM, LATCH, ONCE, COND, FORMS };
+
+static int call_with(unsigned form, uint64_t deadline, unsigned flags)
+{
+    int r;
+    switch (form) {
+    case MUTEX:
+        return valet_mutex_lock_with(&flagged.m, deadline, flags);
+    case READ:
+        return valet_rwlock_read_lock_with(&flagged.read, deadline, flags);
+    case WRITE:
+        return valet_rwlock_write_lock_with(&flagged.write, deadline, flags);
+    case SEM:
+        return valet_sem_acquire_with(&flagged.s, deadline, flags);
+    case LATCH:
+        return valet_latch_wait_with(&flagged.l, deadline, flags);
+    case ONCE:
+        r = valet_once_begin_with(&flagged.o, deadline, flags);
+        return r == VALET_CHOSEN ? VALET_OK : r;
+    default:
+        lock(&flagged.guard);
+        do
+            r = valet_cond_wait_with(&flagged.c, &flagged.guard, deadline, flags);
+        while (r == VALET_OK); /* for no reason: nobody notifies */
+        /* It is held, whatever that was. */
+        CHECK(!valet_mutex_try_lock(&flagged.guard));
+        valet_mutex_unlock(&flagged.guard);
+        return r;
+    }
+}
+
+/* All are taken, or what is taken is given up. */
+static void take_all(void)
+{
+    lock(&flagged.m);
+    CHECK_EQ(valet_rwlock_write_lock(&flagged.read), VALET_OK);
+    CHECK_EQ(valet_rwlock_read_lock(&flagged.write), VALET_OK);
+    flagged.s = (struct valet_sem)VALET_SEM_INIT(0);
+    flagged.l = (struct valet_latch)VALET_LATCH_INIT(1);
+    CHECK_EQ(valet_once_begin(&flagged.o), VALET_CHOSEN);
+}
+
+static void free_all(void)
+{
+    valet_mutex_unlock(&flagged.m);
+    valet_rwlock_write_unlock_fair(&flagged.read);
+    valet_rwlock_read_unlock_fair(&flagged.write);
+    valet_sem_release(&flagged.s, 1);
+    valet_latch_count_down(&flagged.l, 1);
+    valet_once_abandon(&flagged.o);
+}
+
+/* Of those that are free each is got, and given up again. */
+static void get_all(uint64_t deadline, unsigned flags)
+{
+    for (unsigned form = 0; form < COND; form++)
+        CHECK_EQ(call_with(form, deadline, flags), VALET_OK);
+    valet_mutex_unlock(&flagged.m);
+    valet_rwlock_read_unlock(&flagged.read);
+    valet_rwlock_write_unlock(&flagged.write);
+    valet_sem_release(&flagged.s, 1);
+    valet_once_abandon(&flagged.o);
+}
+
+static void check_none_is_left(void)
+{
+    get_all(0, 0);
+    check_free(&flagged.m);
+    check_free(&flagged.guard);
+    check_idle(&flagged.read);
+    check_idle(&flagged.write);
+    CHECK(valet_sem_try_acquire(&flagged.s));
+    CHECK_EQ((long long)(flagged.s.line.word | flagged.s.count | flagged.c.word), 0);
+}
+
+static void test_flags_of_locks_are_looked_at_first(void)
+{
+    take_all();
+    free_all();
+    const unsigned known = VALET_REALTIME | VALET_INTERRUPTIBLE | VALET_NO_POLL;
+    for (unsigned form = 0; form < FORMS; form++)
+        for (unsigned bit = 0; bit < 32; bit++) {
+            unsigned flag = 1u << bit;
+            if (!(flag & known))
+                CHECK_EQ(call_with(form, 0, flag | VALET_NO_POLL), VALET_ERR_INVALID);
+            else if (!(flag & valet_features()))
+                CHECK_EQ(call_with(form, 0, flag), VALET_ERR_UNSUPPORTED);
+        }
+    check_none_is_left();
+}
+
+/* What is free beats deadline and handler; else the deadline comes, by the clock that was named. */
+static void test_locks_with_flags(void)
+{
+    const unsigned each[] = {0, VALET_NO_POLL, VALET_INTERRUPTIBLE, VALET_REALTIME};
+    take_all();
+    for (unsigned i = 0; i < sizeof each / sizeof *each; i++) {
+        unsigned flags = each[i];
+        if (flags & ~valet_features())
+            continue;
+        free_all();
+        get_all(0, flags);
+        get_all(1, flags);
+        get_all(VALET_FOREVER, flags);
+        CHECK(valet_sem_try_acquire(&flagged.s));
+        take_all();
+        uint64_t (*now)(void) = flags == VALET_REALTIME ? valet_now_realtime : valet_now;
+        for (unsigned form = 0; form < FORMS; form++) {
+            CHECK_EQ(call_with(form, 0, flags), VALET_TIMEDOUT);
+            if (now() == 0) {
+                CHECK_EQ(call_with(form, 1, flags), VALET_ERR_UNSUPPORTED);
+                continue;
+            }
+            uint64_t deadline = now() + MS;
+            int r = call_with(form, deadline, flags);
+            /* (A played kernel may say EINTR of itself.) */
+            CHECK(r == VALET_TIMEDOUT || (flags == VALET_INTERRUPTIBLE && r == VALET_INTERRUPTED));
+            CHECK(r != VALET_TIMEDOUT || now() >= deadline);
+        }
+    }
+    free_all();
+    check_none_is_left();
+}
+
+struct caller {
+    unsigned form;
+    int result;
+    atomic_bool returned;
+};
+
+static void run_with_flags(void *argument)
+{
+    struct caller *c = argument;
+    c->result = call_with(c->form, VALET_FOREVER, VALET_INTERRUPTIBLE);
+    atomic_store(&c->returned, true);
+}
+
+static void test_a_handler_ends_each_wait(void)
+{
+    if (!(valet_features() & VALET_INTERRUPTIBLE))
+        return;
+    take_all();
+    for (unsigned form = 0; form < FORMS; form++) {
+        struct caller c = {.form = form};
+        struct test_thread *t = test_start(run_with_flags, &c);
+        do {
+            test_interrupt(t, NULL, NULL);
+            test_sleep(50 * US);
+        } while (!atomic_load(&c.returned));
+        test_join(t);
+        CHECK_EQ(c.result, VALET_INTERRUPTED);
+    }
+    free_all();
+    check_none_is_left();
+}
+
+/* Handlers come at any moment, also with the mutex that is handed over, and with the notify. */
+static struct {
+    struct valet_mutex m;
+    struct valet_cond c;
+    unsigned long count, permits; /* guarded */
+    unsigned rounds;
+    atomic_ulong got, used, interrupted;
+    atomic_uint ended;
+    atomic_bool over; /* nobody is signalled any more */
+} shaken;
+
+static void run_shaken(void *unused)
+{
+    (void)unused;
+    unsigned long got = 0, used = 0, interrupted = 0;
+    for (unsigned i = 0; i < shaken.rounds; i++) {
+        int r = valet_mutex_lock_with(&shaken.m, VALET_FOREVER,
+                                      VALET_INTERRUPTIBLE | (i % 2 ? VALET_NO_POLL : 0));
+        if (r == VALET_OK) {
+            while (r == VALET_OK && shaken.permits == 0 && i % 4 == 0)
+                r = valet_cond_wait_with(&shaken.c, &shaken.m, VALET_FOREVER, VALET_INTERRUPTIBLE);
+            if (shaken.permits != 0) {
+                shaken.permits--;
+                used++;
+            }
+            shaken.count++;
+            got++;
+            if (i % 8 == 0)
+                test_yield(); /* others come */
+            (i % 2 ? valet_mutex_unlock : valet_mutex_unlock_fair)(&shaken.m);
+        }
+        CHECK(r == VALET_OK || r == VALET_INTERRUPTED);
+        interrupted += r == VALET_INTERRUPTED;
+    }
+    atomic_fetch_add(&shaken.got, got);
+    atomic_fetch_add(&shaken.used, used);
+    atomic_fetch_add(&shaken.interrupted, interrupted);
+    atomic_fetch_add(&shaken.ended, 1);
+    while (!atomic_load(&shaken.over))
+        test_sleep(50 * US);
+}
+
+static void test_handlers_at_any_moment(void)
+{
+    if (!(valet_features() & VALET_INTERRUPTIBLE))
+        return;
+    struct test_thread *t[3];
+    unsigned long notified = 0;
+    shaken.rounds = test_many(400, 40);
+    shaken.count = shaken.permits = 0;
+    for (unsigned i = 0; i < 3; i++)
+        t[i] = test_start(run_shaken, NULL);
+    for (unsigned i = 0; atomic_load(&shaken.ended) != 3; i++) {
+        test_interrupt(t[i % 3], NULL, NULL);
+        lock(&shaken.m);
+        shaken.permits++;
+        notified++;
+        (i % 5 ? valet_cond_notify_one : valet_cond_notify_all)(&shaken.c);
+        valet_mutex_unlock(&shaken.m);
+        test_sleep(20 * US);
+    }
+    atomic_store(&shaken.over, true);
+    for (unsigned i = 0; i < 3; i++)
+        test_join(t[i]);
+    CHECK_EQ((long long)shaken.count, (long long)atomic_load(&shaken.got));
+    CHECK_EQ((long long)(shaken.permits + atomic_load(&shaken.used)), (long long)notified);
+    test_report("taken", atomic_load(&shaken.got), "times");
+    test_report("interrupted", atomic_load(&shaken.interrupted), "times");
+    CHECK_EQ((long long)shaken.c.word, 0);
+    check_free(&shaken.m);
+}
+
 TEST_PROGRAM(TEST(test_all_zero_is_a_mutex_that_is_free), TEST(test_a_free_mutex_beats_a_deadline),
              TEST(test_a_deadline_ends_a_wait_and_not_early), TEST(test_a_locked_mutex_blocks),
              TEST(test_threads_are_woken_in_the_order_in_which_they_came),
@@ -1343,10 +1604,10 @@ TEST_PROGRAM(TEST(test_all_zero_is_a_mutex_that_is_free), TEST(test_a_free_mutex
              TEST(test_who_has_lost_four_times_is_handed_the_mutex),
              TEST(test_a_crowd_with_deadlines), TEST(test_who_gets_it_last_may_free_it),
              TEST(test_try_lock_in_a_handler), TEST(test_a_notify_without_a_waiter_is_for_nobody),
-             TEST(test_notify_one_wakes_who_has_waited_longest),
-             TEST(test_notify_all_moves_all_in_order), TEST(test_items_through_a_box),
-             TEST(test_all_zero_is_a_once_that_is_not_done), TEST(test_once_is_done_by_one_for_all),
-             TEST(test_once_calls_its_function_once), TEST(test_a_latch_opens_when_nothing_is_left),
+             TEST(test_notify_one_wakes_who_has_waited_longest), TEST(test_notify_all_wakes_all),
+             TEST(test_items_through_a_box), TEST(test_all_zero_is_a_once_that_is_not_done),
+             TEST(test_once_is_done_by_one_for_all), TEST(test_once_calls_its_function_once),
+             TEST(test_a_latch_opens_when_nothing_is_left),
              TEST(test_who_waits_for_a_latch_may_free_it),
              TEST(test_all_march_in_step_and_one_is_told),
              TEST(test_who_returns_first_may_free_a_barrier), TEST(test_permits_are_counted),
@@ -1355,4 +1616,7 @@ TEST_PROGRAM(TEST(test_all_zero_is_a_mutex_that_is_free), TEST(test_a_free_mutex
              TEST(test_many_read_or_one_writes), TEST(test_deadlines_of_readers_and_writers),
              TEST(test_a_writer_that_waits_stops_new_readers), TEST(test_readers_come_in_together),
              TEST(test_readers_and_writers_with_deadlines),
-             TEST(test_who_holds_it_last_may_free_a_rwlock));
+             TEST(test_who_holds_it_last_may_free_a_rwlock),
+             TEST(test_a_fair_unlock_of_a_rwlock_hands_it_over),
+             TEST(test_flags_of_locks_are_looked_at_first), TEST(test_locks_with_flags),
+             TEST(test_a_handler_ends_each_wait), TEST(test_handlers_at_any_moment));

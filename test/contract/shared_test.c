@@ -120,6 +120,27 @@ static void test_two_addresses_of_a_process(void)
     }
 }
 
+/* Moved by the other mapping, and woken by it; a private requeue does not meet it. */
+static void test_a_requeue_by_two_addresses(void)
+{
+    if (!begin() || !(valet_features() & VALET_REQUEUE))
+        return;
+    struct sleeper s = {VALET_SHARED, 0};
+    struct test_thread *t = test_start(sleep_on_the_page, &s);
+    uint32_t *from = (uint32_t *)&again->word, *to = (uint32_t *)&again->turn;
+    CHECK_EQ(valet_futex_requeue(from, 1, 1, to, 1, VALET_SHARED), VALET_CHANGED);
+    /* Until it has been found on the second word: so it has moved. It finds the first unchanged. */
+    do {
+        CHECK_EQ(valet_futex_requeue(from, 0, 1, to, 1, 0), VALET_OK);
+        CHECK_EQ(valet_futex_requeue(from, 0, 0, to, 1, VALET_SHARED), VALET_OK);
+        test_yield();
+    } while (wake(&page->turn, 1, VALET_SHARED) == 0);
+    CHECK_EQ(atomic_load(&s.returned), 0);
+    atomic_store(&again->word, 1);
+    CHECK_EQ(valet_futex_requeue(from, 1, VALET_FUTEX_ALL, to, 0, VALET_SHARED), VALET_OK);
+    test_join(t);
+}
+
 static void lock_shared(struct page *p)
 {
     uint32_t seen = FREE;
@@ -177,4 +198,5 @@ static void test_two_processes(void)
     CHECK_EQ(page->counter, 2 * rounds);
 }
 
-TEST_PROGRAM(TEST(test_answers), TEST(test_two_addresses_of_a_process), TEST(test_two_processes));
+TEST_PROGRAM(TEST(test_answers), TEST(test_two_addresses_of_a_process),
+             TEST(test_a_requeue_by_two_addresses), TEST(test_two_processes));

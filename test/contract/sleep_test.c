@@ -71,8 +71,20 @@ static uint64_t cpu_time(void)
     return (uint64_t)t.tv_sec * S + (uint64_t)t.tv_nsec;
 }
 
-/* 200 ms of waiting, and less than a fifth of it computing. */
-static void check_sleeps(const char *what, void (*run)(void *))
+/* Who looks again and again computes all the time. But where this machine itself has no CPU for a
+ * while, that is counted to whoever had it, be it for a moment: so once in four is enough. */
+static void check_uses_little(const char *what, uint64_t (*use)(void (*run)(void *)),
+                              void (*run)(void *), uint64_t most)
+{
+    uint64_t used = use(run);
+    for (unsigned tries = 1; used >= most && tries < 4; tries++)
+        used = use(run);
+    test_report(what, used / US, "us of CPU");
+    CHECK(used < most);
+}
+
+/* 200 ms of waiting. */
+static uint64_t cpu_of_a_wait(void (*run)(void *))
 {
     struct test_thread *t = test_start(run, NULL);
     test_sleep(20 * MS);
@@ -87,8 +99,13 @@ static void check_sleeps(const char *what, void (*run)(void *))
     (void)!valet_park_for(&parker, 0); /* a token may be left, or not */
     valet_store_and_wake(&waiters, 0);
     __atomic_store_n(&word, 0, __ATOMIC_RELAXED);
-    test_report(what, used / US, "us of CPU in 150 ms");
-    CHECK(used < 30 * MS);
+    return used;
+}
+
+/* Less than a fifth of it computing. */
+static void check_sleeps(const char *what, void (*run)(void *))
+{
+    check_uses_little(what, cpu_of_a_wait, run, 30 * MS);
 }
 
 static void test_waiting_threads_sleep(void)
@@ -109,14 +126,17 @@ static void test_far_deadlines_by_the_wall_clock_sleep(void)
 }
 
 /* Their deadline comes within the time that the CPU is watched. */
-static void check_sleeps_timed(const char *what, void (*run)(void *))
+static uint64_t cpu_of_a_timed_wait(void (*run)(void *))
 {
     uint64_t before = cpu_time();
     struct test_thread *t = test_start(run, NULL);
     test_join(t);
-    uint64_t used = cpu_time() - before;
-    test_report(what, used / US, "us of CPU in 200 ms");
-    CHECK(used < 40 * MS);
+    return cpu_time() - before;
+}
+
+static void check_sleeps_timed(const char *what, void (*run)(void *))
+{
+    check_uses_little(what, cpu_of_a_timed_wait, run, 40 * MS);
 }
 
 static void test_waiting_threads_sleep_until_their_deadline(void)
@@ -130,10 +150,21 @@ static void test_waiting_threads_sleep_until_their_deadline(void)
 static void waits_for_another(void *unused)
 {
     (void)unused;
-    while (!atomic_load(&done)) {
+    for (;;) {
         unsigned s = valet_waiters_state(&waiters);
+        if (atomic_load(&done)) /* said before the last state is set: that one is not waited on */
+            return;
         CHECK_EQ(valet_compare_and_wait(&waiters, s), VALET_OK);
     }
+}
+
+static uint64_t cpu_of_waiters(void (*unused)(void *))
+{
+    (void)unused;
+    test_sleep(20 * MS);
+    uint64_t before = cpu_time();
+    test_sleep(150 * MS);
+    return cpu_time() - before;
 }
 
 static void test_waiters_sleep_again_when_they_were_woken(void)
@@ -150,12 +181,7 @@ static void test_waiters_sleep_again_when_they_were_woken(void)
         }
         valet_store_and_wake(&waiters, s);
     }
-    test_sleep(20 * MS);
-    uint64_t before = cpu_time();
-    test_sleep(150 * MS);
-    uint64_t used = cpu_time() - before;
-    test_report("4 threads in valet_compare_and_wait", used / US, "us of CPU in 150 ms");
-    CHECK(used < 30 * MS);
+    check_uses_little("4 threads in valet_compare_and_wait", cpu_of_waiters, NULL, 30 * MS);
     atomic_store(&done, true);
     valet_store_and_wake(&waiters, 31);
     for (int i = 0; i < 4; i++)

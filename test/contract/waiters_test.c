@@ -167,13 +167,12 @@ static void test_deadlines(void)
 
     uint32_t random = 815;
     unsigned rounds = test_many(400, 100), done = 0;
-    for (uint64_t end = test_end(2 * S); done < rounds && test_before(end); done++) {
+    for (uint64_t end = test_end(2 * S); done < 10 || (done < rounds && test_before(end)); done++) {
         uint64_t deadline =
             valet_now() + test_random(&random) % (done % 8 == 0 ? 2 * MS : 100 * US);
         CHECK_EQ(valet_compare_and_wait_until(&w, 3, deadline), VALET_TIMEDOUT);
         CHECK(valet_now() >= deadline);
     }
-    CHECK(done >= 10);
     CHECK_EQ(valet_waiters_state(&w), 3);
 }
 
@@ -426,7 +425,7 @@ static bool exchange_before_sleepers(void)
         if (asleep) {
             test_until_waited(&w); /* so they come back */
             test_sleep(5 * MS);
-            CHECK_EQ(atomic_load(&returned), 0);
+            asleep = atomic_load(&returned) == 0; /* else one was on its way out before */
         }
     }
     e = 0;
@@ -687,7 +686,7 @@ static void read_by_looking(void *failing_exchange)
 static void test_data_written_before_a_state_is_visible_with_it(void)
 {
     struct test_thread *t[3];
-    page.rounds = test_many(2000, 64); /* each state twice */
+    page.rounds = test_many(2000, 32); /* each state once */
     for (int by_exchange = 0; by_exchange < 2; by_exchange++) {
         page.w = (struct valet_waiters)VALET_WAITERS_INIT(0);
         atomic_store(&page.read, 0);

@@ -109,6 +109,22 @@ static void test_wake_wakes_as_many_as_it_says_and_the_oldest_first(void)
     CHECK_EQ(valet_sys_futex_wake_with(&word, VALET_SYS_ALL, 0), 0);
 }
 
+static void test_requeue_wakes_the_oldest_and_moves_the_next(void)
+{
+    begin();
+    for (int i = 0; i < 4; i++)
+        start_sleeper(i, &word, VALET_FOREVER);
+    CHECK_EQ(valet_sys_futex_requeue(&word, 1, 1, &other_word, 1, 0), VALET_CHANGED);
+    CHECK_EQ(valet_sys_futex_requeue(&word, 0, 1, &other_word, 2, 0), VALET_OK);
+    let_come_back(1);
+    CHECK_EQ(sleepers[0].place, 1);
+    CHECK_EQ(valet_sys_futex_wake_with(&word, VALET_SYS_ALL, 0), 1);
+    let_come_back(2);
+    CHECK_EQ(sleepers[3].place, 2);
+    CHECK_EQ(valet_sys_futex_wake_with(&other_word, VALET_SYS_ALL, 0), 2);
+    end(4);
+}
+
 static void test_wake_is_for_its_word_only(void)
 {
     begin();
@@ -279,6 +295,7 @@ static void test_the_count_of_a_wake_is_passed_on(void)
 TEST_PROGRAM(TEST(test_wait_does_not_block_on_another_value),
              TEST(test_wait_times_out_and_never_early),
              TEST(test_wake_wakes_as_many_as_it_says_and_the_oldest_first),
+             TEST(test_requeue_wakes_the_oldest_and_moves_the_next),
              TEST(test_wake_is_for_its_word_only), TEST(test_wake_of_a_dead_word_is_nothing),
              TEST(test_a_timeout_leaves_the_queue_whole),
              TEST(test_a_wake_that_chose_a_late_sleeper_is_not_called_a_timeout),

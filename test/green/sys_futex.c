@@ -99,5 +99,38 @@ void valet_sys_futex_wake(uint32_t *word, uint32_t count)
 
 unsigned valet_sys_features(void)
 {
-    return VALET_REALTIME | VALET_INTERRUPTIBLE | VALET_SYS_COUNTS;
+    return VALET_REALTIME | VALET_INTERRUPTIBLE | VALET_REQUEUE | VALET_SYS_COUNTS;
+}
+
+/* Those that move go to the end, behind those that are there; so they are found at the other word
+ * only. */
+int valet_sys_futex_requeue(uint32_t *from, uint32_t expected, uint32_t wake, uint32_t *to,
+                            uint32_t requeue, unsigned flags)
+{
+    (void)flags;
+    green_lock();
+    if (__atomic_load_n(from, __ATOMIC_RELAXED) != expected) {
+        green_unlock();
+        return VALET_CHANGED;
+    }
+    for (struct sleeper **link = &oldest, *s; (s = *link) != NULL && wake + requeue != 0;) {
+        if (s->word != from) {
+            link = &s->next;
+            continue;
+        }
+        take_out(link);
+        if (wake != 0) {
+            s->woken = true;
+            green_ready(s->thread);
+            wake--;
+        } else {
+            s->word = to;
+            s->next = NULL;
+            *end = s;
+            end = &s->next;
+            requeue--;
+        }
+    }
+    green_unlock();
+    return VALET_OK;
 }

@@ -60,7 +60,7 @@ int valet_sys_sema_wait(struct valet_sema *s, uint64_t deadline)
 
 unsigned valet_sys_features(void)
 {
-    return VALET_REALTIME | VALET_INTERRUPTIBLE;
+    return VALET_REALTIME | VALET_INTERRUPTIBLE | VALET_REQUEUE;
 }
 
 void valet_sys_sema_post(struct valet_sema *s)
