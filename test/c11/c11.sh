@@ -16,16 +16,20 @@ rm -rf "$dir"
 # What the explorer looks into. No inlining, also where the library asks for it, and frame pointers: a frame ends
 # where its function does.
 # An object of its own section, to find all variables of the library and the scenarios.
-# $spin: with a poll of two looks before a thread sleeps, or nothing.
+# No register is kept over a call (test/c11/registers; hooks.c as well): a state would have what is left in them.
+# $spin: with a poll of two looks before a thread sleeps, or nothing. $debug: what a schedule is printed by.
+debug=-g
 guest() {
     # An assertion of the lock for readers and writers is an expectation: that the mutex is locked which it promised.
     asserts=''
-    case $2 in */rwlock.c) asserts='-DVALET_ASSERTIONS -D__builtin_trap()=check_expect(0,__FILE__,__LINE__)' ;; esac
+    case $2 in */rwlock*.c) asserts='-include test/c11/asserts.h' ;; esac
     # shellcheck disable=SC2086 # a list of words
-    gcc -std=c11 -g -O1 -fsanitize=thread -ffreestanding -fno-inline -fno-omit-frame-pointer \
+    gcc -std=c11 $debug -O1 -fsanitize=thread -ffreestanding -fno-inline -fno-omit-frame-pointer \
         -fno-optimize-sibling-calls -fno-pie -fno-stack-protector -DVALET_FUTEX_LOOKS=0 -DVALET_TRIES=2 -w "-I$1" \
         '-DVALET_INLINE=static VALET_UNPROTECTED' \
-        -DVALET_LOCKS_POLL=0 -DVALET_LOCKS_LOSSES=1 "-I$1/include" $spin $trap $asserts -c "$2" -o "$3" &&
+        -DVALET_LOCKS_POLL=0 -DVALET_LOCKS_LOSSES=1 -DVALET_LOCKS_HERD=1 "-I$1/include" $spin $trap \
+        $asserts @test/c11/registers \
+        -c "$2" -o "$3" &&
         objcopy --set-section-flags .bss=alloc,load,contents --rename-section .bss=guest \
             --rename-section .data=guest "$3"
 }
@@ -37,52 +41,69 @@ guest() {
 #   keyed   sys/windows_keyed.c
 #   lock    sys/cloudabi.c; its trap is a call, by $trap
 #   locks   core/locks/ alone, on a parker that is nothing but its contract
+#   herd    the same; of those who are notified at once, two are woken together
 of() {
     kind=$1 spin='' system='' trap='' plain=0
     case $1 in
     spin) kind=futex spin='-DVALET_SPIN=1 -DVALET_SPIN_LOOKS=2 -DVALET_SPIN_LOOKS_FRESH=2' ;;
-    plain) kind=futex plain=1 trap='-include test/c11/plain.h' ;;
+    # gcc 14 takes such pointers for an error
+    herd) kind=locks spin='-DVALET_LOCKS_HERD=2' ;;
+    plain) kind=futex plain=1 trap='-include test/c11/plain.h -Wno-incompatible-pointer-types' ;;
     by_id) kind=sema system=sys/sgx.c ;;
     keyed) kind=sema system=sys/windows_keyed.c ;;
     lock) kind=sema system=sys/cloudabi.c trap='-DVALET_ARCH_H -include test/c11/trap.h' ;;
     esac
 }
 
-# explorer KIND: its parts; what it explores lies beside them
+# explorer VARIANT: its parts; what it explores lies beside them. What two have alike is compiled once: the parts, and
+# the core under another file of sys/.
 explorer() {
     out=$dir/$1
     of "$1"
-    mkdir -p "$out" || return
     case $kind in
     futex) number=1 ;;
     sema) number=2 ;;
     locks) number=4 ;;
     esac
+    parts=$dir/parts-$number-$plain
+    mkdir -p "$out" "$parts" || return
     for part in explore moves memory hooks table; do
-        gcc -std=gnu11 -g -O2 -Wall -Wextra -Werror -fno-pie -Iinclude "-DVALET_C11_KIND=$number" \
-            "-DVALET_C11_PLAIN=$plain" \
-            -c "test/c11/$part.c" -o "$out/$part.o" || return
+        registers=''
+        [ "$part" != hooks ] || registers=@test/c11/registers
+        [ -e "$parts/$part.o" ] ||
+            gcc -std=gnu11 -g -O2 ${registers:+"$registers"} -Wall -Wextra -Werror -fno-pie -Iinclude \
+                "-DVALET_C11_KIND=$number" "-DVALET_C11_PLAIN=$plain" -c "test/c11/$part.c" \
+                -o "$parts/$part.o" || return
+        ln "$parts/$part.o" "$out" || return
     done
-    set -- core/now.c test/c11/locks.c
+    case $kind in
+    locks) set -- core/now.c test/c11/locks.c test/c11/demo.c ;;
+    *) set -- core/now.c test/c11/locks.c test/c11/pool.c ;;
+    esac
     for file in core/locks/*.c; do
         case $kind-$file in
-        locks-*/once.c | locks-*/latch.c) ;; # these are on the core's waiters
+        locks-*/once*.c | locks-*/latch*.c) ;; # these are on the core's waiters
         *) set -- "$@" "$file" ;;
         esac
     done
     [ "$kind" = locks ] || set -- "$@" core/park_"$kind".c core/waiters_"$kind".c core/futex_"$kind".c \
-        core/park_with_"$kind".c core/waiters_with_"$kind".c core/futex_with_"$kind".c \
-        ${system:+"$system"} test/c11/scenario.c test/c11/gates.c test/c11/litmus.c test/c11/demo.c
+        core/park_with_"$kind".c core/waiters_with_"$kind".c core/futex_with_"$kind".c core/futex_requeue_"$kind".c \
+        ${system:+"$system"} test/c11/scenario.c test/c11/gates.c test/c11/litmus.c
     for file; do
-        guest . "$file" "$out/$(basename "$file" .c).o" || return
+        object=$(basename "$file" .c).o
+        case $1 in
+        by_id | keyed) ! ln "$dir/sema/$object" "$out" 2>/dev/null || continue ;;
+        esac
+        guest . "$file" "$out/$object" || return
     done
     gcc -no-pie "$out"/*.o -o "$out/explore"
 }
 
 # The copy of the sources in which one file at a time is changed, and put back afterwards.
-mkdir -p "$dir/tree/test"
+mkdir -p "$dir/tree/test/bench"
 cp -r arch core include sys "$dir/tree/"
 cp -r test/c11 test/demo "$dir/tree/test/"
+cp -r test/bench/pool "$dir/tree/test/bench/"
 
 # rest KIND OBJECT: all other objects of an explorer, linked to one, which stays
 rest() (
@@ -94,7 +115,7 @@ rest() (
     for other in *.o; do
         [ "$other" = "$kept" ] || set -- "$@" "$other"
     done
-    ld -r -o "rest/$kept" "$@"
+    ld -r -S -o "rest/$kept" "$@"
 )
 
 # changed VARIANT FILE [SCENARIO]: the explorer with FILE as it is in the copy
@@ -102,13 +123,16 @@ changed() {
     of "$1"
     case $2-${3-} in
     core/*_*.c-flags_*) source=${2%_*}_with_${2##*_} ;; # which includes it
-    test/demo/wc.c-*) source=test/c11/demo.c ;; # which includes it
+    core/locks/*.c-*_with*) source=${2%.c}_with.c ;;    # as well
+    test/demo/*) source=test/c11/demo.c ;;              # as well
+    test/bench/pool/*) source=test/c11/pool.c ;;        # as well
     sys/by_id.h-*) source=$system ;;
     core/locks/*.h-*) source=core/locks/queue.c ;;
     core/atomic.h-*) source=core/waiters_futex.c ;;
     *) source=$2 ;;
     esac
     object=${source##*/} object=${object%.c}.o
+    debug=''
     guest "$dir/tree" "$dir/tree/$source" "$dir/changed.o" && rest "$1" "$object" &&
         gcc -no-pie "$dir/changed.o" "$dir/$1/rest/$object" -o "$dir/changed"
 }
@@ -135,7 +159,8 @@ must_find() {
 
 short=
 { [ -z "${1:-}" ] && deep; } || short=-s
-for each in futex sema 'spin park wait' 'plain -s park wait' 'by_id park' 'keyed park' 'lock park' locks; do
+for each in futex sema 'spin park wait' 'plain -s park wait' 'by_id park' 'keyed park' 'lock park' locks \
+    'herd cond_all demo_end'; do
     variant=${each%% *}
     try "explorer, $variant" explorer "$variant"
     # shellcheck disable=SC2086 # options or nothing
@@ -148,7 +173,7 @@ for each in futex sema 'spin park wait' 'plain -s park wait' 'by_id park' 'keyed
 done
 [ "${1:-}" != quick ] || counted c11
 
-# Each order of the core weakened, and each seq_cst of the demo.
+# Each order of the core weakened, and each seq_cst of the pool.
 echo
 # Not those of word.h, which only mends a compiler, nor of valgrind.h, which passes on what it is given.
 orders() {
@@ -158,7 +183,8 @@ orders() {
 try 'every order is written out (orders.py)' orders
 try 'every order is written out (clang)' clang -std=c11 -fsyntax-only -ffreestanding \
     -Werror=atomic-implicit-seq-cst -I. -Iinclude core/*.c core/locks/*.c
-python3 test/c11/orders.py --seq-cst "$dir/weaker" test/demo/wc.c >>"$dir/orders" || bad 'orders of the demo'
+python3 test/c11/orders.py --seq-cst "$dir/weaker" test/bench/pool/ring.h >>"$dir/orders" ||
+    bad 'orders of the pool'
 some 8 <"$dir/orders" >"$dir/chosen"
 while read -r file line order weaker copy; do
     # Scenarios of a file of the core begin with its word.
@@ -175,7 +201,7 @@ while read -r file line order weaker copy; do
     sys/by_id.h) variant=by_id scenario=park ;;
     sys/windows_keyed.c) variant=keyed scenario=park ;;
     sys/cloudabi.c) variant=lock scenario=park ;;
-    test/demo/*) variant=sema scenario=demo ;;
+    test/bench/pool/*) variant=sema scenario=pool ;;
     *)
         bad "$file:$line: an order outside of the files that are explored"
         continue
@@ -195,16 +221,27 @@ done <"$dir/chosen"
 
 # Planted bugs.
 echo
-python3 test/lib/plant.py --list test/c11/bugs >"$dir/all" || bad 'the list of bugs'
+python3 -S test/lib/plant.py --list test/c11/bugs >"$dir/all" || bad 'the list of bugs'
 some 8 <"$dir/all" >"$dir/bugs"
 while read -r name kind scenario _ says; do
     label=$(printf '%-46s' "$name")
     file=$(sed -n "/^bug $name\$/,/^in /s/^in //p" test/c11/bugs)
-    if python3 test/lib/plant.py --bug test/c11/bugs "$name" "$dir/tree" && changed "$kind" "$file" "$scenario"; then
+    if python3 -S test/lib/plant.py --bug test/c11/bugs "$name" "$dir/tree" && changed "$kind" "$file" "$scenario"; then
         must_find "$label" "$scenario" "$says"
     else
         bad "$label  cannot be planted"
     fi
     cp "$file" "$dir/tree/$file"
 done <"$dir/bugs"
+
+# In the explorer itself: a variable is written, and it is not told.
+if python3 -S test/lib/plant.py "$dir/tree/test/c11/memory.c" 'variable_is_written(words[x].address, words[x].size);' \
+    '' &&
+    gcc -std=gnu11 -O2 -fno-pie -Iinclude -DVALET_C11_KIND=1 -DVALET_C11_PLAIN=0 -c "$dir/tree/test/c11/memory.c" \
+        -o "$dir/changed.o" && rest futex memory.o && gcc -no-pie "$dir/changed.o" "$dir/futex/rest/memory.o" \
+    -o "$dir/changed"; then
+    must_find 'the-explorer-is-not-told-of-a-write' wait 'nobody was seen to'
+else
+    bad 'the explorer: cannot be planted'
+fi
 counted c11

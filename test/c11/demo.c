@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0 */
 /*
  * The demo, test/demo/wc.c, as it is: thread 0 is its first thread, thread 1 the one worker that
- * it starts. The file has two lines of one byte. Its two flags need seq_cst, the only place in this
- * tree that does; c11.sh weakens each.
+ * it starts. The file has two lines of one byte. Then its ring alone, with two workers.
  */
+#include <stdatomic.h>
+
 #include "test/demo/wc.c"
 
 #include "scenarios.h"
@@ -96,3 +97,63 @@ void demo_1(void)
 {
     started_thread(1);
 }
+
+#ifndef demo_0 /* which pool.c has */
+/* The ring alone, with two workers, each of which gets a chunk; and to its end. */
+static void take_one(int i)
+{
+    const struct chunk *c = ring_take(&workers[i]);
+    EXPECT(c != NULL);
+    if (c != NULL)
+        workers[i].bytes = c->size;
+}
+static void put_one(int i)
+{
+    ring[i].size = 1;
+    ring_put(&reader, &ring[i]);
+}
+void setup_demo_2_workers(void)
+{
+    workers_count = 2;
+}
+void demo_2_workers_0(void)
+{
+    put_one(0);
+    put_one(1);
+}
+void demo_2_workers_1(void)
+{
+    take_one(0);
+}
+void demo_2_workers_2(void)
+{
+    take_one(1);
+}
+void end_demo_2_workers(void)
+{
+    EXPECT(taken_count == 2 && workers[0].bytes == 1 && workers[1].bytes == 1);
+}
+
+static void take_none(int i)
+{
+    EXPECT(ring_take(&workers[i]) == NULL);
+    ring_leave(&workers[i]);
+}
+void setup_demo_end(void)
+{
+    workers_count = 2;
+}
+void demo_end_0(void)
+{
+    ring_finish(&reader);
+    EXPECT(left_count == 2);
+}
+void demo_end_1(void)
+{
+    take_none(0);
+}
+void demo_end_2(void)
+{
+    take_none(1);
+}
+#endif

@@ -128,6 +128,31 @@ THREAD(end_once_sandbox)
     EXPECT(initialised.calls == 1 && valet_once_is_done(&once));
 }
 
+/* A handler ends the wait of one: it is done by the other, or was. */
+static void begin_shaken(void)
+{
+    int r = valet_once_begin_with(&once, VALET_FOREVER, VALET_INTERRUPTIBLE);
+    EXPECT(r == VALET_OK || r == VALET_CHOSEN || r == VALET_INTERRUPTED);
+    if (r == VALET_CHOSEN) {
+        initialised.calls++;
+        valet_once_done(&once);
+    }
+    if (r != VALET_INTERRUPTED)
+        EXPECT(initialised.calls == 1);
+}
+THREAD(once_with_0)
+{
+    begin_shaken();
+}
+THREAD(once_with_1)
+{
+    begin_shaken();
+}
+THREAD(end_once_with)
+{
+    EXPECT(initialised.calls == 1 && valet_once_is_done(&once));
+}
+
 /* ---- latch ----------------------------------------------------------------------------------- */
 
 static struct valet_latch latch = VALET_LATCH_INIT(2);
@@ -178,6 +203,26 @@ THREAD(latch_timed_2)
     count_down(2);
 }
 THREAD(end_latch_timed)
+{
+    EXPECT(valet_latch_wait_until(&latch, 0) == VALET_OK);
+}
+
+THREAD(latch_with_0)
+{
+    int r = valet_latch_wait_with(&latch, VALET_FOREVER, VALET_INTERRUPTIBLE);
+    EXPECT(r == VALET_OK || r == VALET_INTERRUPTED);
+    if (r == VALET_OK)
+        expect_all();
+}
+THREAD(latch_with_1)
+{
+    count_down(1);
+}
+THREAD(latch_with_2)
+{
+    count_down(2);
+}
+THREAD(end_latch_with)
 {
     EXPECT(valet_latch_wait_until(&latch, 0) == VALET_OK);
 }

@@ -13,6 +13,28 @@
 
 #define HERE ((uintptr_t)__builtin_return_address(0))
 
+/* ---- dead bytes of a thread's stack -------------------------------------------------------------
+ *
+ * They are found between the variables of frames to come, and tell states apart that are the same.
+ * So what the model itself does, a thread does aside, on another stack; and of a function that
+ * returns, the frame is cleared on its way to its caller.
+ */
+unsigned char stack_aside[1 << 16] __attribute__((aligned(16)));
+void aside(int t, uintptr_t address, size_t size, bool write, void *function);
+void *frame_returns_to;
+uintptr_t frame_begins; /* with what the hooks have left below it */
+void frame_is_gone(void);
+__asm__("aside:\n"
+        "    push %rbp\n    mov %rsp, %rbp\n    mov $stack_aside + 0x10000, %esp\n"
+        "    call *%r8\n"
+        "    mov %rbp, %rsp\n    pop %rbp\n"
+        "    ret\n"
+        "frame_is_gone:\n" /* returned to; the result is in rax and rdx */
+        "    mov %rax, %r8\n"
+        "    mov frame_begins, %rdi\n    mov %rsp, %rcx\n    sub %rdi, %rcx\n    shr $3, %rcx\n"
+        "    xor %eax, %eax\n    rep stosq\n"
+        "    mov %r8, %rax\n    jmp *frame_returns_to\n");
+
 /* ---- the compiler's ---------------------------------------------------------------------------
  */
 
@@ -24,14 +46,22 @@ void __tsan_func_entry(void *caller) { (void)caller; }
 /* At the end of each function: its frame begins where its frame pointer points. */
 void __tsan_func_exit(void)
 {
-    if (running != NOBODY)
-        frame_dies(running, *(uintptr_t *)__builtin_frame_address(0));
+    if (running == NOBODY)
+        return;
+    uintptr_t *hook = __builtin_frame_address(0), frame = *hook;
+    void **returns_to = (void **)frame + 1;
+    aside(running, frame, 0, false, frame_dies);
+    frame_returns_to = *returns_to;
+    frame_begins = (uintptr_t)hook - 256;
+    *returns_to = (void *)frame_is_gone;
 }
 
 static void plain(const void *address, size_t size, bool write)
 {
     if (running != NOBODY)
-        plain_access(running, (uintptr_t)address, size, write);
+        aside(running, (uintptr_t)address, size, write, plain_access);
+    else if (write)
+        variable_is_written((uintptr_t)address, size);
 }
 
 #define PLAIN(size)                  \
@@ -62,9 +92,11 @@ void __tsan_write_range(void *a, size_t size)
 /* The fields of an operation are set after all bytes of it, so that states compare. In the variant
  * `plain` an access to a volatile object, which has no order, comes as one whose order is not
  * written out, and so is seq_cst, which no access of the core is. */
-static struct operation *blank(struct operation *o, enum operation_kind kind, const void *address,
-                               size_t size, int order, uintptr_t place)
+static struct operation *blank(enum operation_kind kind, const void *address, size_t size,
+                               int order, uintptr_t place)
 {
+    static struct operation of_nobody;
+    struct operation *o = running == NOBODY ? &of_nobody : &world.thread[running].operation;
     memset(o, 0, sizeof *o);
     if (VALET_C11_PLAIN && (kind == LOAD || kind == STORE) && order == memory_order_seq_cst)
         order = memory_order_relaxed;
@@ -76,24 +108,33 @@ static struct operation *blank(struct operation *o, enum operation_kind kind, co
     return o;
 }
 
+/* Until the explorer has chosen what becomes of it. */
+static uint64_t operate(const struct operation *o)
+{
+    if (running == NOBODY)
+        return operate_alone(o);
+    come_back(&world.thread[running].stack_pointer, explorer_stack);
+    return world.thread[running].operation.result;
+}
+
 static uint64_t modify(enum modification how, void *a, size_t size, uint64_t value, int order,
                        uintptr_t place)
 {
-    struct operation o;
-    blank(&o, READ_MODIFY_WRITE, a, size, order, place)->value = value;
-    o.modification = (uint8_t)how;
-    return operate(&o);
+    struct operation *o = blank(READ_MODIFY_WRITE, a, size, order, place);
+    o->value = value;
+    o->modification = (uint8_t)how;
+    return operate(o);
 }
 
 static uint64_t compare(bool weak, void *a, size_t size, uint64_t expected, uint64_t value,
                         int order, int failure_order, uintptr_t place, bool *done)
 {
-    struct operation o;
-    blank(&o, COMPARE_EXCHANGE, a, size, order, place)->value = value;
-    o.expected = expected;
-    o.failure_order = (uint8_t)failure_order;
-    o.weak = weak;
-    uint64_t seen = operate(&o);
+    struct operation *o = blank(COMPARE_EXCHANGE, a, size, order, place);
+    o->value = value;
+    o->expected = expected;
+    o->failure_order = (uint8_t)failure_order;
+    o->weak = weak;
+    uint64_t seen = operate(o);
     *done = running == NOBODY ? seen == expected : world.thread[running].operation.done;
     return seen;
 }
@@ -114,25 +155,24 @@ static uint64_t compare(bool weak, void *a, size_t size, uint64_t expected, uint
             *expected = seen;                                                                     \
         return done;                                                                              \
     }
-#define ATOMIC(bits, type)                                                        \
-    type __tsan_atomic##bits##_load(const volatile type *a, int order)            \
-    {                                                                             \
-        struct operation o;                                                       \
-        return (type)operate(blank(&o, LOAD, (void *)a, sizeof *a, order, HERE)); \
-    }                                                                             \
-    void __tsan_atomic##bits##_store(volatile type *a, type v, int order)         \
-    {                                                                             \
-        struct operation o;                                                       \
-        blank(&o, STORE, (void *)a, sizeof *a, order, HERE)->value = v;           \
-        operate(&o);                                                              \
-    }                                                                             \
-    MODIFY(bits, type, exchange, EXCHANGE)                                        \
-    MODIFY(bits, type, fetch_add, ADD)                                            \
-    MODIFY(bits, type, fetch_sub, SUBTRACT)                                       \
-    MODIFY(bits, type, fetch_and, AND)                                            \
-    MODIFY(bits, type, fetch_or, OR)                                              \
-    MODIFY(bits, type, fetch_xor, XOR)                                            \
-    COMPARE(bits, type, weak, true)                                               \
+#define ATOMIC(bits, type)                                                     \
+    type __tsan_atomic##bits##_load(const volatile type *a, int order)         \
+    {                                                                          \
+        return (type)operate(blank(LOAD, (void *)a, sizeof *a, order, HERE));  \
+    }                                                                          \
+    void __tsan_atomic##bits##_store(volatile type *a, type v, int order)      \
+    {                                                                          \
+        struct operation *o = blank(STORE, (void *)a, sizeof *a, order, HERE); \
+        o->value = v;                                                          \
+        operate(o);                                                            \
+    }                                                                          \
+    MODIFY(bits, type, exchange, EXCHANGE)                                     \
+    MODIFY(bits, type, fetch_add, ADD)                                         \
+    MODIFY(bits, type, fetch_sub, SUBTRACT)                                    \
+    MODIFY(bits, type, fetch_and, AND)                                         \
+    MODIFY(bits, type, fetch_or, OR)                                           \
+    MODIFY(bits, type, fetch_xor, XOR)                                         \
+    COMPARE(bits, type, weak, true)                                            \
     COMPARE(bits, type, strong, false)
 ATOMIC(8, uint8_t)
 ATOMIC(16, uint16_t)
@@ -141,8 +181,7 @@ ATOMIC(64, uint64_t)
 
 void __tsan_atomic_thread_fence(int order)
 {
-    struct operation o;
-    operate(blank(&o, FENCE, NULL, 0, order, HERE));
+    operate(blank(FENCE, NULL, 0, order, HERE));
 }
 
 /* ---- the system's: weak, where a file of sys/ is explored with the core ---------------------- */
@@ -158,11 +197,11 @@ WEAK uint64_t valet_sys_now(void)
 
 int valet_sys_futex_wait_with(uint32_t *word, uint32_t expected, uint64_t deadline, unsigned flags)
 {
-    struct operation o;
-    blank(&o, FUTEX_WAIT, word, sizeof *word, memory_order_relaxed, HERE)->expected = expected;
-    o.timed = deadline != VALET_FOREVER;
-    o.interruptible = flags != 0;
-    return (int)operate(&o);
+    struct operation *o = blank(FUTEX_WAIT, word, sizeof *word, memory_order_relaxed, HERE);
+    o->expected = expected;
+    o->timed = deadline != VALET_FOREVER;
+    o->interruptible = flags != 0;
+    return (int)operate(o);
 }
 
 int valet_sys_futex_wait(uint32_t *word, uint32_t expected, uint64_t deadline)
@@ -172,17 +211,17 @@ int valet_sys_futex_wait(uint32_t *word, uint32_t expected, uint64_t deadline)
 
 int valet_sys_futex_look(uint32_t *word, uint32_t expected)
 {
-    struct operation o;
-    blank(&o, FUTEX_WAIT, word, sizeof *word, memory_order_relaxed, HERE)->expected = expected;
-    o.look = true;
-    return (int)operate(&o);
+    struct operation *o = blank(FUTEX_WAIT, word, sizeof *word, memory_order_relaxed, HERE);
+    o->expected = expected;
+    o->look = true;
+    return (int)operate(o);
 }
 
 void valet_sys_futex_wake(uint32_t *word, uint32_t count)
 {
-    struct operation o;
-    blank(&o, FUTEX_WAKE, word, sizeof *word, memory_order_relaxed, HERE)->value = count;
-    operate(&o);
+    struct operation *o = blank(FUTEX_WAKE, word, sizeof *word, memory_order_relaxed, HERE);
+    o->value = count;
+    operate(o);
 }
 
 WEAK unsigned valet_sys_features(void)
@@ -193,9 +232,9 @@ WEAK unsigned valet_sys_features(void)
 uint32_t valet_sys_futex_wake_with(uint32_t *word, uint32_t count, unsigned flags)
 {
     (void)flags;
-    struct operation o;
-    blank(&o, FUTEX_WAKE, word, sizeof *word, memory_order_relaxed, HERE)->value = count;
-    return (uint32_t)operate(&o);
+    struct operation *o = blank(FUTEX_WAKE, word, sizeof *word, memory_order_relaxed, HERE);
+    o->value = count;
+    return (uint32_t)operate(o);
 }
 
 WEAK int valet_sys_sema_init(struct valet_sema *s)
@@ -206,7 +245,7 @@ WEAK int valet_sys_sema_init(struct valet_sema *s)
     if (owner->sema.address != 0)
         violation("thread %d has two semaphores", running);
     memset(s, 0, sizeof *s);
-    plain_access(running, (uintptr_t)s, 8, true);
+    plain(s, 8, true);
     memset(&owner->sema, 0, sizeof owner->sema);
     owner->sema.address = (uintptr_t)s;
     return VALET_OK;
@@ -214,11 +253,10 @@ WEAK int valet_sys_sema_init(struct valet_sema *s)
 
 WEAK int valet_sys_sema_wait_with(struct valet_sema *s, uint64_t deadline, unsigned flags)
 {
-    struct operation o;
-    blank(&o, SEMA_WAIT, s, 8, memory_order_acquire, HERE);
-    o.timed = deadline != VALET_FOREVER;
-    o.interruptible = flags != 0;
-    return (int)operate(&o);
+    struct operation *o = blank(SEMA_WAIT, s, 8, memory_order_acquire, HERE);
+    o->timed = deadline != VALET_FOREVER;
+    o->interruptible = flags != 0;
+    return (int)operate(o);
 }
 
 WEAK int valet_sys_sema_wait(struct valet_sema *s, uint64_t deadline)
@@ -228,8 +266,9 @@ WEAK int valet_sys_sema_wait(struct valet_sema *s, uint64_t deadline)
 
 WEAK void valet_sys_sema_post(struct valet_sema *s)
 {
-    struct operation o;
-    operate(blank(&o, SEMA_POST, s, 8, memory_order_release, HERE));
+    if (running != NOBODY && world.thread[running].sema.address == (uintptr_t)s)
+        violation("thread %d posts to itself", running);
+    operate(blank(SEMA_POST, s, 8, memory_order_release, HERE));
 }
 
 WEAK void valet_sys_sema_fini(struct valet_sema *s)
@@ -241,7 +280,7 @@ WEAK void valet_sys_sema_fini(struct valet_sema *s)
         violation("thread %d ends a semaphore that it has not", running);
     if (owner->sema.posted)
         violation("thread %d ends a semaphore with a post in it", running);
-    plain_access(running, (uintptr_t)s, 8, true);
+    plain(s, 8, true);
     memset(&owner->sema, 0, sizeof owner->sema);
 }
 
@@ -255,7 +294,7 @@ void valet_sys_atomic_end(uintptr_t before);
 static void full_barrier(void)
 {
     if (running != NOBODY)
-        fence(running, memory_order_seq_cst);
+        aside(running, memory_order_seq_cst, 0, false, fence);
 }
 
 uintptr_t valet_sys_atomic_begin(void)
@@ -270,26 +309,29 @@ void valet_sys_atomic_end(uintptr_t before)
 {
     (void)before;
     full_barrier();
-    struct operation o;
-    operate(blank(&o, STORE, &begun, sizeof begun, memory_order_relaxed, HERE));
+    operate(blank(STORE, &begun, sizeof begun, memory_order_relaxed, HERE));
 }
 
 /* ---- a parker that is its contract: weak, where the core is there ---------------------------- */
 
 /* One step each, by the contract: a token is a word of 1, and goes to who parks with all that was
- * before the unparks. A deadline comes while there is no token. */
+ * before the unparks. A deadline, or a handler, comes while there is no token. */
+WEAK int valet_park_with(struct valet_parker *p, uint64_t deadline, unsigned flags)
+{
+    struct operation *o = blank(PARK, &p->word, sizeof p->word, memory_order_acquire, HERE);
+    o->timed = deadline != VALET_FOREVER;
+    o->interruptible = flags != 0;
+    return (int)operate(o);
+}
+
 WEAK int valet_park_until(struct valet_parker *p, uint64_t deadline)
 {
-    struct operation o;
-    blank(&o, PARK, &p->word, sizeof p->word, memory_order_acquire, HERE);
-    o.timed = deadline != VALET_FOREVER;
-    return (int)operate(&o);
+    return valet_park_with(p, deadline, 0);
 }
 
 WEAK int valet_park(struct valet_parker *p)
 {
-    struct operation o;
-    return (int)operate(blank(&o, PARK, &p->word, sizeof p->word, memory_order_acquire, HERE));
+    return (int)operate(blank(PARK, &p->word, sizeof p->word, memory_order_acquire, HERE));
 }
 
 WEAK void valet_unpark(struct valet_parker *p)
@@ -301,8 +343,7 @@ WEAK void valet_unpark(struct valet_parker *p)
 
 static uint64_t clock_ns(void)
 {
-    struct operation o;
-    return running == NOBODY ? CLOCK_EARLY : operate(blank(&o, CLOCK, NULL, 0, 0, HERE));
+    return running == NOBODY ? CLOCK_EARLY : operate(blank(CLOCK, NULL, 0, 0, HERE));
 }
 
 /* sys/sgx.c, for all that wake a thread by its id: a sleep ends whenever it likes. */
@@ -338,9 +379,9 @@ uint8_t RtlDllShutdownInProgress(void);
 static int32_t meet(enum operation_kind kind, const void *key, const int64_t *timeout)
 {
     enum { STATUS_SUCCESS, STATUS_TIMEOUT = 0x102 };
-    struct operation o;
-    blank(&o, kind, key, 0, 0, HERE)->timed = timeout != NULL;
-    return (int)operate(&o) == VALET_OK ? STATUS_SUCCESS : STATUS_TIMEOUT;
+    struct operation *o = blank(kind, key, 0, 0, HERE);
+    o->timed = timeout != NULL;
+    return (int)operate(o) == VALET_OK ? STATUS_SUCCESS : STATUS_TIMEOUT;
 }
 
 int32_t NtWaitForKeyedEvent(void *event, const void *key, uint8_t alertable, const int64_t *timeout)
@@ -378,21 +419,21 @@ long valet_trap_bsd(long number, long a, long b, long c, long d, long e, long f)
 
 static uint32_t kernel_or(uint32_t *word, uint32_t bits)
 {
-    struct operation o;
-    blank(&o, READ_MODIFY_WRITE, word, sizeof *word, memory_order_relaxed, HERE)->value = bits;
-    o.modification = OR;
-    o.kernel = true;
-    return (uint32_t)operate(&o);
+    struct operation *o = blank(READ_MODIFY_WRITE, word, sizeof *word, memory_order_relaxed, HERE);
+    o->value = bits;
+    o->modification = OR;
+    o->kernel = true;
+    return (uint32_t)operate(o);
 }
 
 static bool kernel_exchanges(uint32_t *word, uint32_t from, uint32_t to)
 {
-    struct operation o;
-    blank(&o, COMPARE_EXCHANGE, word, sizeof *word, memory_order_relaxed, HERE)->expected = from;
-    o.value = to;
-    o.failure_order = memory_order_relaxed;
-    o.kernel = true;
-    return (uint32_t)operate(&o) == from;
+    struct operation *o = blank(COMPARE_EXCHANGE, word, sizeof *word, memory_order_relaxed, HERE);
+    o->expected = from;
+    o->value = to;
+    o->failure_order = memory_order_relaxed;
+    o->kernel = true;
+    return (uint32_t)operate(o) == from;
 }
 
 /* Until the lock is free and the caller's, or its time is over. The events of both, or -1. */

@@ -5,6 +5,7 @@
  */
 #include <stdatomic.h>
 
+#include "core/locks/queue.h"
 #include "scenarios.h"
 #include "valet_locks.h"
 
@@ -395,6 +396,46 @@ THREAD(end_mutex_4_timed)
     expect_end(3);
 }
 
+/* A handler comes at any moment: against the holder, and against two that hand it over. */
+static void lock_shaken(int i)
+{
+    int r = valet_mutex_lock_with(&mutex, VALET_FOREVER, VALET_INTERRUPTIBLE);
+    EXPECT(r == VALET_OK || r == VALET_INTERRUPTED);
+    if (r != VALET_OK)
+        return;
+    of[i].got = 1;
+    section();
+    valet_mutex_unlock_fair(&mutex);
+}
+THREAD(mutex_with_0)
+{
+    lock_once();
+}
+THREAD(mutex_with_1)
+{
+    lock_shaken(1);
+}
+THREAD(end_mutex_with)
+{
+    expect_end(1);
+}
+THREAD(mutex_with_fair_0)
+{
+    lock_fair();
+}
+THREAD(mutex_with_fair_1)
+{
+    lock_shaken(1);
+}
+THREAD(mutex_with_fair_2)
+{
+    lock_shaken(2);
+}
+THREAD(end_mutex_with_fair)
+{
+    expect_end(1);
+}
+
 /* ---- condition variable ---------------------------------------------------------------------- */
 
 static struct valet_cond cond;
@@ -513,6 +554,28 @@ THREAD(cond_all_free_2)
     valet_cond_notify_all(&cond);
 }
 THREAD(end_cond_all_free)
+{
+    expect_nobody(3);
+}
+
+/* All are told of it who wait, also the one whose deadline comes while it is with the other. */
+THREAD(setup_cond_all_timed)
+{
+    lock();
+}
+THREAD(cond_all_timed_0)
+{
+    wait_untimed(true);
+}
+THREAD(cond_all_timed_1)
+{
+    wait_timed_once(1, false);
+}
+THREAD(cond_all_timed_2)
+{
+    make_ready_held(valet_cond_notify_all);
+}
+THREAD(end_cond_all_timed)
 {
     expect_nobody(3);
 }
@@ -644,6 +707,57 @@ THREAD(cond_free_1)
 THREAD(end_cond_free)
 {
     EXPECT(cond.word == 0x10);
+}
+
+/* A handler comes, also while the node moves: who was notified is told so, and hands it on. */
+static void wait_shaken(int i, bool hands_on)
+{
+    lock();
+    if (ready == 0) {
+        inside++;
+        int r = valet_cond_wait_with(&cond, &mutex, DEADLINE, VALET_INTERRUPTIBLE);
+        EXPECT(r == VALET_OK || r == VALET_INTERRUPTED || r == VALET_TIMEDOUT);
+        of[i].got = r == VALET_OK;
+        inside--;
+        if (r == VALET_OK && hands_on)
+            valet_cond_notify_one(&cond);
+    }
+    section();
+    valet_mutex_unlock(&mutex);
+}
+THREAD(cond_with_0)
+{
+    wait_shaken(0, false);
+}
+THREAD(cond_with_1)
+{
+    lock();
+    notified = inside;
+    ready = 1;
+    valet_cond_notify_one(&cond);
+    section();
+    valet_mutex_unlock(&mutex);
+}
+THREAD(end_cond_with)
+{
+    EXPECT(of[0].got <= notified);
+    expect_nobody(2);
+}
+THREAD(cond_with_3_0)
+{
+    wait_untimed(false);
+}
+THREAD(cond_with_3_1)
+{
+    wait_shaken(1, true);
+}
+THREAD(cond_with_3_2)
+{
+    make_ready_held(valet_cond_notify_one);
+}
+THREAD(end_cond_with_3)
+{
+    expect_nobody(3);
 }
 
 /* ---- barrier --------------------------------------------------------------------------------- */
@@ -924,6 +1038,43 @@ THREAD(end_sem_sandbox)
     expect_permits(of[0].got + of[1].got == 1);
 }
 
+static void take_shaken(int i)
+{
+    int r = valet_sem_acquire_with(&sem, VALET_FOREVER, VALET_INTERRUPTIBLE);
+    EXPECT(r == VALET_OK || r == VALET_INTERRUPTED);
+    if (r == VALET_OK)
+        EXPECT(given[i].plain == 1);
+    of[i].got = r == VALET_OK;
+}
+THREAD(sem_with_0)
+{
+    take_shaken(1);
+}
+THREAD(sem_with_1)
+{
+    give(1, 1);
+}
+THREAD(end_sem_with)
+{
+    expect_permits(of[1].got == 0);
+}
+THREAD(sem_with_3_0)
+{
+    take_shaken(2);
+}
+THREAD(sem_with_3_1)
+{
+    take(2);
+}
+THREAD(sem_with_3_2)
+{
+    give(2, 2);
+}
+THREAD(end_sem_with_3)
+{
+    expect_permits(of[2].got == 0);
+}
+
 /* ---- rwlock ---------------------------------------------------------------------------------- */
 
 static struct valet_rwlock rwlock = VALET_RWLOCK_INIT;
@@ -1113,6 +1264,42 @@ THREAD(end_rwlock_calls_off)
     expect_shelf(0);
 }
 
+/* Two who have lost come into the line at once: one that was woken and finds it taken, and one that
+ * has come past it and goes back to sleep, since the lock is held. The holder, which was first in
+ * line itself, waits for that; other things may come of it. */
+static uintptr_t look_at(uintptr_t *word)
+{
+    return atomic_load_explicit((_Atomic uintptr_t *)word, memory_order_relaxed);
+}
+THREAD(setup_rwlock_2_lost)
+{
+    EXPECT(valet_mutex_lock(&rwlock.line) == VALET_OK && valet_rwlock_write_try_lock(&rwlock));
+}
+THREAD(rwlock_2_lost_0)
+{
+    while (valet_newest(look_at(&rwlock.line.word)) == NULL)
+        ;
+    valet_mutex_unlock(&rwlock.line);
+    while (look_at(&rwlock.line.word) & VALET_WAKING)
+        ;
+    while (!(look_at(&rwlock.holders) & 2)) /* DRAIN */
+        ;
+    write_shelf();
+    valet_rwlock_write_unlock(&rwlock);
+}
+THREAD(rwlock_2_lost_1)
+{
+    write_once();
+}
+THREAD(rwlock_2_lost_2)
+{
+    write_once();
+}
+THREAD(end_rwlock_2_lost)
+{
+    expect_shelf(3);
+}
+
 /* A writer that has given up stops no reader: the second comes while the first is still inside. */
 static void read_until_left(void)
 {
@@ -1298,5 +1485,71 @@ THREAD(rwlock_sandbox_2)
 THREAD(end_rwlock_sandbox)
 {
     EXPECT(of[1].got + of[2].got >= 1);
+    expect_shelf(0);
+}
+
+/* Handed to the first in line, whoever else comes. */
+THREAD(rwlock_fair_0)
+{
+    EXPECT(valet_rwlock_read_lock(&rwlock) == VALET_OK);
+    EXPECT(read_shelf() < 9); /* which is a read */
+    valet_rwlock_read_unlock_fair(&rwlock);
+}
+THREAD(rwlock_fair_1)
+{
+    EXPECT(valet_rwlock_write_lock(&rwlock) == VALET_OK);
+    write_shelf();
+    valet_rwlock_write_unlock_fair(&rwlock);
+}
+THREAD(rwlock_fair_2)
+{
+    write_once();
+}
+THREAD(end_rwlock_fair)
+{
+    expect_shelf(2);
+}
+
+/* A handler ends the wait of the first in line. */
+THREAD(rwlock_with_0)
+{
+    read_once();
+}
+THREAD(rwlock_with_1)
+{
+    int r = valet_rwlock_write_lock_with(&rwlock, VALET_FOREVER, VALET_INTERRUPTIBLE);
+    EXPECT(r == VALET_OK || r == VALET_INTERRUPTED);
+    if (r != VALET_OK)
+        return;
+    of[1].got = 1;
+    write_shelf();
+    valet_rwlock_write_unlock(&rwlock);
+}
+THREAD(end_rwlock_with)
+{
+    expect_shelf(0);
+}
+THREAD(rwlock_with_leaves_0)
+{
+    read_until_left();
+}
+THREAD(rwlock_with_leaves_1)
+{
+    int r = valet_rwlock_write_lock_with(&rwlock, DEADLINE, VALET_INTERRUPTIBLE);
+    if (r == VALET_OK)
+        valet_rwlock_write_unlock(&rwlock);
+}
+THREAD(rwlock_with_leaves_2)
+{
+    int r;
+    do
+        r = valet_rwlock_read_lock_with(&rwlock, VALET_FOREVER, VALET_INTERRUPTIBLE);
+    while (r == VALET_INTERRUPTED);
+    EXPECT(r == VALET_OK && read_shelf() == 0);
+    valet_rwlock_read_unlock(&rwlock);
+    atomic_store_explicit(&left, 1, memory_order_relaxed);
+}
+THREAD(end_rwlock_with_leaves)
+{
     expect_shelf(0);
 }

@@ -68,9 +68,14 @@ int word_number(uintptr_t address, size_t size)
  * an object is one granule, unless parts of it have been accessed before. */
 static int granule_number(uintptr_t address, uintptr_t end)
 {
+    static uint8_t found_last[1024]; /* by the address: most are there again */
+    uint8_t *last = &found_last[address / 4 % 1024];
+    if (*last < granules_known && address >= granules[*last].address &&
+        address < granules[*last].end)
+        return *last;
     for (int g = 0; g < granules_known; g++) {
         if (address >= granules[g].address && address < granules[g].end)
-            return g;
+            return *last = (uint8_t)g;
         if (granules[g].address > address && granules[g].address < end)
             end = granules[g].address;
     }
@@ -124,28 +129,26 @@ static void join_order(struct view *view, const struct view *other)
         view->at[x] = view->at[x] > other->at[x] ? view->at[x] : other->at[x];
 }
 
-enum { VIEWS = 4 * THREADS + ATOMICS * HISTORY + 1 };
-
-/* Every view that there is. */
-static int all_views(struct view **views)
-{
-    int n = 0;
-    for (int t = 0; t < threads; t++) {
-        if (world.thread[t].state == ENDED)
-            continue;
-        views[n++] = &world.thread[t].current;
-        views[n++] = &world.thread[t].sema.view;
-        if (with_fences) {
-            views[n++] = &world.thread[t].acquired;
-            views[n++] = &world.thread[t].released;
-        }
-    }
-    for (int x = 0; x < words_known; x++)
-        for (int i = 0; i < world.history[x].count; i++)
-            views[n++] = &world.history[x].of[i].view;
-    views[n++] = &world.seq_cst;
-    return n;
-}
+/* Every view that there is: `v` is one after the other. */
+#define EACH_VIEW(action)                                        \
+    do {                                                         \
+        struct view *v;                                          \
+        for (int t_ = 0; t_ < threads; t_++) {                   \
+            struct thread *thread_ = &world.thread[t_];          \
+            if (thread_->state == ENDED)                         \
+                continue;                                        \
+            v = &thread_->current, action;                       \
+            v = &thread_->sema.view, action;                     \
+            if (with_fences) {                                   \
+                v = &thread_->acquired, action;                  \
+                v = &thread_->released, action;                  \
+            }                                                    \
+        }                                                        \
+        for (int x_ = 0; x_ < words_known; x_++)                 \
+            for (int i_ = 0; i_ < world.history[x_].count; i_++) \
+                v = &world.history[x_].of[i_].view, action;      \
+        v = &world.seq_cst, action;                              \
+    } while (0)
 
 /* ---- atomic operations ----------------------------------------------------------------------- */
 
@@ -223,6 +226,7 @@ void write_message(int t, int x, uint64_t value, int order, int replaces)
     if (order == memory_order_seq_cst)
         world.seq_cst.at[x] = thread->current.at[x];
     memcpy((void *)words[x].address, &value, words[x].size);
+    variable_is_written(words[x].address, words[x].size);
 }
 
 /* A wait that comes after compares with what its waker knew of the word, or newer. */
@@ -244,8 +248,6 @@ void kernel_ends_wait(int t, int x, int woken)
 /* Messages that no thread can read any more; every index moves down. */
 void forget_old_messages(void)
 {
-    struct view *views[VIEWS];
-    int n = 0;
     for (int x = 0; x < words_known; x++) {
         struct history *h = &world.history[x];
         int old = NOBODY;
@@ -257,9 +259,7 @@ void forget_old_messages(void)
         memmove(&h->of[0], &h->of[old], (size_t)(h->count - old) * sizeof h->of[0]);
         h->count = (uint8_t)(h->count - old);
         h->waked = (uint8_t)(h->waked > old ? h->waked - old : 0);
-        n = all_views(views);
-        for (int i = 0; i < n; i++)
-            views[i]->at[x] = (uint8_t)(views[i]->at[x] > old ? views[i]->at[x] - old : 0);
+        EACH_VIEW(v->at[x] = (uint8_t)(v->at[x] > old ? v->at[x] - old : 0));
     }
 }
 
@@ -294,16 +294,18 @@ static void check_race(int t, int g, uint8_t others, const char *what)
 
 static void forget_access(int g, uint8_t bits)
 {
-    struct view *views[VIEWS];
-    int n = all_views(views);
-    for (int i = 0; i < n; i++)
-        views[i]->knows[g] &= (uint8_t)~bits;
+    EACH_VIEW(v->knows[g] &= (uint8_t)~bits);
 }
 
-static void remember_access(int t, int g)
+/* Plain, or as an atomic word: `accesses` is one of the two sets of the granule. Nobody knows of an
+ * access that has not been. */
+static void remember_access(int t, int g, uint8_t *accesses)
 {
+    struct granule *granule = &world.granule[g];
     uint8_t bit = (uint8_t)(1u << t);
-    forget_access(g, bit);
+    if ((granule->plain | granule->atomic) & bit)
+        forget_access(g, bit);
+    *accesses |= bit;
     world.thread[t].current.knows[g] |= bit;
 }
 
@@ -314,8 +316,7 @@ void atomic_access(int t, uintptr_t address, size_t size)
     while (address < end && verdict == NULL) {
         int g = granule_number(address, end);
         check_race(t, g, world.granule[g].plain, "uses as an atomic word");
-        world.granule[g].atomic |= (uint8_t)(1u << t);
-        remember_access(t, g);
+        remember_access(t, g, &world.granule[g].atomic);
         address = granules[g].end;
     }
 }
@@ -323,21 +324,25 @@ void atomic_access(int t, uintptr_t address, size_t size)
 /* Its history ends: what it is next, memory says. */
 static void forget_words(int g)
 {
-    struct view *views[VIEWS];
     for (int x = 0; x < words_known; x++) {
         if (words[x].address >= granules[g].end ||
             words[x].address + words[x].size <= granules[g].address || !world.history[x].count)
             continue;
         memset(&world.history[x], 0, sizeof world.history[x]);
-        int n = all_views(views);
-        for (int i = 0; i < n; i++)
-            views[i]->at[x] = 0;
+        EACH_VIEW(v->at[x] = 0);
     }
+}
+
+static bool is_used(const struct granule *granule)
+{
+    return granule->writer != NOBODY || granule->plain || granule->atomic;
 }
 
 void plain_access(int t, uintptr_t address, size_t size, bool write)
 {
     check_alive(t, address);
+    if (write)
+        variable_is_written(address, size);
     uintptr_t end = address + size;
     while (address < end && verdict == NULL) {
         int g = granule_number(address, end);
@@ -345,13 +350,13 @@ void plain_access(int t, uintptr_t address, size_t size, bool write)
         struct granule *granule = &world.granule[g];
         if (!write) {
             check_race(t, g, granule->atomic, "reads");
-            granule->plain |= (uint8_t)(1u << t);
-            remember_access(t, g);
+            remember_access(t, g, &granule->plain);
             continue;
         }
         check_race(t, g, granule->plain | granule->atomic, "writes");
         forget_words(g);
-        forget_access(g, 0xff);
+        if (is_used(granule))
+            forget_access(g, 0xff);
         *granule = (struct granule){.writer = (uint8_t)t};
         world.thread[t].current.knows[g] = WRITTEN;
     }
@@ -362,8 +367,7 @@ void frame_dies(int t, uintptr_t end)
     uintptr_t bottom = stack_bottom(t);
     for (int g = 0; g < granules_known; g++) {
         struct granule *granule = &world.granule[g];
-        if (granules[g].address < bottom || granules[g].address >= end ||
-            (granule->writer == NOBODY && !granule->plain && !granule->atomic))
+        if (granules[g].address < bottom || granules[g].address >= end || !is_used(granule))
             continue;
         check_race(t, g, granule->plain | granule->atomic, "frees");
         forget_words(g);

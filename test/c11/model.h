@@ -21,9 +21,9 @@
 /* Limits; what needs more is reported as a violation, never cut. */
 enum {
     THREADS = 4,
-    ATOMICS = 16,   /* atomic words of a scenario */
+    ATOMICS = 24,   /* atomic words of a scenario */
     HISTORY = 24,   /* values that one of them has had and that a thread may still read */
-    GRANULES = 120, /* objects, or parts of them, whose data races are watched */
+    GRANULES = 136, /* objects, or parts of them, whose data races are watched */
     NOBODY = 0xff
 };
 
@@ -206,7 +206,10 @@ extern const struct scenario *scenario;
 
 #define STACK_SIZE ((size_t)1 << 16)
 uintptr_t stack_bottom(int t);
-uint64_t operate(const struct operation *o); /* called on a thread's stack */
+void variable_is_written(uintptr_t address, size_t size);
+extern void *explorer_stack;
+uint64_t operate_alone(const struct operation *o);
+void come_back(void **from, void *to); /* from the stack of a thread */
 const char *name_of(uintptr_t address);
 
 /* ---- the scenarios call these (hooks.c) ------------------------------------------------------ */

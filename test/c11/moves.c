@@ -119,6 +119,8 @@ int moves_of(int t, struct move *move)
             MOVE(DO, 0);
         else if (o->timed)
             MOVE(TIMEOUT, 0);
+        if (h->of[h->count - 1].value == 0 && o->interruptible && world.spurious)
+            MOVE(SPURIOUS, 0);
         if (world.refusals)
             MOVE(REFUSED, 0);
         break;
@@ -312,6 +314,10 @@ int perform(struct move move)
         } else if (move.kind == TIMEOUT) {
             tell("its deadline comes");
             o->result = VALET_TIMEDOUT;
+        } else if (move.kind == SPURIOUS) {
+            tell("is interrupted");
+            world.spurious--;
+            o->result = VALET_INTERRUPTED;
         } else {
             tell("is refused by the system");
             world.refusals--;

@@ -1255,6 +1255,182 @@ THREAD(futex_timed_pass_2)
     wake_with_data(2, word, 1);
 }
 
+/* Who waits on one word moves to another, of another queue or of the same, and is woken there. */
+static void change_and_requeue(uint32_t *to, uint32_t wake, uint32_t requeue)
+{
+    data[3].plain = 1;
+    atomic_store_explicit(atomic_of(word), 1, memory_order_release);
+    EXPECT(valet_futex_requeue(word, 1, wake, to, requeue, 0) == VALET_OK);
+}
+static void wait_moved(void)
+{
+    wait_while_0(word);
+    EXPECT(data[3].plain == 1);
+}
+THREAD(futex_requeue_moved_0)
+{
+    wait_moved();
+}
+THREAD(futex_requeue_moved_1)
+{
+    change_and_requeue(word + 1, 0, 1);
+    valet_futex_wake(word + 1, 1);
+}
+THREAD(futex_requeue_bucket_0)
+{
+    wait_moved();
+}
+THREAD(futex_requeue_bucket_1)
+{
+    change_and_requeue(other_word(), 0, UINT32_MAX);
+    valet_futex_wake(other_word(), 1);
+}
+
+/* Its deadline comes, wherever it is by then; and its node is not there when it has gone. */
+THREAD(futex_requeue_leaves_0)
+{
+    int r = valet_futex_wait(word, 0, DEADLINE);
+    EXPECT(r == VALET_OK || r == VALET_CHANGED || r == VALET_TIMEDOUT);
+}
+THREAD(futex_requeue_leaves_1)
+{
+    change_and_requeue(word + 1, 0, 1);
+    valet_futex_wake(word + 1, 1);
+    valet_futex_wake(word, 1);
+}
+
+/* A wake of one that has moved and gives up is for the other one there. */
+THREAD(futex_requeue_timed_0)
+{
+    if (valet_futex_wait(word, 0, DEADLINE) != VALET_TIMEDOUT)
+        valet_futex_wake(word + 1, 1);
+}
+THREAD(futex_requeue_timed_1)
+{
+    wait_while_0(word + 1);
+}
+THREAD(futex_requeue_timed_2)
+{
+    change_and_requeue(word + 1, 0, 1);
+    wake_with_data(2, word + 1, 1);
+}
+
+/* One begins to wait for what the word has become: it stays, for the wake that comes there. */
+THREAD(futex_requeue_changed_0)
+{
+    uint32_t seen = 0;
+    if (atomic_compare_exchange_strong_explicit(atomic_of(word), &seen, 1, memory_order_relaxed,
+                                                memory_order_relaxed))
+        wait_for(1);
+}
+THREAD(futex_requeue_changed_1)
+{
+    int r = valet_futex_requeue(word, 0, 0, word + 1, 1, 0);
+    EXPECT(r == VALET_OK || r == VALET_CHANGED);
+    atomic_store_explicit(atomic_of(word), 2, memory_order_relaxed);
+    valet_futex_wake(word, 1);
+}
+
+/* The word comes back to what one waits for, after all that waited for it have been woken: that one
+ * has begun to wait after the requeue compared, or sees no other value. */
+THREAD(setup_futex_requeue_again)
+{
+    *word = 1;
+}
+THREAD(futex_requeue_again_0)
+{
+    wait_for(1);
+}
+THREAD(futex_requeue_again_1)
+{
+    uint32_t seen = 0;
+    atomic_compare_exchange_strong_explicit(atomic_of(word), &seen, 1, memory_order_relaxed,
+                                            memory_order_relaxed);
+}
+THREAD(futex_requeue_again_2)
+{
+    atomic_store_explicit(atomic_of(word), 0, memory_order_relaxed);
+    valet_futex_wake(word, UINT32_MAX);
+    int r = valet_futex_requeue(word, 0, 0, word + 1, 1, 0);
+    EXPECT(r == VALET_OK || r == VALET_CHANGED);
+    atomic_store_explicit(atomic_of(word), 2, memory_order_relaxed);
+    valet_futex_wake(word, UINT32_MAX);
+}
+
+/* One is woken, and one moves: no more, of those that sleep. */
+THREAD(futex_requeue_counts_0)
+{
+    wait_moved();
+}
+THREAD(futex_requeue_counts_1)
+{
+    wait_moved();
+}
+THREAD(futex_requeue_counts_2)
+{
+    change_and_requeue(word + 1, 1, 1);
+    uint32_t woken = valet_futex_wake(word + 1, UINT32_MAX);
+    EXPECT(woken <= 1 || woken == VALET_FUTEX_UNKNOWN);
+}
+
+THREAD(futex_requeue_one_0)
+{
+    wait_moved();
+}
+THREAD(futex_requeue_one_1)
+{
+    wait_moved();
+}
+THREAD(futex_requeue_one_2)
+{
+    change_and_requeue(word + 1, 0, 1);
+    uint32_t woken = valet_futex_wake(word + 1, UINT32_MAX);
+    EXPECT(woken <= 1 || woken == VALET_FUTEX_UNKNOWN);
+    valet_futex_wake(word, UINT32_MAX);
+}
+
+/* Who would have moved is woken, if another has the second queue. */
+THREAD(futex_requeue_taken_0)
+{
+    wait_once(word);
+}
+THREAD(futex_requeue_taken_1)
+{
+    wait_once(word + 1);
+}
+THREAD(futex_requeue_taken_2)
+{
+    change_and_requeue(word + 1, 0, 1);
+    valet_futex_wake(word + 1, UINT32_MAX);
+}
+THREAD(futex_requeue_taken_3)
+{
+    wake_with_data(2, word + 1, 1);
+}
+
+/* There and back: each wakes where it has moved them to. */
+THREAD(futex_requeue_back_0)
+{
+    wait_moved();
+}
+THREAD(futex_requeue_back_1)
+{
+    change_and_requeue(word + 1, 0, 1);
+    valet_futex_wake(word + 1, 1);
+}
+THREAD(futex_requeue_back_2)
+{
+    EXPECT(valet_futex_requeue(word + 1, 0, 0, word, 1, 0) == VALET_OK);
+    valet_futex_wake(word, 1);
+}
+
+THREAD(futex_requeue_answers_0)
+{
+    EXPECT(valet_futex_requeue(word, 1, 1, word + 1, 1, 0) == VALET_CHANGED);
+    EXPECT(valet_futex_requeue(word, 0, 1, word + 1, 1, 0) == VALET_OK);
+    EXPECT(valet_futex_requeue(word, 0, 1, word, 1, 0) == VALET_ERR_INVALID);
+}
+
 /* A lock that forgets its waiters when a wake has found nobody (contract/futex_test.c); one thread
  * has it at first. The upper bits count the unlocks. */
 enum { LOCKED = 1, CONTENDED = 2, UNLOCK = 4 };

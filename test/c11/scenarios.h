@@ -77,6 +77,7 @@ enum {
     S(wait_delegate_free,    2, BOTH,  0,          2, 2)  \
     S(futex_wake,            2, BOTH,  0,          2, 0)  \
     S(futex_2_waiters,       3, BOTH,  0,          1, 0)  \
+    S(futex_requeue_again,   3, BOTH,  0,          0, 0)  \
     S(futex_2_wakers,        4, BOTH,  DEEP,       0, 0)  \
     S(futex_owed,            4, SEMA,  DEEP,       0, 0)  \
     S(futex_wakers,          3, BOTH,  0,          0, 0)  \
@@ -87,6 +88,16 @@ enum {
     S(futex_timed_pass,      3, BOTH,  0,          1, 0)  \
     S(futex_bucket,          3, BOTH,  0,          1, 0)  \
     S(futex_mutex,           2, BOTH,  0,          1, 0)  \
+    S(futex_requeue_answers, 1, BOTH,  0,          0, 0)  \
+    S(futex_requeue_moved,   2, BOTH,  0,          1, 0)  \
+    S(futex_requeue_bucket,  2, BOTH,  0,          1, 0)  \
+    S(futex_requeue_changed, 2, BOTH,  0,          1, 0)  \
+    S(futex_requeue_leaves,  2, BOTH,  0,          1, 0)  \
+    S(futex_requeue_counts,  3, BOTH,  0,          0, 0)  \
+    S(futex_requeue_one,     3, BOTH,  0,          0, 0)  \
+    S(futex_requeue_back,    3, BOTH,  0,          0, 0)  \
+    S(futex_requeue_taken,   4, SEMA,  DEEP,       0, 0)  \
+    S(futex_requeue_timed,   3, BOTH,  0,          0, 0)  \
     S(mutex_lock,            2, LOCKS | BOTH, 0,   0, 1)  \
     S(mutex_timed,           2, LOCKS | BOTH, 0,   0, 1)  \
     S(mutex_3,               3, LOCKS, 0,          0, 0)  \
@@ -103,6 +114,8 @@ enum {
     S(mutex_sandbox,         3, LOCKS, SANDBOX,    0, 0)  \
     S(mutex_4,               4, LOCKS, DEEP,       0, 0)  \
     S(mutex_4_timed,         4, LOCKS, DEEP,       0, 0)  \
+    S(mutex_with,            2, LOCKS | BOTH, 0,   1, 1)  \
+    S(mutex_with_fair,       3, LOCKS, 0,          2, 0)  \
     S(futex_forgetful,       3, BOTH,  DEEP,       0, 0)  \
     S(flags_park,            2, BOTH,  0,          2, 0)  \
     S(flags_park_timed,      3, BOTH,  0,          1, 0)  \
@@ -115,19 +128,24 @@ enum {
     S(cond_timed,            2, LOCKS | BOTH, 0,   0, 1)  \
     S(cond_all,              3, LOCKS, 0,          0, 0)  \
     S(cond_all_free,         3, LOCKS, 0,          0, 0)  \
+    S(cond_all_timed,        3, LOCKS, 0,          0, 0)  \
     S(cond_handed_on,        3, LOCKS, 0,          0, 0)  \
     S(cond_free,             2, LOCKS, 0,          0, 0)  \
     S(cond_2_timed,          3, LOCKS, DEEP,       0, 0)  \
     S(cond_2_notifies,       4, LOCKS, DEEP,       0, 0)  \
+    S(cond_with,             2, LOCKS | SEMA, 0,   1, 1)  \
+    S(cond_with_3,           3, LOCKS, DEEP,       1, 0)  \
     S(once_call,             2, BOTH,  0,          1, 1)  \
     S(once_3,                3, BOTH,  0,          0, 0)  \
     S(once_abandon,          2, BOTH,  0,          1, 1)  \
     S(once_abandon_3,        3, BOTH,  0,          0, 0)  \
     S(once_free,             2, BOTH,  0,          1, 1)  \
     S(once_sandbox,          2, BOTH, SANDBOX | TWICE, 0, 0) \
+    S(once_with,             2, BOTH,  0,          1, 1)  \
     S(latch_wait,            3, BOTH,  0,          1, 0)  \
     S(latch_timed,           3, BOTH,  0,          0, 0)  \
     S(latch_2_wait,          3, BOTH,  0,          0, 0)  \
+    S(latch_with,            3, BOTH,  0,          1, 0)  \
     S(barrier_wait,          2, LOCKS | BOTH, 0,   0, 1)  \
     S(barrier_again,         3, LOCKS, 0,          0, 0)  \
     S(barrier_free,          3, LOCKS, 0,          0, 0)  \
@@ -140,6 +158,8 @@ enum {
     S(sem_mutex,             3, LOCKS, 0,          0, 0)  \
     S(sem_free,              3, LOCKS, 0,          0, 1)  \
     S(sem_sandbox,           3, LOCKS, SANDBOX,    0, 0)  \
+    S(sem_with,              2, LOCKS | BOTH, 0,   1, 1)  \
+    S(sem_with_3,            3, LOCKS, 0,          1, 0)  \
     S(rwlock_write,          2, LOCKS | BOTH, 0,   0, 1)  \
     S(rwlock_read,           2, LOCKS | BOTH, 0,   0, 1)  \
     S(rwlock_timed,          2, LOCKS | BOTH, 0,   0, 1)  \
@@ -147,7 +167,8 @@ enum {
     S(rwlock_2_write,        3, LOCKS, 0,          0, 0)  \
     S(rwlock_2_timed,        3, LOCKS, DEEP,       0, 0)  \
     S(rwlock_timed_write,    3, LOCKS, 0,          0, 0)  \
-    S(rwlock_calls_off,      3, LOCKS, 0,          0, 0)  \
+    S(rwlock_calls_off,      3, LOCKS, DEEP,       0, 0)  \
+    S(rwlock_2_lost,         3, LOCKS, 0,          0, 0)  \
     S(rwlock_leaves,         3, LOCKS, 0,          0, 0)  \
     S(rwlock_downgrade,      3, LOCKS, 0,          0, 0)  \
     S(rwlock_downgrade_lets_in, 2, LOCKS, 0,       0, 1)  \
@@ -155,10 +176,16 @@ enum {
     S(rwlock_try,            3, LOCKS, 0,          0, 0)  \
     S(rwlock_free,           2, LOCKS, 0,          0, 1)  \
     S(rwlock_free_timed,     2, LOCKS, 0,          0, 1)  \
-    S(rwlock_sandbox,        3, LOCKS, SANDBOX,    0, 0)  \
+    S(rwlock_sandbox,        3, LOCKS, SANDBOX | DEEP, 0, 0)  \
+    S(rwlock_fair,           3, LOCKS, 0,          0, 0)  \
+    S(rwlock_with,           2, LOCKS | BOTH, 0,   1, 1)  \
+    S(rwlock_with_leaves,    3, LOCKS, DEEP,       1, 0)  \
     S(event_fences,          2, BOTH,  FENCES,     1, 0)  \
     S(event_2_fences,        3, BOTH,  FENCES,     0, 0)  \
-    S(demo,                  2, BOTH,  0,          1, 1)
+    S(demo,                  2, LOCKS, 0,          0, 1)  \
+    S(demo_2_workers,        3, LOCKS, 0,          0, 0)  \
+    S(demo_end,              3, LOCKS, 0,          0, 0)  \
+    S(pool,                  2, BOTH,  0,          1, 1)
 
 /* name, threads, flags, what must come of it, remark */
 #define LITMUS_TESTS(L)                                                                        \
