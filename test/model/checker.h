@@ -73,8 +73,10 @@ struct thread {
 
 struct world {
     uint64_t clock;
+    int64_t wall;   /* by how much the wall clock has been set, ns */
     uint8_t budget; /* injected events left: spurious, signal, early */
-    uint8_t pad[7];
+    uint8_t woken;  /* by the last call that wakes, where the scenario asks: CANCELS */
+    uint8_t pad[6];
     uint64_t model[MODEL_STATE / 8];
     struct thread threads[MODEL_THREADS + 1];
 };
@@ -84,7 +86,10 @@ struct kernel {
     const struct model *model;
     int threads;
     bool every_instruction;
-    bool sandbox, sema_kind;
+    bool sandbox, sema_kind, shares, sets_wall;
+    bool cancels;      /* thread 0 is cancelled, at any of its instructions */
+    bool stepped;      /* which is the one that runs now */
+    uint64_t epoch;    /* how often what is visible has changed */
     uint64_t deadline; /* of the scenario; 0: none */
     int calls_factor;
     struct world w;
@@ -133,10 +138,9 @@ void cpu_start(struct kernel *k, int thread, uint64_t entry, uint64_t argument);
  * as the limit has it, to one that `before` is true of, or to a violation. How many there were. */
 int cpu_run(struct kernel *k, int thread, int limit, bool (*before)(struct kernel *k, uint64_t pc));
 void cpu_fail_store(struct kernel *k, int thread);
-void cpu_settle_registers(struct kernel *k); /* bring all registers home to struct thread */
-void cpu_forget(struct kernel *k);           /* struct thread was changed from outside */
 uint64_t cpu_pc(const struct kernel *k, int thread);
 uint64_t cpu_sp(const struct kernel *k, int thread);
+void cpu_go_to(struct kernel *k, int thread, uint64_t pc);
 int cpu_registers(const struct kernel *k);
 void cpu_call_in(struct kernel *k, struct model_call *c); /* decode the call at the PC */
 void cpu_call_out(struct kernel *k, struct model_call *c, bool error, uint64_t result,
@@ -163,15 +167,19 @@ static inline unsigned char *guest(const struct kernel *k, uint64_t address)
 enum scenario_flags {
     FUTEX_KIND = 1, /* only there */
     SEMA_KIND = 2,
-    TIMED = 4,   /* needs a clock */
-    SANDBOX = 8, /* the kernel forbids waiting */
-    EVERY = 16,  /* also at every instruction */
-    LATER = 64,  /* the clock moves once more after the deadline */
-    DEEP = 128,  /* at every instruction where the row asks for it: three threads, many states */
-    LARGE = 256, /* not for the sema kind where an atomic operation is a pair of instructions */
-    FAR = 2048,  /* a deadline in 292 years: only where a kernel may take that for none */
-    WIDE = 512,  /* many states: only for Linux and for the contract, and not on pairs */
-    KERNEL = 32, /* needs a kernel that looks at addresses */
+    TIMED = 4,      /* needs a clock */
+    SANDBOX = 8,    /* the kernel forbids waiting */
+    EVERY = 16,     /* also at every instruction */
+    LATER = 64,     /* the clock moves once more after the deadline */
+    DEEP = 128,     /* at every instruction where the row asks for it: three threads, many states */
+    LARGE = 256,    /* not for the sema kind where an atomic operation is a pair of instructions */
+    SHARES = 4096,  /* its words are shared by processes */
+    SETS = 16384,   /* it sets the wall clock */
+    FAR = 2048,     /* a deadline in 292 years: only where a kernel may take that for none */
+    WIDE = 512,     /* many states: only for Linux and for the contract, and not on pairs */
+    KERNEL = 32,    /* needs a kernel that looks at addresses */
+    CANCELS = 1024, /* thread 0 is cancelled, at any instruction: where the library can do that */
+    LOCKS = 8192,   /* where the image has the locks, and nothing else there */
 };
 
 struct scenario {
@@ -188,7 +196,19 @@ struct verdict {
     char text[512]; /* empty: all is well */
 };
 
-enum action { RUN, FAIL_STORE, GO_ON, TIMEOUT, EARLY, SIGNAL, SPURIOUS, TICK, ACTIONS };
+enum action {
+    RUN,
+    FAIL_STORE,
+    GO_ON,
+    TIMEOUT,
+    EARLY,
+    SIGNAL,
+    SPURIOUS,
+    CANCEL,
+    RESTART,
+    TICK,
+    ACTIONS
+};
 
 void search(struct kernel *k, const struct scenario *s, size_t most, struct verdict *v);
 void search_apply(struct kernel *k, int thread, enum action action);

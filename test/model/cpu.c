@@ -5,13 +5,14 @@
  * Unicorn executes plain instructions. Those that wait or that make a pair are done here, since
  * Unicorn returns from WFE at once and lets a store-exclusive succeed whenever the value is the old
  * one: the monitor, the event register and the counter are part of our state. One Unicorn engine
- * serves all threads; `loaded` is the thread whose registers it holds.
+ * serves all threads.
  */
 #include <stdio.h>
 #include <string.h>
 #include <unicorn/unicorn.h>
 
 #include "checker.h"
+#include "hash.h"
 
 #define PC    33
 #define FLAGS 34
@@ -145,7 +146,6 @@ static int ids[REGS]; /* Unicorn's names, PC left out */
 static uint64_t flags_at_start;
 static void *places[REGS];
 static int batch_ids[REGS], batch_n, batch_index[REGS];
-static int loaded = -1;
 
 /* What Unicorn runs now; until it stops, it has the registers of the thread, but for the PC. */
 static struct kernel *current;
@@ -176,11 +176,118 @@ static int register_id(enum model_cpu cpu, int i)
     }
 }
 
+/*
+ * What a run does follows from the registers and from what it reads. So each is kept; and where
+ * both are the same again, as they mostly are, with other threads elsewhere, it is not executed
+ * again but repeated: each access is told to cpu_touch, then memory and registers become what they
+ * became.
+ * Each 1024th is executed all the same, and must be what it was.
+ */
+enum { RUNS = 1 << 15, BUCKETS = 1 << 16, ACCESSES = 1 << 18, ACCESSES_OF_RUN = 256 };
+
+struct access {
+    uint64_t pc, address;
+    uint64_t value; /* a read: that it found; a write: that is there at the end of the run */
+    uint8_t size;
+    bool write, own; /* own: a read of what the run wrote itself */
+};
+
+static struct run {
+    uint64_t key; /* of the registers at its start, and of what ends it */
+    uint64_t after[REGS];
+    uint32_t next; /* of the bucket; numbers begin with 1, 0 is none */
+    uint32_t first, accesses;
+    int instructions;
+} runs[RUNS];
+static uint32_t buckets[BUCKETS], runs_n, kept_n;
+static struct access kept[ACCESSES];
+
+static struct access of_run[ACCESSES_OF_RUN]; /* the one that Unicorn runs now */
+static uint32_t of_run_n;
+static bool can_be_kept;
+
+static void remember(struct kernel *k, bool write, uint64_t address, unsigned size)
+{
+    struct access a = {k->w.threads[running].regs[PC], address, 0, (uint8_t)size, write, false};
+    if (of_run_n == ACCESSES_OF_RUN || size > sizeof a.value || k->violation[0] != '\0') {
+        can_be_kept = false;
+        return;
+    }
+    for (uint32_t i = 0; i < of_run_n && !write; i++) {
+        const struct access *w = &of_run[i];
+        if (!w->write || address + size <= w->address || w->address + w->size <= address)
+            continue;
+        a.own = true;
+        if (address < w->address || address + size > w->address + w->size)
+            can_be_kept = false; /* it is made of two */
+    }
+    if (!write)
+        memcpy(&a.value, guest(k, address), size);
+    of_run[of_run_n++] = a;
+}
+
+static void keep_run(const struct kernel *k, int thread, uint64_t key)
+{
+    if (!can_be_kept || k->violation[0] != '\0')
+        return;
+    if (runs_n == RUNS || kept_n + of_run_n > ACCESSES) {
+        memset(buckets, 0, sizeof buckets);
+        runs_n = kept_n = 0;
+    }
+    for (uint32_t i = 0; i < of_run_n; i++)
+        if (of_run[i].write)
+            memcpy(&of_run[i].value, guest(k, of_run[i].address), of_run[i].size);
+    struct run *r = &runs[runs_n++];
+    *r = (struct run){.key = key,
+                      .next = buckets[key % BUCKETS],
+                      .first = kept_n,
+                      .accesses = of_run_n,
+                      .instructions = begun};
+    memcpy(r->after, k->w.threads[thread].regs, sizeof r->after);
+    memcpy(&kept[kept_n], of_run, of_run_n * sizeof *of_run);
+    kept_n += of_run_n;
+    buckets[key % BUCKETS] = runs_n;
+}
+
+static bool reads_the_same(const struct kernel *k, const struct run *r)
+{
+    for (const struct access *a = &kept[r->first]; a < &kept[r->first + r->accesses]; a++)
+        if (!a->write && !a->own && memcmp(guest(k, a->address), &a->value, a->size) != 0)
+            return false;
+    return true;
+}
+
+static const struct run *find_run(const struct kernel *k, uint64_t key, int limit)
+{
+    uint32_t i = buckets[key % BUCKETS];
+    while (i != 0 && (runs[i - 1].key != key || runs[i - 1].instructions > limit ||
+                      !reads_the_same(k, &runs[i - 1])))
+        i = runs[i - 1].next;
+    return i == 0 ? NULL : &runs[i - 1];
+}
+
+static int repeat_run(struct kernel *k, int thread, const struct run *r)
+{
+    const struct access *from = &kept[r->first], *to = from + r->accesses;
+    uint64_t *regs = k->w.threads[thread].regs;
+    for (const struct access *a = from; a < to; a++) {
+        regs[PC] = a->pc;
+        cpu_touch(k, thread, a->write, a->address, a->size);
+    }
+    for (const struct access *a = from; a < to; a++)
+        if (a->write)
+            memcpy(guest(k, a->address), &a->value, a->size);
+    memcpy(regs, r->after, sizeof r->after);
+    return r->instructions;
+}
+
 static void on_access(uc_engine *engine, uc_mem_type type, uint64_t address, int size,
                       int64_t value, void *data)
 {
     (void)engine, (void)value, (void)data;
-    cpu_touch(current, running, type == UC_MEM_WRITE, address, (unsigned)size);
+    bool write = type == UC_MEM_WRITE;
+    cpu_touch(current, running, write, address, (unsigned)size);
+    remember(current, write, address, (unsigned)size);
 }
 
 /* Before each instruction: the first is run, and a later one if nothing ends the run before it. */
@@ -231,33 +338,22 @@ void cpu_open(struct kernel *k)
     current = k;
 }
 
-static void load_registers(struct kernel *k, int thread)
+static void load_registers(struct thread *t)
 {
-    if (loaded == thread)
-        return;
-    cpu_settle_registers(k);
     for (int i = 0; i < batch_n; i++)
-        places[i] = &k->w.threads[thread].regs[batch_index[i]];
+        places[i] = &t->regs[batch_index[i]];
     uc_reg_write_batch(uc, batch_ids, places, batch_n);
-    loaded = thread;
 }
 
-void cpu_settle_registers(struct kernel *k)
+static void store_registers(struct thread *t)
 {
-    if (loaded < 0)
-        return;
     for (int i = 0; i < batch_n; i++) {
-        places[i] = &k->w.threads[loaded].regs[batch_index[i]];
-        k->w.threads[loaded].regs[batch_index[i]] = 0;
+        places[i] = &t->regs[batch_index[i]];
+        t->regs[batch_index[i]] = 0;
     }
     uc_reg_read_batch(uc, batch_ids, places, batch_n);
-    loaded = -1;
-}
-
-void cpu_forget(struct kernel *k)
-{
-    (void)k;
-    loaded = -1;
+    t->regs[PC] = 0;
+    uc_reg_read(uc, this->pc, &t->regs[PC]);
 }
 
 int cpu_registers(const struct kernel *k)
@@ -274,6 +370,11 @@ uint64_t cpu_pc(const struct kernel *k, int thread)
 uint64_t cpu_sp(const struct kernel *k, int thread)
 {
     return k->w.threads[thread].regs[this->sp];
+}
+
+void cpu_go_to(struct kernel *k, int thread, uint64_t pc)
+{
+    k->w.threads[thread].regs[PC] = pc;
 }
 
 /* Every access of a thread to memory, by its instructions or by the kernel on its behalf. */
@@ -357,7 +458,6 @@ enum kind cpu_kind(struct kernel *k, uint64_t pc)
 
 void cpu_start(struct kernel *k, int thread, uint64_t entry, uint64_t argument)
 {
-    cpu_settle_registers(k);
     struct thread *t = &k->w.threads[thread];
     memset(t, 0, sizeof *t);
     t->sleep.deadline = MODEL_NEVER;
@@ -436,7 +536,6 @@ static void send_event(struct kernel *k)
 
 void cpu_fail_store(struct kernel *k, int thread)
 {
-    cpu_settle_registers(k);
     exclusive(k, thread, true, true);
 }
 
@@ -446,7 +545,6 @@ static void special(struct kernel *k, int thread, enum kind kind)
     struct thread *t = &k->w.threads[thread];
     bool thumb = k->image.cpu == MODEL_ARM;
     unsigned size = thumb && kind == CLEAR_EXCLUSIVE ? 4 : this->trap;
-    cpu_settle_registers(k);
     if (thumb && t->regs[FLAGS] & ARM_IN_IT_BLOCK)
         die("a conditional instruction at %#llx", (unsigned long long)t->regs[PC]);
     uint32_t w;
@@ -490,17 +588,34 @@ int cpu_run(struct kernel *k, int thread, int limit, bool (*before)(struct kerne
         special(k, thread, kind);
         return 1;
     }
-    load_registers(k, thread);
+    uint64_t key[REGS + 3] = {0};
+    memcpy(key, t->regs, sizeof t->regs);
+    key[REGS] = (uintptr_t)before;
+    key[REGS + 1] = limit == 1;
+    key[REGS + 2] = k->epoch << 1 | k->stepped;
+    uint64_t hash = hash_of((const unsigned char *)key, sizeof key);
+    static unsigned repeats;
+    const struct run *r = k->verbose ? NULL : find_run(k, hash, limit);
+    if (r && ++repeats % 1024 != 0)
+        return repeat_run(k, thread, r);
+    load_registers(t);
     running = thread;
     begun = 0;
+    of_run_n = 0;
+    can_be_kept = true;
     most = limit;
     until = before;
     uint64_t thumb = k->image.cpu == MODEL_ARM; /* a mark in the address */
     uc_err e = uc_emu_start(uc, t->regs[PC] | thumb, k->image.exit, 0, 0);
     if (e != UC_ERR_OK)
         violation(k, "crash: %s", uc_strerror(e));
-    t->regs[PC] = 0;
-    uc_reg_read(uc, this->pc, &t->regs[PC]);
+    store_registers(t);
+    if (r && k->violation[0] == '\0' && k->epoch == key[REGS + 2] >> 1 &&
+        (begun != r->instructions || memcmp(t->regs, r->after, sizeof r->after) != 0))
+        die("a run of thread %d to %#llx is not what it was", thread,
+            (unsigned long long)t->regs[PC]);
+    if (!r && (begun < limit || limit == 1))
+        keep_run(k, thread, hash);
     return begun;
 }
 

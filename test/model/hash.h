@@ -29,10 +29,19 @@ static inline uint64_t hash_of(const unsigned char *p, size_t n)
     while (n > 0) {
         size_t block = n < sizeof key ? n : sizeof key, i = 0;
         uint64_t word[2];
-        unsigned __int128 sum = 0;
-        for (; i + sizeof word <= block; i += sizeof word) {
+        unsigned __int128 sum = 0,
+                          other = 0; /* two: an addition does not wait for the one before */
+        for (; i + 2 * sizeof word <= block; i += 2 * sizeof word) {
             memcpy(word, p + i, sizeof word);
             sum += (unsigned __int128)(word[0] + key[i / 8]) * (word[1] + key[i / 8 + 1]);
+            memcpy(word, p + i + sizeof word, sizeof word);
+            other += (unsigned __int128)(word[0] + key[i / 8 + 2]) * (word[1] + key[i / 8 + 3]);
+        }
+        sum += other;
+        if (i + sizeof word <= block) {
+            memcpy(word, p + i, sizeof word);
+            sum += (unsigned __int128)(word[0] + key[i / 8]) * (word[1] + key[i / 8 + 1]);
+            i += sizeof word;
         }
         if (i < block) {
             memset(word, 0, sizeof word);

@@ -20,12 +20,13 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "model.h"
+#include "plain.h"
 
 #define WAIT        128
 #define WAKE        129
 #define WAIT_BITSET 137
 #define WAKE_BITSET 138
+#define CMP_REQUEUE 132
 #define NO_SUCH_OP  99
 #define SLEEPING    LONG_MIN /* the answer of a call that has not come back */
 #define LONG_AGO    1
@@ -89,6 +90,18 @@ unsigned model_wake(struct model_call *c, uint64_t key, uint64_t count)
     return woken;
 }
 
+unsigned model_move(struct model_call *c, uint64_t key, uint64_t to, uint64_t count)
+{
+    unsigned moved = 0;
+    (void)c;
+    for (int j = 0; j < MODEL_THREADS && moved < count; j++)
+        if (sleeps[j].inside && sleeps[j].key == key) {
+            sleeps[j].key = to;
+            moved++;
+        }
+    return moved;
+}
+
 bool model_read(struct model_call *c, uint64_t address, void *into, size_t size)
 {
     (void)c;
@@ -113,12 +126,6 @@ uint64_t model_now(struct model_call *c)
     (void)c;
     clock_gettime(CLOCK_MONOTONIC, &t);
     return (uint64_t)t.tv_sec * SECOND + (uint64_t)t.tv_nsec;
-}
-
-uint64_t model_after(struct model_call *c, uint64_t ns)
-{
-    uint64_t sum;
-    return __builtin_add_overflow(model_now(c), ns, &sum) ? MODEL_NEVER : sum;
 }
 
 unsigned model_choose(struct model_call *c, unsigned n, const char *what)
@@ -158,11 +165,6 @@ void model_violation(struct model_call *c, const char *format, ...)
 void model_mistake(struct model_call *c, const char *format, ...)
 {
     (void)c, (void)format; /* this program makes them on purpose */
-}
-
-void model_note(struct model_call *c, const char *format, ...)
-{
-    (void)c, (void)format;
 }
 
 static long ask_model(int thread, const long args[6])
@@ -276,6 +278,37 @@ static void wake_of(const char *what, int n, long op, long count, long mask)
     }
 }
 
+static _Alignas(8) uint32_t other = 9;
+
+static void requeue_at_once(const char *what, long from, long count, long moved, long to,
+                            long expected)
+{
+    const long args[6] = {from, CMP_REQUEUE, count, moved, to, expected};
+    same(what, ask_kernel(args), ask_model(0, args));
+}
+
+/* Two of three threads, or all, leave the word: woken, or moved. Who it is may differ. */
+static void requeue_of(const char *what, long count, long moved)
+{
+    struct sleeper sleepers[3];
+    const long on_word[6] = {(long)&word, WAKE, INT_MAX},
+               on_other[6] = {(long)&other, WAKE, INT_MAX};
+    for (int i = 0; i < 3; i++) {
+        sleepers[i] =
+            (struct sleeper){.args = {(long)&word, WAIT_BITSET, 7, 0, 0, (long)0xffffffff}};
+        fall_asleep(&sleepers[i]);
+        same("a wait sleeps", SLEEPING, ask_model(1 + i, sleepers[i].args));
+    }
+    requeue_at_once("requeue, value differs", (long)&word, count, moved, (long)&other, 8);
+    requeue_at_once(what, (long)&word, count, moved, (long)&other, 7);
+    same("those that moved are woken", ask_kernel(on_other), ask_model(0, on_other));
+    same("those that stayed are woken", ask_kernel(on_word), ask_model(0, on_word));
+    for (int i = 0; i < 3; i++) {
+        pthread_join(sleepers[i].thread, NULL);
+        same("a woken wait", sleepers[i].answer, answers[1 + i]);
+    }
+}
+
 int main(void)
 {
     const struct timespec past = {0, LONG_AGO}, none = {0, 0}, negative = {-1, 0};
@@ -324,6 +357,28 @@ int main(void)
     wake_of("wake -1 of 3", 3, WAKE, -1, 0);
     wake_of("wake UINT32_MAX of 3", 3, WAKE, (long)UINT32_MAX, 0);
     wake_of("wake_bitset 1 of 2", 2, WAKE_BITSET, 1, all);
+
+    const long o = (long)&other;
+    requeue_at_once("requeue, nobody", w, 1, INT_MAX, o, 7);
+    requeue_at_once("requeue, value differs", w, 1, 1, o, 8);
+    requeue_at_once("requeue, the value is an int", w, 1, 1, o, (long)((uint64_t)1 << 32 | 7));
+    requeue_at_once("requeue as a look", w, 0, 0, w, 7);
+    requeue_at_once("requeue as a look, value differs", w, 0, 0, w, 8);
+    requeue_at_once("requeue, wake -1", w, -1, 1, o, 7);
+    requeue_at_once("requeue, move -1", w, 1, -1, o, 7);
+    requeue_at_once("requeue, wake -1, value differs", w, -1, 1, o, 8);
+    requeue_at_once("requeue, misaligned", w + 1, 1, 1, o, 7);
+    requeue_at_once("requeue, to misaligned", w, 1, 1, o + 2, 7);
+    requeue_at_once("requeue, unmapped", (long)gone, 1, 1, o, 7);
+    requeue_at_once("requeue, to unmapped", w, 1, 1, (long)gone, 7);
+    requeue_at_once("requeue, unmapped, to misaligned", (long)gone, 1, 1, o + 1, 7);
+    requeue_at_once("requeue, null", 0, 1, 1, o, 7);
+    requeue_of("requeue 0 and 1 of 3", 0, 1);
+    requeue_of("requeue 0 and 2 of 3", 0, 2);
+    requeue_of("requeue 1 and 1 of 3", 1, 1);
+    requeue_of("requeue 1 and INT_MAX of 3", 1, INT_MAX);
+    requeue_of("requeue INT_MAX and 1 of 3", INT_MAX, 1);
+    requeue_of("requeue 2 and 0 of 3", 2, 0);
 
     /* A timeout that has to be waited for. */
     const long args[6] = {w, WAIT, 7, (long)&soon};

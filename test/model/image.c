@@ -223,10 +223,14 @@ uint64_t image_address(const struct image *im, const char *name)
 
 const struct symbol *image_around(const struct image *im, uint64_t address)
 {
-    const struct symbol *best = NULL;
+    static const struct symbol *known[WINDOW]; /* of the one image that there is */
+    const struct symbol *best = NULL,
+                        **last = address - im->base < WINDOW ? &known[address - im->base] : &best;
+    if (*last)
+        return *last;
     for (size_t i = 0; i < im->symbols_n && im->symbols[i].address <= address; i++)
         if (im->symbols[i].name[0] != '$' && im->symbols[i].name[0] != '.' &&
             im->symbols[i].name[0] != '\0')
             best = &im->symbols[i];
-    return best;
+    return *last = best;
 }

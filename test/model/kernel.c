@@ -130,7 +130,6 @@ static void run(struct kernel *k, int thread, bool entering, enum model_event wh
                            .threads = k->threads,
                            .state = k->w.model,
                            .sleep = &k->w.threads[thread].sleep};
-    cpu_settle_registers(k);
     cpu_call_in(k, &c);
     if (k->violation[0] != '\0')
         return;
@@ -178,9 +177,10 @@ bool model_wake_thread(struct model_call *c, int thread, uint64_t key)
     return true;
 }
 
-unsigned model_wake(struct model_call *c, uint64_t key, uint64_t count)
+/* Wake up to count of those with the key; or, where there is another key for them, move them. */
+static unsigned take_out(struct model_call *c, uint64_t key, uint64_t count, const uint64_t *to)
 {
-    unsigned woken = 0;
+    unsigned out = 0;
     int found[MODEL_THREADS];
     unsigned n = 0;
     c->kernel->woke = true;
@@ -189,14 +189,29 @@ unsigned model_wake(struct model_call *c, uint64_t key, uint64_t count)
         if (j != c->thread && (s->inside == ASLEEP || s->inside == ON_STEP) && s->key == key)
             found[n++] = j;
     }
-    for (; n > 0 && woken < count; woken++) {
+    for (; n > 0 && out < count; out++) {
         /* all of them: in which order makes no difference */
-        unsigned i = count - woken >= n ? 0 : model_choose(c, n, "who is woken");
-        model_wake_thread(c, found[i], key);
+        unsigned i = count - out >= n ? 0 : model_choose(c, n, to ? "who moves" : "who is woken");
+        if (to != NULL)
+            c->kernel->w.threads[found[i]].sleep.key = *to;
+        else
+            model_wake_thread(c, found[i], key);
         memmove(&found[i], &found[i + 1], (n - i - 1) * sizeof found[0]);
         n--;
     }
-    return woken;
+    if (c->kernel->cancels)
+        c->kernel->w.woken = (uint8_t)out;
+    return out;
+}
+
+unsigned model_wake(struct model_call *c, uint64_t key, uint64_t count)
+{
+    return take_out(c, key, count, NULL);
+}
+
+unsigned model_move(struct model_call *c, uint64_t key, uint64_t to, uint64_t count)
+{
+    return take_out(c, key, count, &to);
 }
 
 struct model_sleep *model_sleep_of(struct model_call *c, int thread)
@@ -315,6 +330,21 @@ uint64_t model_scratch(struct model_call *c)
 void model_uncounted(struct model_call *c)
 {
     c->kernel->housekeeping++;
+}
+
+uint64_t model_wall(struct model_call *c)
+{
+    return MODEL_WALL + (uint64_t)c->kernel->w.wall;
+}
+
+bool model_shares(struct model_call *c)
+{
+    return c->kernel->shares;
+}
+
+bool model_sets_wall(struct model_call *c)
+{
+    return c->kernel->sets_wall;
 }
 
 bool model_refused(struct model_call *c)

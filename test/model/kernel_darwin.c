@@ -163,7 +163,7 @@ static void wait(struct model_call *c, uint32_t operation, uint64_t known_flags,
     }
     if (opcode == UNFAIR_LOCK)
         return look(c, flags, address, expected);
-    if (opcode != COMPARE_AND_WAIT)
+    if (opcode != COMPARE_AND_WAIT && !(opcode == COMPARE_AND_WAIT_SHARED && model_shares(c)))
         model_mistake(c, "wait opcode %u", opcode);
     int others = inside(c, address, &other);
     if (other != opcode) {
@@ -191,7 +191,7 @@ static void wake(struct model_call *c, uint32_t operation, uint64_t address)
     uint64_t other = opcode;
     if (opcode == UNFAIR_LOCK)
         return model_violation(c, "the word is not an unfair lock");
-    if (opcode != COMPARE_AND_WAIT)
+    if (opcode != COMPARE_AND_WAIT && !(opcode == COMPARE_AND_WAIT_SHARED && model_shares(c)))
         model_mistake(c, "wake opcode %u", opcode);
     if (width(opcode) == 0)
         return answer(c, EINVAL, 0);
@@ -326,7 +326,7 @@ static const char *const os_sync_symbols[] = {
 /* Size and flags become an opcode; 0: they do not. */
 static uint32_t operation_of(struct model_call *c, uint64_t size, uint32_t flags)
 {
-    if (size != 4 || flags != 0)
+    if (size != 4 || (flags != 0 && !(flags == SYNC_SHARED && model_shares(c))))
         model_mistake(c, "size %llu, flags %#x", (unsigned long long)size, flags);
     if ((size != 4 && size != 8) || flags & ~SYNC_SHARED)
         return 0;

@@ -26,7 +26,8 @@
 /*
  * A sleep of this length or more has no deadline in the checker: that it ends by itself is an event
  * that nobody may count on. A caller that sleeps in slices would hide a lost wake-up otherwise,
- * and the clock would grow for ever.
+ * and the clock would grow for ever. Not where the wall clock is set: its waits are to be slices
+ * of a second, and all of them have an end.
  */
 #define LONG_US 100000u
 
@@ -120,7 +121,7 @@ static void resume(struct model_call *c, enum model_event why)
         if (!compare(c))
             return;
         c->sleep->stage = ASLEEP;
-        if (end >= model_after(c, LONG_US * UINT64_C(1000)))
+        if (end >= model_after(c, LONG_US * UINT64_C(1000)) && !model_sets_wall(c))
             return model_sleep(c, c->args[0], MODEL_NEVER);
         return model_sleep(c, c->args[0], end);
     case MODEL_WOKEN:

@@ -67,6 +67,11 @@ static bool read_deadline(struct model_call *c, uint64_t *deadline)
         *deadline = 0; /* seen on 12.1: an unknown clock is a timeout at once */
         return true;
     }
+    if (t.flags & ABSTIME && !wall && t.sec == 0 && t.nsec == 0) {
+        /* Later than 12.1: umtx_abs_timeout_getsbt makes it an sbintime_t, of which 0 is none. */
+        model_mistake(c, "a deadline of 0 is for ever");
+        return true;
+    }
     uint64_t now = t.flags & ABSTIME ? 0 : model_now(c);
     uint64_t ns = now % 1000000000u + (uint64_t)t.nsec;
     /* The sum is not checked for overflow: it comes out negative, a timeout at once. */
@@ -75,14 +80,25 @@ static bool read_deadline(struct model_call *c, uint64_t *deadline)
         *deadline = 0;
     } else if (t.sec < INT32_MAX) /* more is infinite */
         *deadline = (uint64_t)t.sec * 1000000000u + ns % 1000000000u;
-    if (wall)
-        *deadline = model_of_wall(*deadline);
+    if (wall && *deadline != MODEL_NEVER) {
+        c->sleep->wall = *deadline; /* rtc_generation: looked at anew when that clock is set */
+        *deadline = model_of_wall(c, *deadline);
+    }
     return true;
+}
+
+/* In memory that is private the two keys are one. Words are aligned, so one more is another. */
+static uint64_t key(struct model_call *c)
+{
+    uint32_t op = (uint32_t)c->args[1];
+    return c->args[0] + (model_shares(c) && (op == WAIT_UINT || op == WAKE));
 }
 
 static void compare(struct model_call *c)
 {
-    uint64_t value = 0;
+    uint64_t value = 0, deadline = c->sleep->note[0];
+    if (c->sleep->wall != 0)
+        deadline = model_of_wall(c, c->sleep->wall);
     if (!model_read(c, c->args[0], &value, (uint32_t)c->args[1] == WAIT ? 8 : 4))
         return model_error(c, EFAULT);
     if (value != c->args[2]) { /* 32 bits, zero-extended, against the whole u_long */
@@ -90,7 +106,7 @@ static void compare(struct model_call *c)
         return model_return(c, 0);
     }
     c->sleep->stage = ASLEEP;
-    model_sleep(c, c->args[0], c->sleep->note[0]);
+    model_sleep(c, key(c), deadline);
 }
 
 static void wait(struct model_call *c, bool shared)
@@ -98,7 +114,7 @@ static void wait(struct model_call *c, bool shared)
     uint64_t deadline;
     if (model_refused(c))
         return model_error(c, ENOSYS);
-    if (shared)
+    if (shared && !model_shares(c))
         model_mistake(c, "a wait that is not WAIT_UINT_PRIVATE");
     else if (c->args[2] > UINT32_MAX)
         model_mistake(c, "the value %#llx is sign-extended: it never matches",
@@ -107,20 +123,20 @@ static void wait(struct model_call *c, bool shared)
         return;
     c->sleep->note[0] = deadline;
     c->sleep->stage = COMPARING;
-    model_step(c, c->args[0]);
+    model_step(c, key(c));
 }
 
 static void wake(struct model_call *c, bool shared)
 {
     char byte;
     int32_t count = (int32_t)c->args[2];
-    if (shared)
+    if (shared && !model_shares(c))
         model_mistake(c, "a wake that is not WAKE_PRIVATE");
     if (count <= 0)
         model_mistake(c, "wake of %d", count);
     if (shared && !model_read(c, c->args[0], &byte, 1)) /* it looks the mapping up */
         return model_error(c, EFAULT);
-    model_note(c, "woke %u", model_wake(c, c->args[0], count > 1 ? (uint64_t)count : 1));
+    model_note(c, "woke %u", model_wake(c, key(c), count > 1 ? (uint64_t)count : 1));
     model_return(c, 0);
 }
 

@@ -25,6 +25,7 @@ enum {
     FUTEX_WAKE,
     CLOCK_GET_MONOTONIC,
     DEADLINE_AFTER,
+    FUTEX_REQUEUE,
 };
 
 static const char *const symbols[] = {
@@ -32,6 +33,7 @@ static const char *const symbols[] = {
     [FUTEX_WAKE] = "zx_futex_wake",
     [CLOCK_GET_MONOTONIC] = "zx_clock_get_monotonic",
     [DEADLINE_AFTER] = "zx_deadline_after",
+    [FUTEX_REQUEUE] = "zx_futex_requeue",
     NULL,
 };
 
@@ -99,6 +101,30 @@ static void futex_wake(struct model_call *c, bool owners)
     status(c, ZX_OK); /* never a count */
 }
 
+/* from, wake, value, to, move, owner */
+static void futex_requeue(struct model_call *c, bool owners)
+{
+    uint64_t from = c->args[0], to = c->args[3];
+    uint32_t wake = (uint32_t)c->args[1], move = (uint32_t)c->args[4], value;
+    if ((uint32_t)c->args[5] != 0)
+        model_mistake(c, "futex owner %#x", (uint32_t)c->args[5]);
+    if (from == 0 || to == 0 || from % 4 != 0 || to % 4 != 0 || from == to) {
+        model_mistake(c, "requeue from %#llx to %#llx", (unsigned long long)from,
+                      (unsigned long long)to);
+        return status(c, ZX_ERR_INVALID_ARGS);
+    }
+    if (!model_read(c, from, &value, sizeof value))
+        return status(c, owners && model_choose(c, 2, "INVALID_ARGS, NOT_FOUND")
+                             ? ZX_ERR_NOT_FOUND
+                             : ZX_ERR_INVALID_ARGS);
+    if (value != (uint32_t)c->args[2])
+        return status(c, ZX_ERR_BAD_STATE);
+    unsigned woken = wake != 0 ? model_wake(c, from, wake) : 0;
+    unsigned moved = move != 0 ? model_move(c, from, to, move) : 0;
+    model_note(c, "woke %u, moved %u", woken, moved);
+    status(c, ZX_OK); /* never a count */
+}
+
 static void dispatch(struct model_call *c, bool owners)
 {
     switch (c->number) {
@@ -106,6 +132,8 @@ static void dispatch(struct model_call *c, bool owners)
         return futex_wait(c, owners);
     case FUTEX_WAKE:
         return futex_wake(c, owners);
+    case FUTEX_REQUEUE:
+        return futex_requeue(c, owners);
     case CLOCK_GET_MONOTONIC:
         return model_return(c, model_now(c));
     case DEADLINE_AFTER:
@@ -138,8 +166,8 @@ static void resume(struct model_call *c, enum model_event why)
     }
 }
 
-#define SOURCES                                                                \
-    "vsrinivas/fuchsia docs/reference/syscalls/futex_wait.md, futex_wake.md, " \
+#define SOURCES                                                                                  \
+    "vsrinivas/fuchsia docs/reference/syscalls/futex_wait.md, futex_wake.md, futex_requeue.md, " \
     "docs/concepts/kernel/vdso.md; misttech/mist-os zircon/kernel/object/futex_context.cc"
 
 MODEL(fuchsia) = {

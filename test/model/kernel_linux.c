@@ -40,6 +40,12 @@ static const struct numbers {
 
 static const struct model model_gvisor, model_linux_50, model_android;
 
+/* Private words and shared ones do not meet; words are aligned, so one more is another key. */
+static uint64_t key(const struct model_call *c, uint64_t word)
+{
+    return word + !(c->args[1] & PRIVATE);
+}
+
 static void futex_wait(struct model_call *c, unsigned op, uint32_t bitset, bool wall, size_t size)
 {
     uint64_t word = c->args[0], deadline = MODEL_NEVER;
@@ -66,8 +72,10 @@ static void futex_wait(struct model_call *c, unsigned op, uint32_t bitset, bool 
             ns = MODEL_NEVER; /* ktime saturates: some 292 years */
         else
             ns += (uint64_t)t[1];
-        if (wall)
-            ns = model_of_wall(ns);
+        if (wall && ns != MODEL_NEVER) { /* hrtimers are told when that clock is set */
+            c->sleep->wall = ns;
+            ns = model_of_wall(c, ns);
+        }
         deadline = op == WAIT ? model_after(c, ns) : ns;
     }
     if (bitset == 0) {
@@ -84,7 +92,7 @@ static void futex_wait(struct model_call *c, unsigned op, uint32_t bitset, bool 
     if (value != (uint32_t)c->args[2])
         return model_error(c, EAGAIN);
     c->sleep->note[0] = bitset;
-    model_sleep(c, word, deadline);
+    model_sleep(c, key(c, word), deadline);
 }
 
 static void futex_wake(struct model_call *c, uint32_t bitset)
@@ -106,22 +114,36 @@ static void futex_wake(struct model_call *c, uint32_t bitset)
     if (count <= 0)
         model_mistake(c, "wake of %d wakes one", count);
     /* a private key is the address alone: the word need not be there */
-    unsigned woken = model_wake(c, word, count > 0 ? (uint64_t)count : 1);
+    unsigned woken = model_wake(c, key(c, word), count > 0 ? (uint64_t)count : 1);
     model_note(c, "woke %u", woken);
     model_return(c, woken);
 }
 
-/* Only as a look: nobody to be woken, nobody to be moved. */
 static void futex_cmp_requeue(struct model_call *c)
 {
+    uint64_t from = c->args[0], to = c->args[4];
+    int32_t wake = (int32_t)c->args[2], move = (int32_t)c->args[3];
     uint32_t value;
-    if (c->args[2] != 0 || c->args[3] != 0 || c->args[4] != c->args[0])
-        return model_violation(c, "a requeue that this model does not have");
-    if (!model_read(c, c->args[0], &value, sizeof value))
+    if (wake < 0 || move < 0) {
+        model_mistake(c, "requeue: wake %d, move %d", wake, move);
+        return model_error(c, EINVAL);
+    }
+    if (from % 4 != 0 || to % 4 != 0) {
+        model_mistake(c, "misaligned word");
+        return model_error(c, EINVAL);
+    }
+    if (from == to && (wake != 0 || move != 0)) /* else it is a look */
+        model_mistake(c, "requeue to the same word");
+    /* a private key is the address alone: the second word need not be there */
+    if (!model_read(c, from, &value, sizeof value))
         return model_error(c, EFAULT);
     if (value != (uint32_t)c->args[5])
         return model_error(c, EAGAIN);
-    model_return(c, 0);
+    unsigned woken = wake != 0 ? model_wake(c, key(c, from), (uint64_t)wake) : 0;
+    unsigned moved = move != 0 ? model_move(c, key(c, from), key(c, to), (uint64_t)move) : 0;
+    if (wake != 0 || move != 0)
+        model_note(c, "woke %u, moved %u", woken, moved);
+    model_return(c, woken + moved);
 }
 
 static void refuse(struct model_call *c)
@@ -135,7 +157,7 @@ static void refuse(struct model_call *c)
 static void futex(struct model_call *c, size_t size)
 {
     unsigned op = (uint32_t)c->args[1];
-    if (!(op & PRIVATE))
+    if (!(op & PRIVATE) && !model_shares(c))
         model_mistake(c, "op %u without the private flag", op);
     bool wall = op & REALTIME;
     op &= ~(unsigned)REALTIME;
@@ -222,11 +244,11 @@ static void resume(struct model_call *c, enum model_event why)
 
 MODEL(linux) = {
     .name = "linux",
-    .sources =
-        "torvalds/linux kernel/futex/syscalls.c, kernel/futex/waitwake.c, kernel/time/time.c "
-        "(get_timespec64)",
+    .sources = "torvalds/linux kernel/futex/syscalls.c, waitwake.c, requeue.c, kernel/time/time.c "
+               "(get_timespec64)",
     .traps = TRAPS,
     .events = 1u << MODEL_SIGNAL | 1u << MODEL_SPURIOUS,
+    .restarts = true,
     .call = call,
     .resume = resume,
 };
@@ -236,6 +258,7 @@ MODEL(linux_50) = {
     .sources = "as of linux",
     .traps = TRAPS,
     .events = 1u << MODEL_SIGNAL | 1u << MODEL_SPURIOUS,
+    .restarts = true,
     .call = call,
     .resume = resume,
 };
@@ -245,6 +268,7 @@ MODEL(android) = {
     .sources = "as of linux; golang/go issue 77621",
     .traps = TRAPS,
     .events = 1u << MODEL_SIGNAL | 1u << MODEL_SPURIOUS,
+    .restarts = true,
     .call = call,
     .resume = resume,
 };
@@ -255,6 +279,7 @@ MODEL(gvisor) = {
                "pkg/sentry/kernel/futex/futex.go, pkg/abi/linux/time.go",
     .traps = TRAPS,
     .events = 1u << MODEL_SIGNAL | 1u << MODEL_SPURIOUS,
+    .restarts = true,
     .call = call,
     .resume = resume,
 };

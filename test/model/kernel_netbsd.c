@@ -18,6 +18,7 @@
 
 #define WAIT        0
 #define WAKE        1
+#define CMP_REQUEUE 4
 #define WAIT_BITSET 9
 #define WAKE_BITSET 10
 #define PRIVATE     128
@@ -161,6 +162,40 @@ static void futex_wake(struct model_call *c, uint32_t bitset)
     model_return(c, woken);
 }
 
+/* args: from, op, wake, no time, to, move; the seventh is the value. What is never asked for is not
+ * looked up: without a queue of the first word there is nothing to do, nor to compare. */
+static void futex_cmp_requeue(struct model_call *c, uint32_t expected)
+{
+    int32_t wake = (int32_t)c->args[2], move = (int32_t)c->args[5];
+    uint64_t shared = !(c->args[1] & PRIVATE), to = c->args[4] + shared;
+    uint32_t value;
+    if (wake < 0 || move < 0) {
+        model_mistake(c, "requeue: wake %d, move %d", wake, move);
+        return model_error(c, EINVAL);
+    }
+    if (c->args[0] % 4 != 0 || c->args[4] % 4 != 0) {
+        model_mistake(c, "misaligned word");
+        return model_error(c, EINVAL);
+    }
+    if (c->args[0] == c->args[4])
+        model_mistake(c, "requeue to the same word");
+    if (shared && !model_read(c, c->args[0], &value, sizeof value))
+        return model_error(c, EFAULT);
+    bool queued = false;
+    for (int j = 0; j < c->threads; j++)
+        queued = queued || (j != c->thread && model_sleep_of(c, j)->key == key(c));
+    if (!queued)
+        return model_return(c, 0);
+    if (model_refused(c))
+        return model_error(c, ENOMEM);
+    if (!model_read(c, c->args[0], &value, sizeof value) || value != expected)
+        return model_error(c, EAGAIN);
+    unsigned woken = wake != 0 ? model_wake(c, key(c), (uint64_t)wake) : 0;
+    unsigned moved = move != 0 ? model_move(c, key(c), to, (uint64_t)move) : 0;
+    model_note(c, "woke %u, moved %u", woken, moved);
+    model_return(c, moved); /* of both, but for an error of precedence in the sum */
+}
+
 static void futex(struct model_call *c)
 {
     uint32_t op = (uint32_t)c->args[1];
@@ -172,7 +207,7 @@ static void futex(struct model_call *c)
         return model_error(c, EFAULT);
     }
     /* a plain wake of nobody asks whether the word is there: EFAULT if not */
-    if (!(op & PRIVATE) && !(op == WAKE && (uint32_t)c->args[2] == 0))
+    if (!(op & PRIVATE) && !model_shares(c) && !(op == WAKE && (uint32_t)c->args[2] == 0))
         model_mistake(c, "op %u without the private flag", op);
     if (op & FUTEX_REAL)
         model_mistake(c, "op %u with the realtime flag", op);
@@ -185,6 +220,8 @@ static void futex(struct model_call *c)
         return futex_wake(c, UINT32_MAX);
     case WAKE_BITSET:
         return futex_wake(c, (uint32_t)bitset);
+    case CMP_REQUEUE:
+        return futex_cmp_requeue(c, (uint32_t)bitset);
     }
     model_mistake(c, "futex op %u", op);
     model_error(c, ENOSYS);

@@ -114,6 +114,15 @@ static void send(struct model_call *c, uint64_t set, uint64_t tcs, bool hostile)
     answer(c, sent ? SUCCESS : INVALID_INPUT, hostile ? UINT64_MAX : 0);
 }
 
+/*
+ * The host's one clock, the time of day: who sets it sets valet_now as well. Elsewhere a scenario's
+ * deadlines are of the checker's clock, and it is the same as that.
+ */
+static uint64_t insecure_time(struct model_call *c)
+{
+    return model_now(c) + (model_sets_wall(c) ? model_wall(c) : 0);
+}
+
 static void dispatch(struct model_call *c, bool hostile)
 {
     uint64_t p1 = c->args[1], p2 = c->args[2];
@@ -133,7 +142,7 @@ static void dispatch(struct model_call *c, bool hostile)
         if (p1 != 0 || p2 != 0)
             model_mistake(c, "rubbish in an argument that is not used");
         /* newer hosts return the address of a page with the time here */
-        return model_return2(c, model_now(c), 0xbad0bad0bad0bad0u);
+        return model_return2(c, insecure_time(c), 0xbad0bad0bad0bad0u);
     }
     model_violation(c, "usercall %llu", (unsigned long long)c->args[0]);
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0 */
 /*
  * checker --symbols MODEL              the functions that an image for this model imports
- * checker [-qnudpfl] [-c FACTOR] [-m MOST] [-s PREFIX] -k futex|sema -M MODEL -r ROW
+ * checker [-qnudopfla] [-c FACTOR] [-m MOST] [-s PREFIX] -k futex|sema -M MODEL -r ROW
  * IMAGE
  *
  *   -q        quick: visible operations only
@@ -9,6 +9,8 @@
  *   -u        the row has no kernel that looks at addresses, or that could refuse
  *   -d        only the deep scenarios, at every instruction
  *   -p        atomic operations are pairs: no large scenario for the sema kind
+ *   -o        only the small ones
+ *   -a        the image has the locks: only theirs
  *   -f        stop at the first violation
  *   -l        print the schedule of a violation, of the first two
  *   -c        system calls that one wait or wake may take (default 1)
@@ -40,7 +42,7 @@ int main(int argc, char **argv)
 {
     static struct kernel k;
     bool pairs = false, deep = false, quick = false, no_clock = false, no_kernel = false,
-         first = false, print = false, small = false;
+         first = false, print = false, small = false, locks = false;
     const char *kind = "", *row = "", *prefix = "";
     size_t most = 2000000;
     int failed = 0, passed = 0;
@@ -50,7 +52,7 @@ int main(int argc, char **argv)
         return 0;
     }
     k.calls_factor = 1;
-    for (int o; (o = getopt(argc, argv, "qnufdlopc:m:s:k:M:r:")) != -1;)
+    for (int o; (o = getopt(argc, argv, "qnufdlopac:m:s:k:M:r:")) != -1;)
         switch (o) {
         case 'q':
             quick = true;
@@ -69,6 +71,9 @@ int main(int argc, char **argv)
             break;
         case 'p':
             pairs = true;
+            break;
+        case 'a':
+            locks = true;
             break;
         case 'f':
             first = true;
@@ -107,7 +112,7 @@ int main(int argc, char **argv)
         for (int every = 0; every < 2; every++) {
             const struct scenario *s = &scenarios[i];
             struct verdict v = {.print = print && failed < 2};
-            if (strncmp(s->name, prefix, strlen(prefix)) != 0 ||
+            if (strncmp(s->name, prefix, strlen(prefix)) != 0 || locks != !!(s->flags & LOCKS) ||
                 (small && (s->threads > 3 || s->flags & WIDE)) || s->flags & other ||
                 (no_clock && s->flags & TIMED) || (pairs && k.sema_kind && s->flags & LARGE) ||
                 (s->flags & WIDE && (pairs || (strcmp(k.model->name, "linux") != 0 &&
@@ -115,9 +120,13 @@ int main(int argc, char **argv)
                 (s->flags & FAR && strcmp(k.model->name, "linux") != 0 &&
                  strcmp(k.model->name, "gvisor") != 0) ||
                 (no_kernel && s->flags & (SANDBOX | KERNEL)) ||
-                (deep ? !every || !(s->flags & DEEP) : every && (quick || !(s->flags & EVERY))))
+                (s->flags & CANCELS &&
+                 (small || image_address(&k.image, "valet_sys_cancellable") == 0)) ||
+                (deep                 ? !every || !(s->flags & DEEP)
+                 : s->flags & CANCELS ? !every
+                                      : every && (quick || !(s->flags & EVERY))))
                 continue;
-            k.every_instruction = every;
+            k.every_instruction = every && !(s->flags & CANCELS);
             search(&k, s, most, &v);
             printf("%s%-26s %-20s %-7s %8zu states %7.2f s  %s\n", v.text[0] ? "FAILED " : "", row,
                    s->name, every ? "every" : "visible", v.states, v.seconds,

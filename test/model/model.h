@@ -75,6 +75,8 @@ enum model_event {
 struct model_sleep {
     uint64_t key;      /* the queue it is on: an address, an id; 0 if none */
     uint64_t deadline; /* by the model's clock; MODEL_NEVER: none */
+    uint64_t wall;     /* by the wall clock, where the kernel follows that; else 0. The deadline is
+                          kept to it when the clock is set */
     uint64_t note[4];
     uint32_t stage;
     uint32_t inside; /* the checker's */
@@ -152,6 +154,8 @@ struct model {
     unsigned events;            /* which of MODEL_EARLY, _SIGNAL, _SPURIOUS a sleeper can meet here:
                                    bits 1u << event. The checker has a small budget of them a run.
                                    MODEL_TIMEOUT comes by itself where there is a deadline */
+    bool restarts;              /* a handler with SA_RESTART finds a wait without a time set back to
+                                   its trap. (A model may also do so by itself, on MODEL_SIGNAL) */
     void (*start)(void *state, int threads); /* NULL: all zero */
     void (*call)(struct model_call *c);
     void (*resume)(struct model_call *c, enum model_event why);
@@ -187,6 +191,10 @@ void model_mistake(struct model_call *c, const char *format, ...)
  */
 unsigned model_wake(struct model_call *c, uint64_t key, uint64_t count);
 
+/* Let up to count threads whose sleep.key is key sleep by another key from now on; any of them, by
+ * choice. Returns how many. */
+unsigned model_move(struct model_call *c, uint64_t key, uint64_t to, uint64_t count);
+
 /* Wake one known thread; false if it is not inside the kernel with this key. */
 bool model_wake_thread(struct model_call *c, int thread, uint64_t key);
 
@@ -216,24 +224,26 @@ static inline bool model_32_bits(enum model_cpu cpu)
     return cpu == MODEL_X86 || cpu == MODEL_ARM || cpu == MODEL_RISCV32;
 }
 
-/* The wall clock is so far ahead of the other: some day of 2023, at 0 ns of a second as that is. */
+/* How far the wall clock is ahead of the other: from some day of 2023 on, and as it is set. */
 #define MODEL_WALL UINT64_C(1700000000000000000)
+uint64_t model_wall(struct model_call *c);
 
 /* What the first argument of a call asks for: one of these two clocks, by their numbers. */
 static inline uint64_t model_clock(struct model_call *c, uint32_t clock, uint32_t wall)
 {
     uint64_t now = model_now(c);
     if ((uint32_t)c->args[0] == wall)
-        return now + MODEL_WALL;
+        return now + model_wall(c);
     if ((uint32_t)c->args[0] != clock)
         model_violation(c, "clock %u", (uint32_t)c->args[0]);
     return now;
 }
 
 /* A deadline of the wall clock, by the other. */
-static inline uint64_t model_of_wall(uint64_t deadline)
+static inline uint64_t model_of_wall(struct model_call *c, uint64_t deadline)
 {
-    return deadline > MODEL_WALL ? deadline - MODEL_WALL : 0;
+    uint64_t ahead = model_wall(c);
+    return deadline > ahead ? deadline - ahead : 0;
 }
 
 /* clock_gettime(clock, {seconds, ns} *), two numbers of `size` bytes, of these two clocks. */
@@ -270,6 +280,13 @@ uint64_t model_scratch(struct model_call *c);
 /* This call is none of those that a wait or a wake may make: a number that a kernel may not have,
  * where the caller has another. */
 void model_uncounted(struct model_call *c);
+
+/* Whether the scenario has words that processes share; else a call that says so is a mistake. */
+bool model_shares(struct model_call *c);
+
+/* Whether the scenario sets the wall clock. In such no wait lacks a deadline, and deadlines count
+ * from what the wall clock said. */
+bool model_sets_wall(struct model_call *c);
 
 /* Whether a sandbox forbids waiting in this scenario: answer the wait with its error. */
 bool model_refused(struct model_call *c);

@@ -112,7 +112,8 @@ void report_after(struct kernel *k)
     static const char *const events[] = {
         [GO_ON] = "goes on in the kernel",  [TIMEOUT] = "its deadline comes",
         [EARLY] = "its timer fires early",  [SIGNAL] = "a signal",
-        [SPURIOUS] = "woken for no reason", [FAIL_STORE] = "its store-exclusive fails"};
+        [SPURIOUS] = "woken for no reason", [FAIL_STORE] = "its store-exclusive fails",
+        [CANCEL] = "is cancelled",          [RESTART] = "is cancelled, and set back to the trap"};
     char text[400], name[100];
     size_t n = 0;
     text[0] = '\0';

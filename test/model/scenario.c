@@ -1,45 +1,18 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0 */
 /*
  * What the threads of the checker's guest do: scenarios.h lists it. Freestanding code, compiled for
- * every system and linked with the library. Functions named check_* are the checker's.
- *
- * CALL(n, f(...)) is one call of the library that may make n system calls (times the factor of the
- * system's row), reads of the clock not counted; what the kernel does for no reason gives it more.
+ * every system and linked with the library.
  */
 #include <stdatomic.h>
 #include <stddef.h>
 
-#include "valet.h"
-
-#define DEADLINE 1000500000u /* MODEL_DEADLINE of checker.h; the clock starts at 1000000000 */
-#define PAST     1u
-
-void check_enter(int calls);
-void check_leave(void);
-void check_expect(bool good, unsigned line);
-uint64_t check_clock(void);
-
-#define EXPECT(x) check_expect(x, __LINE__)
-#define CALL(calls, call)     \
-    __extension__({           \
-        check_enter(calls);   \
-        int result_ = (call); \
-        check_leave();        \
-        result_;              \
-    })
-#define DO(calls, call)     \
-    do {                    \
-        check_enter(calls); \
-        call;               \
-        check_leave();      \
-    } while (0)
-#define THREAD(name) void name(void)
+#include "guest.h"
 
 #define LOST __attribute__((noinline)) /* a frame of its own, which dies at its return */
 
 static struct valet_parker parker;
 static struct valet_waiters waiters;
-static uint32_t word;
+static uint32_t word, other;
 static _Atomic(void *) published;
 static _Atomic int flag;
 
@@ -50,15 +23,6 @@ static struct {
 static struct {
     _Alignas(16) int plain;
 } data[4];
-
-/* A timeout is never early. */
-static int timed(int result)
-{
-    EXPECT(result == VALET_OK || result == VALET_TIMEDOUT || result == VALET_ERR_BUSY);
-    if (result == VALET_TIMEDOUT)
-        EXPECT(check_clock() >= DEADLINE);
-    return result;
-}
 
 static int taken(void)
 {
@@ -178,6 +142,78 @@ THREAD(wall_unpark_1)
 THREAD(end_wall_unpark)
 {
     EXPECT((of[0].result == VALET_OK) + taken() == 1);
+}
+
+/*
+ * The wall clock is set, forwards or back, while a thread sleeps by it, or before: it wakes no
+ * earlier than that clock says, and within a slice of a second where the kernel does not follow.
+ * Of thread 0 when it came back, of thread 1 when it set the clock: in 1024 ns since the start.
+ */
+#define UNITS(ns) ((int)((ns) >> 10))
+static int since_start(uint64_t clock)
+{
+    uint64_t ns = clock - (DEADLINE - 500000);
+    return ns >> 41 ? INT32_MAX : UNITS(ns);
+}
+static void park_by_the_wall(uint64_t later)
+{
+    uint64_t ahead;
+    DO(0, ahead = valet_now_realtime());
+    ahead -= check_clock();
+    atomic_store_explicit(&flag, 1, memory_order_relaxed);
+    if (valet_features() & VALET_REALTIME)
+        EXPECT(CALL(1, valet_park_with(&parker, DEADLINE + ahead + later, VALET_REALTIME)) ==
+               VALET_TIMEDOUT);
+    data[0].plain = since_start(check_clock());
+}
+static void move_wall(int ms)
+{
+    while (atomic_load_explicit(&flag, memory_order_relaxed) == 0)
+        ;
+    data[1].plain = since_start(check_move_wall(ms));
+}
+THREAD(wall_forward_0)
+{
+    park_by_the_wall(3000000000u);
+}
+THREAD(wall_forward_1)
+{
+    move_wall(3000);
+}
+THREAD(end_wall_forward)
+{
+    int due = data[1].plain > UNITS(500000) ? data[1].plain : UNITS(500000);
+    if (valet_features() & VALET_REALTIME)
+        EXPECT(data[0].plain >= UNITS(500000) && data[0].plain <= due + UNITS(1001000000));
+}
+THREAD(wall_back_0)
+{
+    park_by_the_wall(0);
+}
+THREAD(wall_back_1)
+{
+    move_wall(-2000);
+}
+THREAD(end_wall_back)
+{
+    if (valet_features() & VALET_REALTIME && data[1].plain < UNITS(500000))
+        EXPECT(data[0].plain >= UNITS(2000500000) && data[0].plain <= UNITS(3001500000));
+}
+/* Back and then forwards: the sleep for all that was left after the first would miss the second. */
+THREAD(wall_back_again_0)
+{
+    park_by_the_wall(0);
+}
+THREAD(wall_back_again_1)
+{
+    move_wall(-2000);
+    move_wall(2000);
+}
+THREAD(end_wall_back_again)
+{
+    int due = data[1].plain > UNITS(500000) ? data[1].plain : UNITS(500000);
+    if (valet_features() & VALET_REALTIME)
+        EXPECT(data[0].plain >= UNITS(500000) && data[0].plain <= due + UNITS(1001000000));
 }
 
 /* 292 years: where seconds and ns as signed 64 bits overflow. */
@@ -794,12 +830,17 @@ static _Atomic uint32_t *futex(void)
     return (_Atomic uint32_t *)&word;
 }
 
-static void futex_wait_while_0(void)
+static void wait_while_0(uint32_t *w)
 {
-    while (atomic_load_explicit(futex(), memory_order_acquire) == 0) {
-        int r = CALL(1, valet_futex_wait(&word, 0, VALET_FOREVER));
+    while (atomic_load_explicit((_Atomic uint32_t *)w, memory_order_acquire) == 0) {
+        int r = CALL(1, valet_futex_wait(w, 0, VALET_FOREVER));
         EXPECT(r == VALET_OK || r == VALET_CHANGED);
     }
+}
+
+static void futex_wait_while_0(void)
+{
+    wait_while_0(&word);
 }
 
 THREAD(futex_wait_wake_0)
@@ -912,6 +953,170 @@ THREAD(futex_late_2)
 {
     atomic_store_explicit(futex(), 1, memory_order_release);
     DO(1, valet_futex_wake(&word, 1));
+}
+
+/* The signal of a cancellation: sent by a thread, has come by the checker, which runs on_cancel on
+ * the thread that it interrupts, at `interrupted`. */
+_Atomic uint32_t signalled;
+uintptr_t interrupted;
+static uint32_t cancelled;
+
+THREAD(on_cancel)
+{
+    valet_cancel_redirect(&interrupted);
+}
+
+static void cancel(void)
+{
+    atomic_store_explicit((_Atomic uint32_t *)&cancelled, 1, memory_order_relaxed);
+    atomic_store_explicit(&signalled, 1, memory_order_relaxed);
+}
+
+static int wait_cancellably(uint64_t deadline)
+{
+    return CALL(2, valet_futex_wait_cancellable(&word, 0, deadline, 0, &cancelled));
+}
+
+/* At whatever instruction the signal comes, the thread comes out. */
+THREAD(cancel_wait_0)
+{
+    EXPECT(wait_cancellably(VALET_FOREVER) == VALET_INTERRUPTED);
+}
+THREAD(cancel_wait_1)
+{
+    cancel();
+}
+
+THREAD(cancel_timed_0)
+{
+    int r = wait_cancellably(DEADLINE);
+    EXPECT(r == VALET_INTERRUPTED || r == VALET_TIMEDOUT);
+    EXPECT(r != VALET_TIMEDOUT || check_clock() >= DEADLINE);
+}
+THREAD(cancel_timed_1)
+{
+    cancel();
+}
+
+/* A wake that it has used up is not given up for it. */
+THREAD(cancel_wake_0)
+{
+    of[0].result = wait_cancellably(VALET_FOREVER);
+    EXPECT(of[0].result == VALET_INTERRUPTED || of[0].result == VALET_OK);
+}
+THREAD(cancel_wake_1)
+{
+    cancel();
+    uint32_t n = CALL(1, valet_futex_wake(&word, 1));
+    of[1].result = check_woken();
+    EXPECT(n == (uint32_t)of[1].result || n == VALET_FUTEX_UNKNOWN);
+}
+THREAD(end_cancel_wake)
+{
+    EXPECT((of[0].result == VALET_OK) == (of[1].result == 1));
+}
+
+/* Who waits moves, or is woken, in a call; then those that have moved are woken. */
+static void change_and_requeue(uint32_t wake, uint32_t requeue)
+{
+    atomic_store_explicit(futex(), 1, memory_order_release);
+    EXPECT(CALL(2, valet_futex_requeue(&word, 1, wake, &other, requeue, 0)) == VALET_OK);
+}
+THREAD(futex_requeue_0)
+{
+    futex_wait_while_0();
+}
+THREAD(futex_requeue_1)
+{
+    change_and_requeue(0, 1);
+    DO(1, valet_futex_wake(&other, 1));
+}
+
+/* One is woken and one moves, where the system moves; elsewhere both are woken. */
+THREAD(futex_requeue_2_0)
+{
+    futex_wait_while_0();
+}
+THREAD(futex_requeue_2_1)
+{
+    futex_wait_while_0();
+}
+THREAD(futex_requeue_2_2)
+{
+    change_and_requeue(1, 1);
+    uint32_t woken;
+    DO(2, woken = valet_futex_wake(&other, UINT32_MAX));
+    EXPECT(woken <= 1 || woken == VALET_FUTEX_UNKNOWN);
+}
+
+/* Begins to wait for what the word has become: it stays, for the wake that comes there. */
+THREAD(futex_requeue_changed_0)
+{
+    uint32_t seen = 0;
+    atomic_compare_exchange_strong(futex(), &seen, 1);
+    while (atomic_load_explicit(futex(), memory_order_acquire) == 1) {
+        int r = CALL(1, valet_futex_wait(&word, 1, VALET_FOREVER));
+        EXPECT(r == VALET_OK || r == VALET_CHANGED);
+    }
+}
+THREAD(futex_requeue_changed_1)
+{
+    int r = CALL(2, valet_futex_requeue(&word, 0, 0, &other, 1, 0));
+    EXPECT(r == VALET_OK || r == VALET_CHANGED);
+    atomic_store_explicit(futex(), 2, memory_order_release);
+    DO(1, valet_futex_wake(&word, 1));
+}
+
+/* Where it has moved to, its deadline comes: who says that it was not late passes the wake on. */
+THREAD(futex_requeue_timed_0)
+{
+    int r = CALL(2, valet_futex_wait(&word, 0, DEADLINE));
+    EXPECT(r >= 0);
+    EXPECT(r != VALET_TIMEDOUT || check_clock() >= DEADLINE);
+    if (r != VALET_TIMEDOUT)
+        DO(1, valet_futex_wake(&other, 1));
+}
+THREAD(futex_requeue_timed_1)
+{
+    wait_while_0(&other);
+}
+THREAD(futex_requeue_timed_2)
+{
+    change_and_requeue(0, 1);
+    atomic_store_explicit((_Atomic uint32_t *)&other, 1, memory_order_release);
+    DO(1, valet_futex_wake(&other, 1));
+}
+
+/* A word that processes share: wait, wake and requeue say so, and meet. */
+static void wait_shared_while_0(void)
+{
+    while (atomic_load_explicit(futex(), memory_order_acquire) == 0) {
+        int r = CALL(1, valet_futex_wait_with(&word, 0, VALET_FOREVER, VALET_SHARED));
+        EXPECT(r == VALET_OK || r == VALET_CHANGED ||
+               (r == VALET_ERR_UNSUPPORTED && !(valet_features() & VALET_SHARED)));
+        if (r == VALET_ERR_UNSUPPORTED)
+            return;
+    }
+}
+THREAD(futex_shared_0)
+{
+    wait_shared_while_0();
+}
+THREAD(futex_shared_1)
+{
+    atomic_store_explicit(futex(), 1, memory_order_release);
+    DO(1, valet_futex_wake_with(&word, 1, VALET_SHARED));
+}
+THREAD(futex_shared_requeue_0)
+{
+    wait_shared_while_0();
+}
+THREAD(futex_shared_requeue_1)
+{
+    atomic_store_explicit(futex(), 1, memory_order_release);
+    EXPECT(CALL(2, valet_futex_requeue(&word, 1, 0, &other, 1, VALET_SHARED)) ==
+           (valet_features() & VALET_SHARED ? VALET_OK : VALET_ERR_UNSUPPORTED));
+    DO(1, valet_futex_wake_with(&other, 1, VALET_SHARED));
 }
 
 /* Not a fault: the kernel reads the word, not the core. One of the BSDs answers "changed". */

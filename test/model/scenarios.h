@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0 */
 /*
  * The scenarios: name, threads, flags (checker.h), budget of injected events. Thread n runs
- * <name>_<n> of scenario.c, after setup_<name> and before end_<name> where there are such.
+ * <name>_<n> of scenario.c, or of locks.c, after setup_<name> and before end_<name> where there are
+ * such.
  */
 // clang-format off
 #define SCENARIOS(S)                                            \
@@ -12,6 +13,9 @@
     S(park_2_unparks,       3, DEEP,                     1)     \
     S(timed_unpark,         2, TIMED | EVERY,            1)     \
     S(wall_unpark,          2, TIMED,                    1)     \
+    S(wall_forward,         2, TIMED | SETS,             0)     \
+    S(wall_back,            2, TIMED | SETS,             0)     \
+    S(wall_back_again,      2, TIMED | SETS,             0)     \
     S(far_unpark,           2, FAR | TIMED,              1)     \
     S(timed_for,            2, TIMED | LATER,            1)     \
     S(timed_2_unparks_park, 3, TIMED | DEEP,             0)     \
@@ -55,5 +59,19 @@
     S(futex_late,           3, FUTEX_KIND | TIMED,       0)     \
     S(futex_timed_wake,     2, SEMA_KIND | TIMED,        0)     \
     S(futex_interrupted,    3, FUTEX_KIND,               1)     \
-    S(futex_unmapped,       1, FUTEX_KIND | KERNEL,      0)
+    S(cancel_wait,          2, CANCELS,                  0)     \
+    S(cancel_timed,         2, CANCELS | TIMED,          0)     \
+    S(cancel_wake,          2, CANCELS,                  0)     \
+    S(futex_requeue,        2, EVERY,                    1)     \
+    S(futex_requeue_2,      3, FUTEX_KIND,               0)     \
+    S(futex_requeue_changed, 2, 0,                       1)     \
+    S(futex_requeue_timed,  3, FUTEX_KIND | TIMED,       0)     \
+    S(futex_shared,         2, FUTEX_KIND | SHARES,      1)     \
+    S(futex_shared_requeue, 2, FUTEX_KIND | SHARES,      1)     \
+    S(futex_unmapped,       1, FUTEX_KIND | KERNEL,      0)     \
+    S(mutex_2,              2, LOCKS | EVERY,            1)     \
+    S(mutex_timed,          2, LOCKS | TIMED,            1)     \
+    S(mutex_signal,         2, LOCKS | FUTEX_KIND,       1)     \
+    S(cond_notify,          2, LOCKS,                    1)     \
+    S(cond_timed,           2, LOCKS | TIMED,            0)
 // clang-format on

@@ -3,10 +3,10 @@
  * All states that a scenario can reach, breadth first, so that the first schedule found is a
  * shortest one.
  *
- * A state is the bytes of struct world, of the guest's data and of the live part of each stack:
- * what lies below a stack pointer is dead, is not part of the state, and is filled with rubbish
- * when the state is taken up again. States are known by 64-bit hashes; the bytes of a state are
- * kept only until its successors have been found.
+ * A state is the bytes of struct world, of those lines of the guest's data that are not as the
+ * image has them, and of the live part of each stack: what lies below a stack pointer is dead, is
+ * not part of the state, and is filled with rubbish when the state is taken up again. States are
+ * known by 64-bit hashes; the bytes of a state are kept only until its successors have been found.
  *
  * At every instruction, or at visible operations only: calls, events, and accesses to memory that
  * two threads touch and one of them writes. Which those are is learned: when one more turns up, the
@@ -30,6 +30,29 @@
 
 static uint8_t readers[WINDOW / 8], writers[WINDOW / 8];
 static bool visible[WINDOW], learned;
+static uint64_t
+    lowest[MODEL_THREADS + 1]; /* of each stack, what has been written: all below is rubbish */
+
+#define LINE 32u
+static unsigned char *pristine;                    /* the window, as the image has it */
+static uint32_t written[WINDOW / LINE], written_n; /* lines of data that have been */
+static bool is_written[WINDOW / LINE];
+
+static void note_write(const struct kernel *k, uint64_t address, unsigned size)
+{
+    const struct image *im = &k->image;
+    if (address >= im->stacks && address < im->stacks + STACKS_SIZE) {
+        uint64_t *low = &lowest[(address - im->stacks) / STACK];
+        *low = *low < address ? *low : address;
+    }
+    if (address >= im->data && address < im->data_to)
+        for (uint64_t l = (address - im->base) / LINE; l <= (address + size - 1 - im->base) / LINE;
+             l++)
+            if (!is_written[l]) {
+                is_written[l] = true;
+                written[written_n++] = (uint32_t)l;
+            }
+}
 
 static bool shared(size_t granule)
 {
@@ -46,6 +69,8 @@ static void watch(struct kernel *k, int thread, bool write, uint64_t address, un
     }
     if (write && address < im->stacks && (address < im->data || address + size > im->data_to))
         violation(k, "writes to %#llx, which is constant", (unsigned long long)address);
+    if (write)
+        note_write(k, address, size);
     if (k->verbose)
         report_access(k, thread, write, address, size);
     if (thread == AUXILIARY)
@@ -63,6 +88,7 @@ static void watch(struct kernel *k, int thread, bool write, uint64_t address, un
         bool *seen = &visible[cpu_pc(k, thread) - im->base];
         if (!before || !*seen)
             learned = true;
+        k->epoch += !*seen;
         *seen = true;
     }
 }
@@ -80,7 +106,7 @@ static bool is_visible(struct kernel *k, uint64_t pc)
     case EXIT:
         return false;
     default:
-        return k->every_instruction || visible[pc - k->image.base];
+        return k->every_instruction || k->stepped || visible[pc - k->image.base];
     }
 }
 
@@ -89,7 +115,6 @@ static bool is_visible(struct kernel *k, uint64_t pc)
 static void hyper(struct kernel *k, int thread)
 {
     struct thread *t = &k->w.threads[thread];
-    cpu_settle_registers(k);
     const char *name = image_around(&k->image, cpu_pc(k, thread))->name;
     uint64_t a = cpu_argument(k, thread, 0), b = cpu_argument(k, thread, 1), result = 0;
     if (strcmp(name, "check_enter") == 0) {
@@ -102,6 +127,17 @@ static void hyper(struct kernel *k, int thread)
         t->calls_left = 0;
     } else if (strcmp(name, "check_clock") == 0) {
         result = k->w.clock;
+    } else if (strcmp(name, "check_woken") == 0) {
+        result = k->w.woken;
+    } else if (strcmp(name, "check_move_wall") == 0) {
+        result = k->w.clock;
+        k->w.wall += (int64_t)(int32_t)a * 1000000;
+        for (int j = 0; j < k->threads; j++) {
+            struct model_sleep *s = &k->w.threads[j].sleep;
+            uint64_t ahead = MODEL_WALL + (uint64_t)k->w.wall;
+            if (s->inside == ASLEEP && s->wall != 0)
+                s->deadline = s->wall > ahead ? s->wall - ahead : 0;
+        }
     } else if (strcmp(name, "check_expect") == 0) {
         if (!(a & 0xff))
             violation(k, "thread %d: not as expected in scenario.c:%u", thread, (unsigned)b);
@@ -118,7 +154,6 @@ static bool swallow(struct kernel *k, int thread)
         return false;
     switch (cpu_kind(k, cpu_pc(k, thread))) {
     case EXIT:
-        cpu_settle_registers(k);
         memset(t, 0, sizeof *t);
         t->sleep.deadline = MODEL_NEVER;
         t->sleep.inside = DONE;
@@ -134,6 +169,7 @@ static bool swallow(struct kernel *k, int thread)
 /* What a thread does before its next visible operation. */
 static void settle(struct kernel *k, int thread)
 {
+    k->stepped = k->cancels && thread == 0;
     for (int n = 0; k->violation[0] == '\0'; n++) {
         if (swallow(k, thread))
             continue;
@@ -141,17 +177,95 @@ static void settle(struct kernel *k, int thread)
             return;
         if (n == LONGEST_RUN) { /* a loop: on something whose writer is still to come */
             visible[cpu_pc(k, thread) - k->image.base] = learned = true;
+            k->epoch++;
             return;
         }
         n += cpu_run(k, thread, LONGEST_RUN - n, is_visible) - 1;
     }
 }
 
+static bool never(struct kernel *k, uint64_t pc)
+{
+    return (void)k, (void)pc, false;
+}
+
+/* A function of the scenario that nobody interrupts: set-up before, verdict after, a handler. */
+static void run_alone(struct kernel *k, const char *prefix, const char *name)
+{
+    char symbol[128];
+    snprintf(symbol, sizeof symbol, "%s_%s", prefix, name);
+    uint64_t entry = image_address(&k->image, symbol);
+    if (entry == 0)
+        return;
+    cpu_start(k, AUXILIARY, entry, 0);
+    for (int n = 0; k->violation[0] == '\0'; n++) {
+        if (swallow(k, AUXILIARY))
+            continue;
+        if (k->w.threads[AUXILIARY].sleep.inside == DONE)
+            break;
+        enum kind kind = cpu_kind(k, cpu_pc(k, AUXILIARY));
+        if (kind == TRAP || kind == IMPORT || n == LONGEST_RUN)
+            violation(k, "%s calls the kernel or does not end", symbol);
+        else
+            n += cpu_run(k, AUXILIARY, LONGEST_RUN - n, never) - 1;
+    }
+}
+
+/* A variable of scenario.c, of 4 or 8 bytes as a pointer is, or of 4. */
+static unsigned char *variable(struct kernel *k, const char *name)
+{
+    uint64_t address = image_address(&k->image, name);
+    if (address == 0)
+        die("no variable %s", name);
+    return guest(k, address);
+}
+
+static void set_variable(struct kernel *k, const char *name, const void *value, size_t size)
+{
+    note_write(k, image_address(&k->image, name), (unsigned)size);
+    memcpy(variable(k, name), value, size);
+}
+
+/* Thread 1 has cancelled thread 0 and sent it a signal, which has not come yet. */
+static bool signalled(struct kernel *k)
+{
+    uint32_t value;
+    memcpy(&value, variable(k, "signalled"), sizeof value);
+    return value == 1;
+}
+
+/* It comes. A thread that sleeps leaves its system call: with EINTR; or set back to the trap, to
+ * make it again (SA_RESTART), here or, where it sleeps again, by its model. Then the handler runs,
+ * on_cancel of scenario.c, by the library's own machine code, though not on the thread's stack,
+ * which it would only use below what is alive. */
+static void cancel(struct kernel *k, int thread, bool restarts)
+{
+    struct thread *t = &k->w.threads[thread];
+    static const uint32_t has_come = 2;
+    static const uint64_t none;
+    size_t size = k->image.wide ? 8 : 4;
+    set_variable(k, "signalled", &has_come, sizeof has_come);
+    if (restarts && t->calls_left != UNLIMITED)
+        t->calls_left++;
+    else if (t->sleep.inside == ASLEEP && !restarts)
+        kernel_resume(k, thread, MODEL_SIGNAL);
+    if (t->sleep.inside == ASLEEP) {
+        memset(&t->sleep, 0, sizeof t->sleep);
+        t->sleep.deadline = MODEL_NEVER;
+    }
+    t->monitor = 0;
+    uint64_t pc = cpu_pc(k, thread);
+    set_variable(k, "interrupted", &pc, size);
+    run_alone(k, "on", "cancel");
+    memcpy(&pc, variable(k, "interrupted"), size);
+    set_variable(k, "interrupted", &none, size);
+    cpu_go_to(k, thread, pc);
+}
+
 static void finish(struct kernel *k)
 {
     for (int j = 0; j < k->threads && k->violation[0] == '\0'; j++)
         settle(k, j);
-    cpu_settle_registers(k);
 }
 
 void search_apply(struct kernel *k, int thread, enum action action)
@@ -188,6 +302,10 @@ void search_apply(struct kernel *k, int thread, enum action action)
                       : action == SIGNAL ? MODEL_SIGNAL
                                          : MODEL_SPURIOUS);
         break;
+    case CANCEL:
+    case RESTART:
+        cancel(k, thread, action == RESTART);
+        break;
     case TICK:
         k->w.clock = k->w.clock < MODEL_DEADLINE ? MODEL_DEADLINE : MODEL_LATER;
         break;
@@ -219,6 +337,11 @@ static bool enabled(struct kernel *k, int thread, enum action action)
         return inside == ASLEEP && k->w.budget > 0 && k->model->events & 1u << MODEL_SIGNAL;
     case SPURIOUS:
         return inside == ASLEEP && k->w.budget > 0 && k->model->events & 1u << MODEL_SPURIOUS;
+    case CANCEL:
+        return thread == 0 && k->cancels && (inside == USER || inside == ASLEEP) && signalled(k);
+    case RESTART: /* a wait without a time */
+        return thread == 0 && k->cancels && inside == ASLEEP && k->model->restarts &&
+               t->sleep.deadline == MODEL_NEVER && signalled(k);
     case TICK:
         return thread == 0 && k->w.clock < k->deadline;
     case ACTIONS:
@@ -249,15 +372,27 @@ static size_t header_size(const struct kernel *k)
 /* The longest that write_state may write: all stacks are full. */
 static size_t most_of_state(const struct kernel *k)
 {
-    return header_size(k) + (k->image.data_to - k->image.data) +
+    return header_size(k) + (written_n + 1) * (sizeof *written + LINE) +
            (SCRATCH + STACK) * (size_t)k->threads;
 }
+
+static bool is_pristine(const struct kernel *k, uint32_t line)
+{
+    return memcmp(k->image.host + line * LINE, pristine + line * LINE, LINE) == 0;
+}
+
+static const uint32_t no_line = UINT32_MAX;
 
 static size_t write_state(struct kernel *k, unsigned char *to)
 {
     const struct image *im = &k->image;
     size_t n = put(to, &k->w, header_size(k));
-    n += put(to + n, guest(k, im->data), im->data_to - im->data);
+    for (uint32_t i = 0; i < written_n; i++)
+        if (!is_pristine(k, written[i])) {
+            n += put(to + n, &written[i], sizeof written[i]);
+            n += put(to + n, k->image.host + written[i] * LINE, LINE);
+        }
+    n += put(to + n, &no_line, sizeof no_line);
     if (k->model->symbols)
         n += put(to + n, guest(k, im->scratch), SCRATCH * (size_t)k->threads);
     for (int j = 0; j < k->threads; j++)
@@ -270,20 +405,41 @@ static void read_state(struct kernel *k, const unsigned char *from)
     const struct image *im = &k->image;
     size_t n = header_size(k);
     memcpy(&k->w, from, n);
-    memcpy(guest(k, im->data), from + n, im->data_to - im->data);
-    n += im->data_to - im->data;
+    for (uint32_t i = 0; i < written_n; i++)
+        memcpy(k->image.host + written[i] * LINE, pristine + written[i] * LINE, LINE);
+    for (;;) {
+        uint32_t line;
+        memcpy(&line, from + n, sizeof line);
+        n += sizeof line;
+        if (line == no_line)
+            break;
+        memcpy(k->image.host + line * LINE, from + n, LINE);
+        n += LINE;
+    }
     if (k->model->symbols) {
         memcpy(guest(k, im->scratch), from + n, SCRATCH * (size_t)k->threads);
         n += SCRATCH * (size_t)k->threads;
     }
     for (int j = 0; j < k->threads; j++) {
         uint64_t live = stack_live(k, j), top = stack_top(k, j);
-        memset(guest(k, top - STACK), RUBBISH, live - (top - STACK));
+        if (lowest[j] < live)
+            memset(guest(k, lowest[j]), RUBBISH, live - lowest[j]);
+        lowest[j] = live;
         memcpy(guest(k, live), from + n, top - live);
         n += top - live;
     }
-    cpu_forget(k);
     k->violation[0] = '\0';
+}
+
+/* No data is written but by what tells of it. */
+static void check_written(const struct kernel *k)
+{
+    const struct image *im = &k->image;
+    for (uint32_t l = (uint32_t)(im->data - im->base) / LINE; l < (im->data_to - im->base) / LINE;
+         l++)
+        if (!is_written[l] && !is_pristine(k, l))
+            die("the data at %#llx is written, and nobody was seen to",
+                (unsigned long long)(im->base + l * LINE));
 }
 
 /* ---- the bytes of states --------------------------------------------------------------------- */
@@ -382,6 +538,8 @@ static uint32_t *slot_of(uint64_t h)
 static uint32_t node_here(struct kernel *k, uint32_t parent, int thread, enum action action)
 {
     unsigned char *bytes = room_for_state(most_of_state(k));
+    if (nodes_n % 1024 == 0)
+        check_written(k);
     size_t n = write_state(k, bytes);
     uint64_t h = hash_of(bytes, n);
     uint32_t *slot = slot_of(h);
@@ -454,46 +612,24 @@ static uint32_t find_livelock(void)
 
 /* ---- the search ------------------------------------------------------------------------------ */
 
-static bool never(struct kernel *k, uint64_t pc)
-{
-    return (void)k, (void)pc, false;
-}
-
-/* A function of the scenario that nobody interrupts: set-up before, verdict after. */
-static void run_alone(struct kernel *k, const char *prefix, const char *name)
-{
-    char symbol[128];
-    snprintf(symbol, sizeof symbol, "%s_%s", prefix, name);
-    uint64_t entry = image_address(&k->image, symbol);
-    if (entry == 0)
-        return;
-    cpu_start(k, AUXILIARY, entry, 0);
-    for (int n = 0; k->violation[0] == '\0'; n++) {
-        if (swallow(k, AUXILIARY))
-            continue;
-        if (k->w.threads[AUXILIARY].sleep.inside == DONE)
-            break;
-        enum kind kind = cpu_kind(k, cpu_pc(k, AUXILIARY));
-        if (kind == TRAP || kind == IMPORT || n == LONGEST_RUN)
-            violation(k, "%s calls the kernel or does not end", symbol);
-        else
-            n += cpu_run(k, AUXILIARY, LONGEST_RUN - n, never) - 1;
-    }
-    cpu_settle_registers(k);
-}
-
-static void begin(struct kernel *k, const struct scenario *s, const unsigned char *pristine)
+static void begin(struct kernel *k, const struct scenario *s)
 {
     memcpy(k->image.host, pristine, WINDOW);
+    while (written_n > 0)
+        is_written[written[--written_n]] = false;
     memset(guest(k, k->image.stacks), RUBBISH, STACKS_SIZE);
+    for (int j = 0; j <= MODEL_THREADS; j++)
+        lowest[j] = stack_top(k, j);
     memset(&k->w, 0, sizeof k->w);
-    cpu_forget(k);
     k->violation[0] = '\0';
     k->picks_n = k->picks_at = 0;
     k->w.clock = MODEL_START;
     k->w.budget = (uint8_t)s->budget;
     k->threads = s->threads;
     k->sandbox = s->flags & SANDBOX;
+    k->cancels = s->flags & CANCELS;
+    k->shares = s->flags & SHARES;
+    k->sets_wall = s->flags & SETS;
     k->deadline = s->flags & LATER ? MODEL_LATER : s->flags & TIMED ? MODEL_DEADLINE : 0;
     k->watch = watch;
     if (k->model->start)
@@ -511,8 +647,7 @@ static void begin(struct kernel *k, const struct scenario *s, const unsigned cha
 }
 
 /* Prints the schedule that leads to a node, then one transition more if there is one. */
-static void print_schedule(struct kernel *k, const struct scenario *s,
-                           const unsigned char *pristine, uint32_t node, int thread,
+static void print_schedule(struct kernel *k, const struct scenario *s, uint32_t node, int thread,
                            enum action action, uint32_t picks, const char *text)
 {
     size_t depth = 0;
@@ -521,7 +656,7 @@ static void print_schedule(struct kernel *k, const struct scenario *s,
     uint32_t *path = malloc((depth + 1) * sizeof *path);
     for (uint32_t i = node, n = (uint32_t)depth; i != 0; i = nodes[i].parent)
         path[--n] = i;
-    begin(k, s, pristine);
+    begin(k, s);
     report_start(k, s);
     k->verbose = true;
     unsigned char *bytes = malloc(2 * WINDOW);
@@ -555,7 +690,7 @@ static bool expand(struct kernel *k, const struct scenario *s, uint32_t at, size
     const unsigned char *state = nodes[at].state;
     release_states(at);
     bool stuck = true, done = true, unread = false;
-    uint8_t can[MODEL_THREADS] = {0}; /* bits 1 << action */
+    uint16_t can[MODEL_THREADS] = {0}; /* bits 1 << action */
     read_state(k, state);
     for (int j = 0; j < k->threads; j++)
         done = done && k->w.threads[j].sleep.inside == DONE;
@@ -568,7 +703,7 @@ static bool expand(struct kernel *k, const struct scenario *s, uint32_t at, size
     for (int thread = 0; thread < k->threads; thread++)
         for (enum action action = RUN; action < ACTIONS; action++)
             if (enabled(k, thread, action))
-                can[thread] |= (uint8_t)(1u << action);
+                can[thread] |= (uint16_t)(1u << action);
     for (int thread = 0; thread < k->threads; thread++)
         for (enum action action = RUN; action < ACTIONS; action++) {
             if (!(can[thread] & 1u << action))
@@ -616,7 +751,6 @@ static double seconds(void)
 
 void search(struct kernel *k, const struct scenario *s, size_t most, struct verdict *v)
 {
-    static unsigned char *pristine;
     if (!pristine) {
         pristine = malloc(WINDOW);
         memcpy(pristine, k->image.host, WINDOW);
@@ -627,11 +761,12 @@ void search(struct kernel *k, const struct scenario *s, size_t most, struct verd
     memset(readers, 0, sizeof readers);
     memset(writers, 0, sizeof writers);
     memset(visible, 0, sizeof visible);
+    k->epoch++;
     do {
         learned = false;
         graph_clear();
         v->transitions = 0;
-        begin(k, s, pristine);
+        begin(k, s);
         node_here(k, 0, 0, ACTIONS);
         int thread = 0;
         enum action action = ACTIONS;
@@ -661,7 +796,7 @@ void search(struct kernel *k, const struct scenario *s, size_t most, struct verd
         if (!good) {
             snprintf(v->text, sizeof v->text, "%s", k->violation);
             if (v->print)
-                print_schedule(k, s, pristine, at, thread, action, picks, v->text);
+                print_schedule(k, s, at, thread, action, picks, v->text);
             return;
         }
     } while (learned && !k->every_instruction);

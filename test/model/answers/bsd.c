@@ -118,6 +118,9 @@ static void freebsd_wait(unsigned wait)
     TRAP(0, UMTX_OP, WORD, wait, 7, 24, at_time(INT32_MAX, 0, 1, 4));
     told("absolute, more than that (source)", 0, ASLEEP);
     number("  is for ever", world.sleeps[0].deadline, MODEL_NEVER);
+    TRAP(0, UMTX_OP, WORD, wait, 7, 24, absolute(0));
+    wrong("absolute 0 (source, later than 12.1)", 0, ASLEEP);
+    number("  is for ever", world.sleeps[0].deadline, MODEL_NEVER);
     TRAP(0, UMTX_OP, WORD, wait, 7, 24, at_time(INT64_MAX / 2, 0, 0, 4));
     told("relative, more than that (source)", 0, ASLEEP);
     number("  is for ever", world.sleeps[0].deadline, MODEL_NEVER);

@@ -12,7 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "model.h"
+#include "plain.h"
 
 #define MEMORY   0x10000u /* mapped from here on, the program's code first */
 #define SIZE     0x10000u
@@ -109,11 +109,6 @@ void model_mistake(struct model_call *c, const char *format, ...)
     c->kernel->mistakes++;
 }
 
-void model_note(struct model_call *c, const char *format, ...)
-{
-    (void)c, (void)format;
-}
-
 static void resume(int thread, enum model_event why)
 {
     world.outcome[thread] = NOTHING;
@@ -145,6 +140,17 @@ struct model_sleep *model_sleep_of(struct model_call *c, int thread)
     return &c->kernel->sleeps[thread];
 }
 
+unsigned model_move(struct model_call *c, uint64_t key, uint64_t to, uint64_t count)
+{
+    unsigned moved = 0;
+    for (int j = 0; j < c->threads && moved < count; j++)
+        if (j != c->thread && c->kernel->sleeps[j].inside && c->kernel->sleeps[j].key == key) {
+            c->kernel->sleeps[j].key = to;
+            moved++;
+        }
+    return moved;
+}
+
 static bool mapped(uint64_t address, size_t size)
 {
     return address >= MEMORY && address + size <= MEMORY + SIZE;
@@ -160,12 +166,6 @@ unsigned model_choose(struct model_call *c, unsigned n, const char *what)
 uint64_t model_now(struct model_call *c)
 {
     return c->kernel->clock;
-}
-
-uint64_t model_after(struct model_call *c, uint64_t ns)
-{
-    uint64_t sum;
-    return __builtin_add_overflow(c->kernel->clock, ns, &sum) ? MODEL_NEVER : sum;
 }
 
 bool model_read(struct model_call *c, uint64_t address, void *into, size_t size)
@@ -210,6 +210,12 @@ const char *model_function(struct model_call *c, uint64_t address)
 uint64_t model_scratch(struct model_call *c)
 {
     return SCRATCH + 64 * (unsigned)c->thread;
+}
+
+bool model_sets_wall(struct model_call *c)
+{
+    (void)c;
+    return false;
 }
 
 bool model_refused(struct model_call *c)
