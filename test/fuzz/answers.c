@@ -23,8 +23,21 @@ enum call {
     FUTEX_WAIT,
     UNPARK,
     STORE_AND_WAKE,
-    CALLS
+    CALLS,
+    /* With flags: the inputs' bytes from WITH_FLAGS on, so that old ones are what they were. */
+    PARK_WITH = CALLS,
+    WAIT_WITH,
+    FUTEX_WAIT_WITH,
+    NO_WAIT,
+    WAIT_CANCELLABLE,
+    ALL_CALLS
 };
+
+#define WITH_FLAGS 0xf8u
+
+#define IN_REACH      (UINT64_C(1) << 61) /* of both clocks, on each system, in ns */
+#define LONGEST_SLICE 1000000000          /* where a kernel does not follow the wall clock */
+#define WAKEN         3                   /* by a requeue */
 
 #define GUARD   0xa5a5a5a5a5a5a5a5
 #define PARKED  UINT32_MAX /* the futex kind's words, as the tables in core/ have them */
@@ -46,7 +59,11 @@ static struct {
     enum call call;
     uint64_t now, deadline;
     uint64_t timeout; /* of park_for, until it has read the clock */
-    unsigned expected;
+    unsigned expected, flags;
+    uint32_t cancel;
+    uint64_t wall_deadline; /* with VALET_REALTIME, by that clock; `deadline` is when that comes */
+    bool came;              /* it had come once, and then that clock was set back */
+    bool unasked;           /* what the core or the row sees without a call of the kernel's wait */
     /* what must be true of the object, by what others did */
     bool token, differed;
     unsigned state;
@@ -58,7 +75,11 @@ static struct {
     bool refused;                    /* its last word was a refusal */
     bool looked, differs;            /* it was asked to compare, at last, and the word differed */
     enum meaning meant;              /* its last answer to a wait */
+    bool interrupted;                /* its last to a sleep: a handler ran, which is to end it */
+    unsigned looks;                  /* waits since, which only look at the word */
+    bool unclear;                    /* one ran in what may be a look, or where a post beats it */
     struct valet_sema *pending;      /* a post that is due */
+    int32_t told;                    /* by a wake */
     unsigned posts;
     bool sleeping, met;
     const void *waking; /* what a waker may not touch any more once it has called the kernel */
@@ -67,12 +88,18 @@ static struct {
 
 static bool parks(void)
 {
-    return world.call <= PARK_FOR;
+    return world.call <= PARK_FOR || world.call == PARK_WITH;
 }
 
 static bool waits(void)
 {
-    return world.call == WAIT || world.call == WAIT_UNTIL;
+    return world.call == WAIT || world.call == WAIT_UNTIL || world.call == WAIT_WITH;
+}
+
+static bool waits_on_a_word(void)
+{
+    return world.call == FUTEX_WAIT || world.call == FUTEX_WAIT_WITH ||
+           world.call == WAIT_CANCELLABLE;
 }
 
 /* Whether the call has what it waits for. */
@@ -94,13 +121,20 @@ static bool final(void)
 /* The core believes the fourth refusal in a row where the word is its own. */
 static unsigned believed(void)
 {
-    return kernel->library->sema || world.call == FUTEX_WAIT ? 1 : 4;
+    return kernel->library->sema || waits_on_a_word() ? 1 : 4;
 }
 
 /* ... or the core, or the row itself, asks again a few times, and it was less often than that. */
 static bool retried(void)
 {
     return world.row_refusals != 0 || (world.refusals != 0 && world.refusals < believed());
+}
+
+/* ... or they were not in a row: between two of them a slice was over, or the word had changed,
+ * which no kernel had to tell. */
+static bool asks_again(void)
+{
+    return retried() || world.unasked;
 }
 
 static void refuse(bool row_asks_again)
@@ -115,6 +149,17 @@ static void refuse(bool row_asks_again)
 static bool timed(void)
 {
     return world.deadline != VALET_FOREVER;
+}
+
+/* The wall clock is set, by some tenths of a second. */
+static void set_clock(int8_t tenths)
+{
+    if (!(world.flags & VALET_REALTIME) || !timed() || kernel->one_clock)
+        return;
+    world.came |= world.now >= world.deadline;
+    kernel_wall_ahead += (uint64_t)(tenths * INT64_C(100000000));
+    world.deadline =
+        world.wall_deadline > kernel_wall_ahead ? world.wall_deadline - kernel_wall_ahead : 1;
 }
 
 static void advance(wide to)
@@ -169,7 +214,11 @@ static void wake_up(unsigned state)
     } else {
         object.word = state;
         world.differed |= state != world.expected;
-        kernel->library->futex_wake(&object.word, state == 0 ? 1 : UINT32_MAX);
+        uint32_t count = state == 0 ? 1 : UINT32_MAX;
+        if (world.flags & VALET_SHARED)
+            kernel->library->futex_wake_with(&object.word, count, VALET_SHARED);
+        else
+            kernel->library->futex_wake(&object.word, count);
     }
     stop_waking();
 }
@@ -178,6 +227,7 @@ static void others(void)
 {
     if (world.waking != NULL)
         return;
+    world.unasked |= world.flags & VALET_REALTIME && !kernel->follows;
     switch (take(&in, 1) % 16) {
     case 1:
     case 2:
@@ -201,6 +251,12 @@ static void others(void)
             world.state = next;
         }
         break;
+    case 8:
+        set_clock((int8_t)take(&in, 1));
+        break;
+    case 9:
+        world.cancel = world.call == WAIT_CANCELLABLE; /* test/model has the signals for it */
+        break;
     }
 }
 
@@ -213,10 +269,21 @@ static bool ended(void)
     return true;
 }
 
-static int32_t end(bool until)
+static int32_t end(const struct asked *asked)
 {
+    bool until = asked != NULL ? asked->form != FOREVER : timed();
     if (until && world.deadline <= kernel->last && world.posts == 0 && !decided()) {
-        advance(world.deadline);
+        wide wakes = world.deadline;
+        if (world.flags & VALET_REALTIME) {
+            /* That clock may count units of the grain. A slice may end later than the deadline, as
+             * the clocks go on while it is reckoned. */
+            wakes += kernel->grain;
+            wide slice = asked == NULL        ? (wide)world.now + LONGEST_SLICE
+                         : asked->form == FOR ? (wide)world.now + asked->ns
+                                              : asked->ns;
+            wakes = slice > wakes ? slice : wakes;
+        }
+        advance(wakes);
         return kernel->timed_out;
     }
     if (world.pending == NULL)
@@ -270,11 +337,21 @@ static int32_t any_answer(void)
     }
 }
 
+/* Whether it can be a look at the word, which some systems make by a sleep of the shortest time. */
+static bool may_look(const struct asked *asked)
+{
+    return waits_on_a_word() && (asked->form == UNTIL || asked->form == FOR) &&
+           asked->ns <= (asked->form == FOR ? kernel->grain + 1 : 1);
+}
+
 static void check_wait(const struct asked *asked)
 {
-    MUST(!final() || retried());
+    MUST(!final() || asks_again());
     world.refused = false;
-    MUST(!world.blind || asked->form != FOR || !timed()); /* a span of what? */
+    MUST(!world.blind || asked->form != FOR || !timed() || may_look(asked)); /* a span of what? */
+    MUST(!(world.interrupted || world.cancel) || may_look(asked));           /* it was to end */
+    if (world.flags & VALET_REALTIME && timed() && asked->form != FOREVER && !kernel->follows)
+        MUST(asked->ns - (asked->form == FOR ? 0 : world.now) <= LONGEST_SLICE + kernel->grain);
     if (kernel->library->sema) {
         uintptr_t distance = (uintptr_t)asked->word - (uintptr_t)&object;
         MUST(distance >= sizeof object);
@@ -294,7 +371,7 @@ int32_t target_wait(const struct asked *asked)
     world.sleeping = true;
     bool until = asked->form != FOREVER;
     if (ended()) {
-        answer = end(until);
+        answer = end(asked);
     } else {
         others();
         others();
@@ -309,13 +386,21 @@ int32_t target_wait(const struct asked *asked)
         answer = -EFAULT;
     world.met = false;
     world.meant = kernel_means(answer, until);
+    bool ends = world.flags & VALET_INTERRUPTIBLE || world.cancel;
+    bool interrupts = ends && kernel_interrupts(answer);
+    if (world.interrupted && waits_on_a_word())
+        world.looks++;
+    else if (may_look(asked) || world.posts != 0)
+        world.unclear |= interrupts;
+    else
+        world.interrupted = interrupts;
     if (world.meant == REFUSED)
         refuse(answer == kernel->retried[0] || answer == kernel->retried[1]);
     else if (!(world.meant == CHANGED && kernel->probes) &&                /* which is to be seen */
              !(answer == kernel->timed_out && answer == kernel->again[0])) /* kept by the row */
         world.refusals = world.row_refusals = 0;
     if (world.meant == TIMEDOUT && kernel->proves)
-        advance(asked->ns);
+        advance(world.flags & VALET_REALTIME && !may_look(asked) ? world.deadline : asked->ns);
     return answer;
 }
 
@@ -328,6 +413,7 @@ int32_t target_wake(const void *address, int64_t count)
     if (!kernel_locked) /* the woken thread has run, returned, and freed what it waited on */
         now_dead();
     int32_t answer = kernel->meets && in.left == 0 ? 0 : any_answer();
+    world.told = answer;
     world.met = kernel->meets && answer == 0;
     return answer;
 }
@@ -337,7 +423,7 @@ int32_t target_other(enum other what)
     world.others++;
     if (ended()) {
         if (what == OTHER_RELAX)
-            end(timed());
+            end(NULL);
         return 0;
     }
     others();
@@ -373,12 +459,26 @@ int32_t target_look(const uint32_t *word, uint32_t expected)
     return world.differs ? -11 : 0;
 }
 
+int32_t target_requeue(const uint32_t *from, uint32_t expected, int64_t wake, const uint32_t *to,
+                       int64_t move)
+{
+    world.wakes++;
+    MUST(world.call == NO_WAIT && from == &object.word && to == &object.word + 1);
+    MUST(wake == WAKEN && move == INT32_MAX);
+    int32_t answer = expected != object.word ? kernel->changed : any_answer();
+    world.differs = answer == kernel->changed;
+    world.refused = answer < 0 && !world.differs;
+    now_dead();
+    return answer;
+}
+
 /* The core's posts. One is due at most, since one thread waits. */
 void target_post(struct valet_sema *s)
 {
     MUST(world.pending == NULL);
     world.pending = s;
     world.posts++;
+    world.interrupted = false;
     now_dead();
 }
 
@@ -398,13 +498,39 @@ static int do_call(uint64_t time)
         return library->wait(&object.waiters, world.expected);
     case WAIT_UNTIL:
         return library->wait_until(&object.waiters, world.expected, time);
+    case PARK_WITH:
+        return library->park_with(&object.parker, time, world.flags);
+    case WAIT_WITH:
+        return library->wait_with(&object.waiters, world.expected, time, world.flags);
+    case FUTEX_WAIT_WITH:
+        return library->futex_wait_with(&object.word, world.expected, time, world.flags);
+    case WAIT_CANCELLABLE:
+        return library->wait_cancellable(&object.word, world.expected, time, world.flags,
+                                         &world.cancel);
     default:
         return library->futex_wait(&object.word, world.expected, time);
     }
 }
 
+/* A handler ran: that is the answer, or what the look at a word has found after it. */
+static int after_an_interruption(void)
+{
+    if (!waits_on_a_word() || kernel->library->sema)
+        return VALET_INTERRUPTED;
+    MUST(kernel->looks ? world.looked : world.looks != 0);
+    if (world.refused)
+        return VALET_ERR_SYSTEM;
+    if (kernel->looks)
+        return world.differs ? VALET_CHANGED : VALET_INTERRUPTED;
+    return world.meant == WOKEN     ? VALET_OK
+           : world.meant == CHANGED ? VALET_CHANGED
+                                    : VALET_INTERRUPTED;
+}
+
 static void check_result(int r)
 {
+    if (world.interrupted && !decided())
+        MUST(r == after_an_interruption());
     MUST(world.pending == NULL && !kernel_locked); /* the frame that a post would touch is gone */
     if (parks() || waits())
         MUST((r == VALET_OK) == decided());
@@ -416,11 +542,14 @@ static void check_result(int r)
     case VALET_OK:
         break;
     case VALET_CHANGED:
-        MUST(world.call == FUTEX_WAIT);
+        MUST(waits_on_a_word());
+        break;
+    case VALET_INTERRUPTED:
+        MUST((world.interrupted || world.unclear || world.cancel) && !decided() && !world.refused);
         break;
     case VALET_TIMEDOUT: /* never early */
-        MUST(timed() && world.now >= world.deadline && (!final() || retried()));
-        if (kernel->looks && world.call == FUTEX_WAIT)
+        MUST(timed() && (world.came || world.now >= world.deadline) && (!final() || asks_again()));
+        if (kernel->looks && waits_on_a_word())
             MUST(world.looked && !world.differs); /* which would beat the deadline */
         break;
     case VALET_ERR_SYSTEM:
@@ -434,7 +563,7 @@ static void check_result(int r)
     }
     if (final())
         MUST(r == VALET_ERR_SYSTEM ||
-             (retried() && (r == VALET_TIMEDOUT || r == VALET_ERR_UNSUPPORTED)));
+             (asks_again() && (r == VALET_TIMEDOUT || r == VALET_ERR_UNSUPPORTED)));
 }
 
 /* The object, and what lies around it, once the call is over. */
@@ -443,7 +572,7 @@ static void check_memory(void)
     MUST(object.low[0] == GUARD && object.low[1] == GUARD && object.high[0] == GUARD &&
          object.high[1] == GUARD && object.high[2] == GUARD);
     uint64_t mine = kernel->library->sema ? UINT64_MAX : UINT32_MAX;
-    if (world.call == FUTEX_WAIT)
+    if (waits_on_a_word())
         mine = UINT32_MAX;
     MUST((object.all & ~mine) == (GUARD & ~mine));
     if (parks())
@@ -461,7 +590,7 @@ static void sleeper(uint64_t time)
         return;
     }
     check_result(r);
-    if (world.deadline == 0 && world.call != FUTEX_WAIT)
+    if (world.deadline == 0 && !waits_on_a_word())
         MUST(world.waits + world.others + world.clocks == 0); /* without a system call */
     check_memory();
 }
@@ -484,21 +613,101 @@ static void busy(void)
     MUST(world.wakes + world.posts == 1);
 }
 
+/* A number that was woken is what the kernel told. */
+static bool is_count(uint32_t woken)
+{
+    return woken == VALET_FUTEX_UNKNOWN || woken == (world.told > 0 ? (uint32_t)world.told : 0);
+}
+
+/* What has no wait: a wake and a requeue of a word that may be shared, and the wall clock. */
+static void no_wait(void)
+{
+    const struct system *library = kernel->library;
+    unsigned features = library->features();
+    start_waking(&object.all, sizeof object.all);
+    uint32_t woken = library->futex_wake_with(&object.word, 1, world.flags);
+    stop_waking();
+    MUST(world.wakes == !library->sema && is_count(woken));
+
+    for (unsigned differs = 0; differs < 2; differs++) {
+        world.wakes = 0;
+        world.refused = world.differs = false;
+        start_waking(&object.all, sizeof object.all);
+        int r = library->requeue(&object.word, (uint32_t)world.state + differs, WAKEN,
+                                 &object.word + 1, UINT32_MAX, world.flags);
+        stop_waking();
+        if (world.flags & ~VALET_SHARED)
+            MUST(r == VALET_ERR_INVALID && world.wakes == 0);
+        else if (world.flags & ~features)
+            MUST(r == VALET_ERR_UNSUPPORTED && world.wakes == 0);
+        else if (differs)
+            MUST(r == VALET_CHANGED || world.refused);
+        else if (library->sema) /* which finds nobody */
+            MUST(r == VALET_OK && world.wakes == 0);
+        else
+            MUST(world.wakes == 1 && r == (world.refused   ? VALET_ERR_SYSTEM
+                                           : world.differs ? VALET_CHANGED
+                                                           : VALET_OK));
+    }
+    MUST(object.all == (GUARD & ~(uint64_t)UINT32_MAX) + (uint32_t)world.state);
+
+    uintptr_t pc = (uintptr_t)&object; /* in no sequence of a trap */
+    MUST(!library->redirect(&pc) && pc == (uintptr_t)&object);
+
+    uint64_t wall = library->now_realtime();
+    uint64_t now = features & VALET_REALTIME && !world.blind ? world.now + kernel_wall_ahead : 0;
+    MUST(now - wall <= kernel->grain);
+}
+
+/* False: it was refused, since this call or this system has not such a flag, and nothing was done.
+ * Else the time is by the clock that the flags name. */
+static bool takes_flags(uint64_t *time)
+{
+    unsigned of_the_call = VALET_REALTIME | VALET_INTERRUPTIBLE | VALET_NO_POLL;
+    if (waits_on_a_word())
+        of_the_call |= VALET_SHARED;
+    unsigned features = kernel->library->features();
+    bool has = world.call != WAIT_CANCELLABLE || features & VALET_CANCELLABLE;
+    int wrong = !has                         ? VALET_ERR_UNSUPPORTED
+                : world.flags & ~of_the_call ? VALET_ERR_INVALID
+                : world.flags & ~features    ? VALET_ERR_UNSUPPORTED
+                                             : VALET_OK;
+    if (wrong != VALET_OK) {
+        MUST(do_call(*time) == wrong && world.waits + world.others + world.clocks == 0);
+        return false;
+    }
+    if (world.flags & VALET_REALTIME && timed() && *time != 0) {
+        world.deadline = 1 + *time % IN_REACH;
+        *time = world.wall_deadline = world.deadline + kernel_wall_ahead;
+    }
+    return true;
+}
+
 static void call(struct input *input)
 {
     in = *input;
-    world = (typeof(world)){.call = take(&in, 1) % CALLS};
+    unsigned what = (unsigned)take(&in, 1);
+    world = (typeof(world)){.call = what % CALLS};
+    if (what - WITH_FLAGS < ALL_CALLS - CALLS)
+        world.call = CALLS + (what - WITH_FLAGS);
+    if (world.call >= CALLS)
+        world.flags = (unsigned)take(&in, 1) % 16;
+    kernel_flags = world.flags;
+    world.cancel = world.call == WAIT_CANCELLABLE && take(&in, 1) == 1;
+    kernel_wall_ahead = kernel->one_clock ? 0 : WALL_AHEAD;
     unsigned start = (unsigned)take(&in, 1);
     world.expected = (unsigned)take(&in, 1) % 33;
     uint64_t now = take_time(&in), time = take_time(&in);
     if (start & 0x80) /* in reach */
         time += now;
     world.now = now == 0 ? 1 : now < kernel->last ? now : kernel->last;
+    if (world.call >= CALLS) /* the wall clock is told, too */
+        world.now = 1 + now % IN_REACH;
     memset(&object, (uint8_t)GUARD, sizeof object);
     world.token = start & 1;
     world.state = start % 4 < 3 ? world.expected & VALET_STATE_MAX : start & VALET_STATE_MAX;
     uint64_t value = parks() ? world.token : world.state;
-    memcpy(&object.all, &value, kernel->library->sema && world.call != FUTEX_WAIT ? 8 : 4);
+    memcpy(&object.all, &value, kernel->library->sema && !waits_on_a_word() ? 8 : 4);
     world.differed = world.state != world.expected;
 
     switch (world.call) {
@@ -518,10 +727,17 @@ static void call(struct input *input)
     case WAIT:
         time = VALET_FOREVER;
         break;
+    case NO_WAIT:
+        object.all = GUARD;
+        object.word = (uint32_t)world.state;
+        no_wait();
+        return;
     default:
         break;
     }
     world.deadline = time;
+    if (world.call >= CALLS && !takes_flags(&time))
+        return;
     if (world.call == PARK_FOR && time != 0 && time != VALET_FOREVER)
         world.timeout = time;
     sleeper(time);

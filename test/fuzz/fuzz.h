@@ -77,8 +77,18 @@ struct system {
     int (*wait_until)(struct valet_waiters *, unsigned, uint64_t);
     void (*store_and_wake)(struct valet_waiters *, unsigned);
     void (*store_and_delegate)(struct valet_waiters *, unsigned);
+    void (*wake)(struct valet_waiters *);
     int (*futex_wait)(uint32_t *, uint32_t, uint64_t);
     uint32_t (*futex_wake)(uint32_t *, uint32_t);
+    unsigned (*features)(void);
+    uint64_t (*now_realtime)(void);
+    int (*park_with)(struct valet_parker *, uint64_t, unsigned);
+    int (*wait_with)(struct valet_waiters *, unsigned, uint64_t, unsigned);
+    int (*futex_wait_with)(uint32_t *, uint32_t, uint64_t, unsigned);
+    uint32_t (*futex_wake_with)(uint32_t *, uint32_t, unsigned);
+    int (*requeue)(uint32_t *, uint32_t, uint32_t, uint32_t *, uint32_t, unsigned);
+    int (*wait_cancellable)(uint32_t *, uint32_t, uint64_t, unsigned, const uint32_t *);
+    bool (*redirect)(uintptr_t *);
     void (*post)(struct valet_sema *); /* the system's own; sema kind */
 };
 
@@ -112,16 +122,23 @@ struct kernel {
     bool looks;         /* it is asked to compare, after the deadline of a futex wait */
     bool meets;         /* a wake-up waits for its waiter, and its own answer ends both */
     bool silent;        /* it does not answer */
+    bool one_clock;     /* its wall clock is the other */
+    bool follows;       /* it waits by the wall clock itself */
+    unsigned handlers;  /* how many of `again`, the first ones, mean that a signal handler ran */
     bool ticks;         /* its clock counts ticks of kernel_frequency */
     enum { REFUSES, A_WAKE, AN_ERRNO } positive; /* what a positive answer is */
 };
+#define WALL_AHEAD UINT64_C(1700000000000000000)
 extern const struct kernel *kernel; /* the one that is asked now */
 extern int64_t kernel_frequency;    /* Windows' ticks a second */
 extern int error_number;            /* errno, where it is a function of the system's libc */
+extern unsigned kernel_flags;       /* those of the call, of which its kernel is to be told */
+extern uint64_t kernel_wall_ahead;  /* of the clock that a target tells */
 extern bool kernel_locked;          /* libc's mutex is: whoever posts would wait for it */
 
-/* What an answer to a wait means, or must be taken to mean. */
+/* What an answer to a wait means, or must be taken to mean; and whether a handler ran. */
 enum meaning kernel_means(int32_t answer, bool timed);
+bool kernel_interrupts(int32_t answer);
 
 /* Whether it can be that this wait is woken. What the kernel has written itself does not lie. */
 bool kernel_may_wake(const struct asked *asked);
@@ -142,6 +159,8 @@ int32_t target_wait(const struct asked *asked);
 int32_t target_wake(const void *address, int64_t count);
 int32_t target_other(enum other what);
 int32_t target_look(const uint32_t *word, uint32_t expected); /* honest, or not implemented */
+int32_t target_requeue(const uint32_t *from, uint32_t expected, int64_t wake, const uint32_t *to,
+                       int64_t move);
 
 /* The core's posts go here, and from here to library->post when the target wants so. */
 void target_post(struct valet_sema *s);

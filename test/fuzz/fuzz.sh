@@ -3,10 +3,10 @@
 # Usage: fuzz.sh [quick]. The libFuzzer targets of test/fuzz, on the unchanged sources:
 #
 #   units     deadlines and timeouts in every system's unit, against 128-bit integers
-#   answers   any answer of the kernel, in any order, to each call on each system
+#   answers   any answer of the kernel, in any order, to each call, with each flag, on each system
 #   program   random programs of 2 to 6 threads, both kinds, against a reference
 #
-# quick: only the corpora. Else each target also runs for FUZZ_SECONDS (40) from FUZZ_SEED (1: the same
+# quick: only the corpora. Else each target also runs for FUZZ_SECONDS (10) from FUZZ_SEED (1: the same
 # inputs each time, as far as they get), and each planted fault must be found by the corpus. Findings
 # are left in build/fuzz/findings. To grow a corpus:
 # build/fuzz/TARGET -merge=1 test/fuzz/corpus/TARGET DIRECTORY.
@@ -14,11 +14,13 @@ set -u
 cd "$(dirname "$0")/../.." || exit 1
 . test/lib/count.sh
 mode=${1:-all}
-seconds=40
-deep || seconds=5
+seconds=10
+deep || seconds=3
 seconds=${FUZZ_SECONDS:-$seconds}
 dir=build/fuzz
 mkdir -p $dir/findings
+lld=-fuse-ld=lld # faster, where it is there: the quick tests do not install it
+command -v ld.lld >/dev/null || lld=''
 
 # fuzzed kernel|green FIRST ARGUMENT...: compile, with the headers of the directory FIRST before the tree's
 fuzzed() {
@@ -71,10 +73,13 @@ $(systems)
 END
     under=kernel
     [ "$name" = "${name#green_}" ] || under=green
-    with=
-    ! grep -q '^unsigned valet_sys_features' "$file" || with=-DVALET_WITH=1
+    set --
+    ! grep -q '^unsigned valet_sys_features' "$file" || set -- -DVALET_WITH=1
+    ! grep -q '^int valet_sys_futex_requeue' "$file" || set -- "$@" -DVALET_WITH_REQUEUE=1
+    ! grep -q '^int valet_sys_at_fork' "$file" || set -- "$@" -DVALET_AT_FORK=1
+    ! grep -q '^int valet_sys_futex_wait_cancellable' "$file" || set -- "$@" -DVALET_CANCEL=1
     fuzzed $under "$first" -std=c11 -include test/fuzz/rename.h "-DSYSTEM=$name" "-DSEMA=$sema" \
-        "-DFILE=\"$file\"" ${with:+"$with"} ${more:+"$more"} -c test/fuzz/system.c -o "$output"
+        "-DFILE=\"$file\"" "$@" ${more:+"$more"} -c test/fuzz/system.c -o "$output"
 }
 
 # compile_target TARGET|kernel|fail OUTPUT FIRST: what is not the library
@@ -92,8 +97,8 @@ link() {
     [ -e "$this" ] || this=$dir/objects/target_$1.o
     case $1 in
     program)
-        timeout 300 clang -fsanitize=fuzzer,undefined "$this" $dir/objects/target_fail.o test/green/switch.S \
-            "$3"/green_*.o -o "$2"
+        timeout 300 clang ${lld:+"$lld"} -fsanitize=fuzzer,undefined "$this" $dir/objects/target_fail.o \
+            test/green/switch.S "$3"/green_*.o -o "$2"
         ;;
     *)
         output=$2 from=$3
@@ -104,7 +109,7 @@ link() {
             *) set -- "$@" "$object" ;;
             esac
         done
-        timeout 300 clang -fsanitize=fuzzer,address,undefined "$@" -o "$output"
+        timeout 300 clang ${lld:+"$lld"} -fsanitize=fuzzer,address,undefined "$@" -o "$output"
         ;;
     esac
 }
@@ -144,7 +149,7 @@ plant() {
     cp -r core sys include "$tree"
     cp $dir/objects/*.o "$tree/objects"
     rm "$tree"/objects/target_*
-    python3 test/lib/plant.py "$tree/$4" "$5" "$6" || { bad "planted, $1: no longer applies" && return; }
+    python3 -S test/lib/plant.py "$tree/$4" "$5" "$6" || { bad "planted, $1: no longer applies" && return; }
     if ! { compile_system "$3" "$tree/objects/$3.o" "$tree" &&
         { [ "$4" != core/deadline.h ] || compile_target "$2" "$tree/objects/target_$2.o" "$tree"; } &&
         link "$2" "$tree/target" "$tree/objects"; } >"$tree/log" 2>&1; then

@@ -12,6 +12,8 @@
 const struct kernel *kernel;
 bool kernel_locked;
 int64_t kernel_frequency = NS;
+unsigned kernel_flags;
+uint64_t kernel_wall_ahead = WALL_AHEAD;
 
 enum meaning kernel_means(int32_t answer, bool timed)
 {
@@ -25,6 +27,16 @@ enum meaning kernel_means(int32_t answer, bool timed)
     if (answer == kernel->changed && answer != 0)
         return CHANGED;
     return answer == kernel->timed_out && timed ? TIMEDOUT : REFUSED;
+}
+
+bool kernel_interrupts(int32_t answer)
+{
+    if (answer > 0 && kernel->positive == AN_ERRNO)
+        answer = -answer;
+    for (unsigned i = 0; i < kernel->handlers; i++)
+        if (answer == kernel->again[i])
+            return true;
+    return false;
 }
 
 /* ---- times as kernels take them -------------------------------------------------------------- */
@@ -62,13 +74,41 @@ static int32_t wait_span(struct asked asked, bool forever, wide ns)
     return target_wait(&asked);
 }
 
-static long tell_time(struct time *t)
+/* The monotonic clock, or the other. */
+static uint64_t clock_of(bool wall)
 {
     uint64_t now = target_now();
+    return now != 0 && wall ? now + kernel_wall_ahead : now;
+}
+
+static long tell_clock(struct time *t, bool wall)
+{
+    uint64_t now = clock_of(wall);
     if (now == 0)
         return -38;
     *t = (struct time){(int64_t)(now / NS), (int64_t)(now % NS)};
     return 0;
+}
+
+/* What the kernel is told of a word that is shared, and of a wait by the wall clock. */
+static long private(long flag)
+{
+    return kernel_flags & VALET_SHARED ? 0 : flag;
+}
+
+static bool by_the_wall(void)
+{
+    return kernel_flags & VALET_REALTIME;
+}
+
+/* A deadline, which is by that clock where the kernel follows it. */
+static int32_t wait_until(struct asked asked, const struct time *t)
+{
+    if (t != NULL) {
+        asked.form = UNTIL;
+        asked.ns = ns_of(t) - (by_the_wall() ? (wide)kernel_wall_ahead : 0);
+    }
+    return target_wait(&asked);
 }
 
 /* ---- by trap --------------------------------------------------------------------------------- */
@@ -87,41 +127,53 @@ static bool is(const char *name)
 
 static long linux_trap(long number, const long *a)
 {
-    if (number == 228 && a[0] == 1)
-        return tell_time((struct time *)a[1]);
+    if (number == 228 && (a[0] == 1 || a[0] == 0))
+        return tell_clock((struct time *)a[1], a[0] == 0);
     MUST(number == 202);
-    if (a[1] == 1 + 128)
+    if (a[1] == 1 + private(128))
         return target_wake((void *)a[0], a[2]);
-    if (a[1] == 4 + 128) {
-        MUST(a[2] == 0 && a[3] == 0 && a[4] == a[0]);
+    if (a[1] == 4 + 128 && a[4] == a[0]) {
+        MUST(a[2] == 0 && a[3] == 0);
         return target_look((void *)a[0], (uint32_t)a[5]);
     }
-    MUST(a[1] == 9 + 128 && (uint32_t)a[5] == 0xffffffff);
+    if (a[1] == 4 + private(128))
+        return target_requeue((void *)a[0], (uint32_t)a[5], a[2], (void *)a[4], a[3]);
     const struct time *t = (struct time *)a[3];
+    long wall = by_the_wall() && t != NULL ? 256 : 0;
+    MUST((uint32_t)a[5] == 0xffffffff && a[1] == 9 + private(128) + wall);
     MUST(t == NULL || ns_of(t) <= INT64_MAX); /* gVisor's sum overflows, and is in the past */
-    return wait_timespec(wait_on(a[0], a[2]), UNTIL, t);
+    return wait_until(wait_on(a[0], a[2]), t);
 }
 
 static long freebsd_trap(long number, const long *a)
 {
-    if (number == 232 && a[0] == 4)
-        return tell_time((struct time *)a[1]);
+    if (number == 232 && (a[0] == 4 || a[0] == 0))
+        return tell_clock((struct time *)a[1], a[0] == 0);
     MUST(number == 454);
-    if (a[1] == 16)
+    if (a[1] == (private(1) ? 16 : 3))
         return target_wake((void *)a[0], a[2]);
-    MUST(a[1] == 15 && a[2] >> 32 == 0);
+    MUST((a[1] == 15 || a[1] == 11) && a[2] >> 32 == 0);
     struct {
         struct time timeout;
         uint32_t flags, clock;
     } *t = (void *)a[4];
-    MUST(t != NULL ? a[3] == 24 && t->flags == 1 && t->clock == 4 : a[3] == 0);
-    return wait_timespec(wait_on(a[0], a[2]), UNTIL, t != NULL ? &t->timeout : NULL);
+    if (t == NULL) {
+        MUST(a[3] == 0);
+        return wait_until(wait_on(a[0], a[2]), NULL);
+    }
+    /* The look at the word after the deadline has no flags. */
+    bool look = t->timeout.seconds == 0 && t->timeout.ns == 1 && a[1] == 15 && t->clock == 4;
+    MUST(t->timeout.seconds != 0 || t->timeout.ns != 0); /* it would be none */
+    MUST(a[1] == (private(1) || look ? 15 : 11));
+    MUST(a[3] == 24 && t->flags == 1 && t->clock == (by_the_wall() && !look ? 0 : 4));
+    return look ? wait_timespec(wait_on(a[0], a[2]), UNTIL, &t->timeout)
+                : wait_until(wait_on(a[0], a[2]), &t->timeout);
 }
 
 static long netbsd_trap(long number, const long *a)
 {
-    if (number == 427 && a[0] == 3)
-        return tell_time((struct time *)a[1]);
+    if (number == 427 && (a[0] == 3 || a[0] == 0))
+        return tell_clock((struct time *)a[1], a[0] == 0);
     if (number == 311) {
         long lwp = target_other(OTHER_INIT);
         return lwp == 0 ? 7 : lwp;
@@ -134,35 +186,44 @@ static long netbsd_trap(long number, const long *a)
         MUST(a[0] == 3 && a[1] == 1 && a[3] == 0);
         return wait_timespec((struct asked){0}, UNTIL, (struct time *)a[2]);
     }
-    MUST(number == 166 && a[5] == 0);
+    MUST(number == 166);
+    if (a[1] == 4 + private(128)) {
+        MUST(a[3] == 0);
+        return target_requeue((void *)a[0], (uint32_t)a[6], a[2], (void *)a[4], a[5]);
+    }
+    MUST(a[5] == 0);
     if (a[1] == 1 && a[2] == 0)
         return target_other(OTHER_PROBE);
-    if (a[1] == 1 + 128)
+    if (a[1] == 1 + private(128))
         return target_wake((void *)a[0], a[2]);
-    MUST(a[1] == 9 + 128 && (uint32_t)a[6] == 0xffffffff && a[2] == (int32_t)a[2]);
-    return wait_timespec(wait_on(a[0], a[2]), UNTIL, (struct time *)a[3]);
+    const struct time *t = (struct time *)a[3];
+    bool look = t != NULL && t->seconds == 0 && t->ns == 0; /* which has no flags */
+    MUST(a[1] == 9 + (look ? 128 : private(128)) && (uint32_t)a[6] == 0xffffffff);
+    MUST(a[2] == (int32_t)a[2]);
+    return wait_timespec(wait_on(a[0], a[2]), UNTIL, t);
 }
 
 static long openbsd_call(uint32_t *word, int operation, long value, const struct time *t)
 {
-    if (operation == 2 + 0x80)
+    if (operation == 2 + private(0x80))
         return target_wake(word, value);
-    MUST(operation == 1 + 0x80);
+    bool look = t != NULL && t->seconds == 0 && t->ns == 1; /* it may be one, which has no flags */
+    MUST(operation == 1 + private(0x80) || (look && operation == 1 + 0x80));
     return wait_timespec(wait_on((long)word, value), FOR, t);
 }
 
 static long openbsd_trap(long number, const long *a)
 {
-    if (number == 87 && a[0] == 3)
-        return tell_time((struct time *)a[1]);
+    if (number == 87 && (a[0] == 3 || a[0] == 0))
+        return tell_clock((struct time *)a[1], a[0] == 0);
     MUST(number == 83 && a[4] == 0 && a[1] == (int)a[1]);
     return openbsd_call((uint32_t *)a[0], (int)a[1], a[2], (struct time *)a[3]);
 }
 
 static long dragonfly_trap(long number, const long *a)
 {
-    if (number == 232 && a[0] == 4)
-        return tell_time((struct time *)a[1]);
+    if (number == 232 && (a[0] == 4 || a[0] == 0))
+        return tell_clock((struct time *)a[1], a[0] == 0);
     if (number == 470) {
         MUST(a[1] == 0 || a[1] == 1); /* 0 is all */
         return target_wake((void *)a[0], a[1] == 0 ? INT32_MAX : 1);
@@ -173,8 +234,8 @@ static long dragonfly_trap(long number, const long *a)
 
 static long illumos_trap(long number, const long *a)
 {
-    if (number == 191 && a[0] == 4)
-        return tell_time((struct time *)a[1]);
+    if (number == 191 && (a[0] == 4 || a[0] == 3))
+        return tell_clock((struct time *)a[1], a[0] == 3);
     if (number == 164) {
         long lwp = target_other(OTHER_INIT);
         return lwp == 0 ? 7 : lwp;
@@ -194,13 +255,15 @@ static long darwin_trap(long number, const long *a)
 {
     long r;
     if (number == 516) {
-        MUST((a[0] & ~0x100) == 0x1000001);
+        MUST((a[0] & ~0x100) == 0x1000000 + (private(1) ? 1 : 3));
         r = target_wake((void *)a[1], (a[0] & 0x100) != 0 ? INT32_MAX : 1);
     } else if (number == 515 && a[0] == 0x1040002) {
         MUST(a[2] == (long)1 << 32 && a[3] == 1); /* never equal, and never for long */
         r = target_other(OTHER_PROBE);
     } else {
-        MUST(number == 515 && a[0] == 0x1000001 && a[2] >> 32 == 0 && a[3] == (uint32_t)a[3]);
+        MUST(number == 515 && (a[0] == 0x1000000 + (private(1) ? 1 : 3) ||
+                               (a[0] == 0x1000001 && a[3] == 1))); /* a look has no flags */
+        MUST(a[2] >> 32 == 0 && a[3] == (uint32_t)a[3]);
         r = wait_span(wait_on(a[1], a[2]), a[3] == 0, (wide)a[3] * 1000);
     }
     return (long)(0x5555555500000000u | (uint32_t)r); /* half of the register is junk */
@@ -212,9 +275,9 @@ static long redox_trap(long number, const long *a)
         int64_t seconds;
         int32_t ns;
     } *t = (void *)a[3];
-    if (number == 265 && a[0] == 4) {
+    if (number == 265 && (a[0] == 4 || a[0] == 1)) {
         struct time now;
-        long r = tell_time(&now);
+        long r = tell_clock(&now, a[0] == 1);
         if (r == 0) {
             t = (void *)a[1];
             t->seconds = now.seconds;
@@ -244,8 +307,8 @@ static long cloudabi_trap(long number, const long *a)
     const char *in = (const char *)a[0];
     char *out = (char *)a[1];
     int32_t r = 6;
-    if (number == 1 && a[0] == 1) {
-        uint64_t now = target_now();
+    if (number == 1 && (a[0] == 1 || a[0] == 3)) {
+        uint64_t now = clock_of(a[0] == 3);
         return now != 0 ? (long)now : -52;
     }
     if (number == 31) {
@@ -352,7 +415,7 @@ int futex(volatile uint32_t *word, int operation, int value, const struct time *
 {
     MUST(word2 == NULL);
     long r = openbsd_call((uint32_t *)(uintptr_t)word, operation, value, t);
-    return r < 0 && operation == 2 + 0x80 ? 0 : by_errno(r); /* a wake cannot fail */
+    return r < 0 && operation == 2 + private(0x80) ? 0 : by_errno(r); /* a wake cannot fail */
 }
 
 uint64_t clock_gettime_nsec_np(int clock);
@@ -364,14 +427,15 @@ int os_sync_wake_by_address_all(void *word, size_t size, uint32_t flags);
 
 uint64_t clock_gettime_nsec_np(int clock)
 {
-    MUST(clock == 8);
-    return target_now();
+    MUST(clock == 8 || clock == 0);
+    return clock_of(clock == 0);
 }
 
 static int os_sync_wait(void *word, uint64_t expected, size_t size, uint32_t flags, bool forever,
                         uint64_t ns)
 {
-    MUST(size == 4 && flags == 0 && expected == (uint32_t)expected);
+    MUST(size == 4 && (flags == !private(1) || (flags == 0 && ns == 1)) &&
+         expected == (uint32_t)expected);
     return by_errno(wait_span(wait_on((long)word, (long)expected), forever, ns));
 }
 
@@ -389,18 +453,20 @@ int os_sync_wait_on_address_with_timeout(void *word, uint64_t expected, size_t s
 
 int os_sync_wake_by_address_any(void *word, size_t size, uint32_t flags)
 {
-    MUST(size == 4 && flags == 0);
+    MUST(size == 4 && flags == !private(1));
     return by_errno(target_wake(word, 1));
 }
 
 int os_sync_wake_by_address_all(void *word, size_t size, uint32_t flags)
 {
-    MUST(size == 4 && flags == 0);
+    MUST(size == 4 && flags == !private(1));
     return by_errno(target_wake(word, INT32_MAX));
 }
 
 int32_t zx_futex_wait(const uint32_t *word, uint32_t expected, uint32_t owner, int64_t deadline);
 int32_t zx_futex_wake(const uint32_t *word, uint32_t count);
+int32_t zx_futex_requeue(const uint32_t *from, uint32_t wake, uint32_t expected, const uint32_t *to,
+                         uint32_t move, uint32_t owner);
 int64_t zx_clock_get_monotonic(void);
 
 int32_t zx_futex_wait(const uint32_t *word, uint32_t expected, uint32_t owner, int64_t deadline)
@@ -417,6 +483,14 @@ int32_t zx_futex_wait(const uint32_t *word, uint32_t expected, uint32_t owner, i
 int32_t zx_futex_wake(const uint32_t *word, uint32_t count)
 {
     return target_wake(word, count < INT32_MAX ? count : INT32_MAX);
+}
+
+int32_t zx_futex_requeue(const uint32_t *from, uint32_t wake, uint32_t expected, const uint32_t *to,
+                         uint32_t move, uint32_t owner)
+{
+    MUST(owner == 0);
+    int32_t r = target_requeue(from, expected, wake, to, move);
+    return r > 0 ? 0 : r; /* never a count */
 }
 
 int64_t zx_clock_get_monotonic(void)
@@ -475,7 +549,8 @@ int fuzz_wasm_wait32(int *word, int expected, int64_t ns)
 
 int fuzz_wasm_notify(int *word, unsigned count)
 {
-    return target_wake(word, count < INT32_MAX ? count : INT32_MAX);
+    int32_t woken = target_wake(word, count < INT32_MAX ? count : INT32_MAX);
+    return woken > 0 ? woken : 0; /* it cannot fail */
 }
 
 int32_t RtlWaitOnAddress(const uint32_t *word, const uint32_t *expected, size_t size,
@@ -536,7 +611,8 @@ int32_t NtQueryPerformanceCounter(int64_t *ticks, int64_t *frequency)
 
 int32_t NtQuerySystemTime(int64_t *time)
 {
-    *time = 0; /* no call of the targets asks */
+    uint64_t now = target_now();
+    *time = now != 0 ? 116444736000000000 + (int64_t)((now + kernel_wall_ahead) / 100) : 0;
     return 0;
 }
 
@@ -576,15 +652,10 @@ int fuzz_condattr_destroy(int *attributes);
 int fuzz_condattr_setclock(int *attributes, int clock);
 
 enum { NOTHING = 0, UNLOCKED = 0x11, LOCKED = 0x22, CONDITION = 0x33 /* and its clock */ };
-#define REALTIME_AHEAD (INT64_C(1700000000) * NS) /* of the monotonic clock */
 
 int fuzz_clock_gettime(int clock, struct time *t)
 {
-    if (tell_time(t) != 0)
-        return -1;
-    if (clock == 0)
-        t->seconds += REALTIME_AHEAD / NS;
-    return 0;
+    return tell_clock(t, clock == 0) != 0 ? -1 : 0;
 }
 
 int fuzz_nanosleep(const struct time *t, struct time *left)
@@ -652,7 +723,7 @@ int fuzz_cond_timedwait(int *condition, int *mutex, const struct time *t)
     MUST(*condition == CONDITION || *condition == CONDITION + 1);
     if (t != NULL) {
         asked.form = UNTIL;
-        asked.ns = ns_of(t) - (*condition == CONDITION ? REALTIME_AHEAD : 0);
+        asked.ns = ns_of(t) - (*condition == CONDITION ? (wide)kernel_wall_ahead : 0);
     }
     mutex_from(mutex, LOCKED, UNLOCKED);
     int e = -target_wait(&asked);
@@ -718,26 +789,28 @@ extern const struct system windows_keyed_system;
 #define ROW(system) .name = #system, .library = &system##_system
 static const struct kernel kernels[] = {
     {ROW(linux), .last = UINT64_MAX - 1, .latest = INT64_MAX, .proves = true, .looks = true,
-     .timed_out = -110, .changed = -11, .again = {-4}},
-    {ROW(freebsd), .last = UINT64_MAX - 1, .proves = true, .timed_out = -60, .again = {-4}},
+     .timed_out = -110, .changed = -11, .again = {-4}, .handlers = 1, .follows = true},
+    {ROW(freebsd), .last = UINT64_MAX - 1, .proves = true, .timed_out = -60, .again = {-4},
+     .handlers = 1, .follows = true},
     {ROW(netbsd), .last = UINT64_MAX - 1, .timed_out = -60, .changed = -35, .again = {-4},
-     .probes = true},
-    {ROW(netbsd_park), .last = UINT64_MAX - 1, .timed_out = -60, .again = {-4, -37}},
+     .probes = true, .handlers = 1},
+    {ROW(netbsd_park), .last = UINT64_MAX - 1, .timed_out = -60, .again = {-4, -37}, .handlers = 1},
     {ROW(openbsd), .last = UINT64_MAX - 1, .longest = DAY, .timed_out = -60, .changed = -35,
-     .again = {-4, -88}, .positive = AN_ERRNO},
+     .again = {-4, -88}, .positive = AN_ERRNO, .handlers = 2},
     {ROW(openbsd_libc), .last = UINT64_MAX - 1, .longest = DAY, .timed_out = -60, .changed = -35,
-     .again = {-4, -88}, .positive = AN_ERRNO},
+     .again = {-4, -88}, .positive = AN_ERRNO, .handlers = 2},
     {ROW(dragonfly), .last = UINT64_MAX - 1, .longest = NS, .grain = 1000, .timed_out = -35,
-     .changed = -16, .again = {-4}},
+     .changed = -16, .again = {-4}, .handlers = 1},
     {ROW(darwin), .last = UINT64_MAX - 1, .longest = UINT64_C(1000) * UINT32_MAX, .grain = 1000,
-     .timed_out = -60, .again = {-4}, .retried = {-14}, .positive = A_WAKE},
+     .timed_out = -60, .again = {-4}, .retried = {-14}, .positive = A_WAKE, .handlers = 1},
     {ROW(darwin_os_sync), .last = UINT64_MAX - 1, .longest = DAY, .timed_out = -60, .again = {-4},
-     .retried = {-12, -14}, .positive = A_WAKE},
+     .retried = {-12, -14}, .positive = A_WAKE, .handlers = 1},
     {ROW(fuchsia), .last = INT64_MAX, .latest = INT64_MAX, .timed_out = -21, .changed = -20},
     {ROW(redox), .last = UINT64_MAX - 1, .latest = INT64_MAX, .timed_out = -110, .changed = -11,
      .again = {-4}},
     {ROW(cloudabi), .last = INT64_MAX, .timed_out = 1, .woken = 6},
-    {ROW(sgx), .last = UINT64_MAX - 1, .timed_out = 0x6e, .again = {4}},
+    {ROW(sgx), .last = UINT64_MAX - 1, .longest = NS, .timed_out = 0x6e, .again = {4},
+     .one_clock = true},
     {ROW(posix), .last = UINT64_MAX - 1, .longest = (uint64_t)(INT32_MAX / 2) * NS,
      .timed_out = -110, .retried = {-22}},
     {ROW(posix_realtime), .last = INT64_MAX, .longest = NS, .timed_out = -110, .retried = {-22}},
@@ -749,7 +822,7 @@ static const struct kernel kernels[] = {
     {ROW(windows_keyed), .last = INT64_MAX, .longest = INT64_MAX, .grain = 100, .timed_out = 0x102,
      .ticks = true, .meets = true},
     {ROW(illumos), .last = UINT64_MAX - 1, .longest = (uint64_t)INT32_MAX * NS, .timed_out = -62,
-     .again = {-4, -91}},
+     .again = {-4, -91}, .handlers = 2},
 };
 static const unsigned kernel_count = sizeof kernels / sizeof *kernels;
 

@@ -122,6 +122,51 @@ plant 'a release that was used up, waited for' answers windows_keyed sys/windows
     'if (seen & LEFT)
         return VALET_OK;' ''
 
+# Flags
+plant 'a wall clock taken for the other' answers linux sys/linux.c \
+    'if (flags & VALET_REALTIME)
+        operation |= FUTEX_CLOCK_REALTIME;' ''
+plant 'a wall clock taken for the other, in slices' answers illumos core/with.h \
+    'wall = valet_sys_now_realtime(), now' 'wall = valet_sys_now(), now'
+plant 'a slice of any length' answers netbsd core/with.h 'left < VALET_SLICE_NS ? left : VALET_SLICE_NS' 'left'
+plant 'the end of a slice, called a timeout' answers dragonfly core/with.h \
+    'return r == VALET_TIMEDOUT && deadline' 'return r == VALET_CHANGED && deadline'
+plant 'the last slice, believed though the clock was set back' answers netbsd core/with.h \
+    '*deadline = now + (left' 'if (left < VALET_SLICE_NS)
+        *flags |= VALET_REALTIME;
+    *deadline = now + (left'
+plant 'refusals counted over the end of a slice' answers netbsd core/with.h \
+    'if (own)
+            return VALET_OK;' '(void)own;'
+plant 'an interruption swallowed' answers netbsd_park sys/netbsd_park.c \
+    'if (r == -EINTR && flags & VALET_INTERRUPTIBLE)
+        return VALET_INTERRUPTED;' '(void)flags;'
+plant 'an interruption swallowed under SA_RESTART' answers openbsd sys/openbsd.h \
+    '(error == EINTR || error == ECANCELED) && flags' 'error == EINTR && flags'
+plant 'an interruption called a wake' answers freebsd sys/freebsd.c \
+    'if (r == -EINTR && flags & VALET_INTERRUPTIBLE)
+        return VALET_INTERRUPTED;' ''
+plant 'an interruption that nobody asked for' answers darwin sys/darwin.c \
+    '-EINTR && flags & VALET_INTERRUPTIBLE' '-EINTR && (flags | VALET_INTERRUPTIBLE)'
+plant 'an interruption without a look' answers linux core/futex_with_futex.c \
+    'r != VALET_TIMEDOUT && r != VALET_INTERRUPTED' 'r != VALET_TIMEDOUT'
+plant 'a cancelled wait that goes on' answers freebsd sys/freebsd.c \
+    'if (valet_is_cancelled(cancel, r, r == -EINTR))
+        return VALET_INTERRUPTED;' ''
+plant 'a cancellation without a look' answers linux core/cancel.c \
+    'r != VALET_TIMEDOUT && r != VALET_INTERRUPTED' 'r != VALET_TIMEDOUT'
+plant 'a shared word, waited on as a private one' answers linux sys/linux.c \
+    'if (!(flags & VALET_SHARED))
+        operation' 'operation'
+plant 'a shared word, woken as a private one' answers openbsd_libc core/futex_with_futex.c \
+    'VALET_SYS_ALL : count, flags)' 'VALET_SYS_ALL : count, 0)'
+plant 'a shared word, moved as a private one' answers netbsd sys/netbsd.c \
+    'FUTEX_CMP_REQUEUE | private' 'FUTEX_CMP_REQUEUE | private | FUTEX_PRIVATE_FLAG'
+plant 'the numbers of a requeue, exchanged' answers fuchsia sys/fuchsia.c \
+    'from, wake, expected, to, requeue,' 'from, requeue, expected, to, wake,'
+plant 'an error for the number that was woken' answers linux sys/futex_word.h \
+    'answer < 0 ? VALET_FUTEX_UNKNOWN : (uint32_t)answer' '(uint32_t)answer'
+
 # Programs
 plant 'an unpark by load and store, in parallel' program green_futex core/park_futex.c \
     'uint32_t old = atomic_exchange_explicit(word, NOTIFIED, memory_order_release);' \
@@ -176,3 +221,4 @@ plant 'a word compared before the note only' program green_sema core/futex_sema.
     else if (atomic_compare' 'if (atomic_compare'
 plant 'a sleeper left in its queue' program green_sema core/futex_sema.c \
     'r = leave(b, &n, r);' '(void)leave;'
+plant 'a moved sleeper that keeps its word' program green_sema core/futex_requeue_sema.c 'n->word = to;' ''

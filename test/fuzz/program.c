@@ -23,6 +23,11 @@
 #define STACK   (48 * 1024)
 #define STATES  4 /* of an object, as the reference counts */
 
+/* Words that are so far apart are in one queue of the sema kind's table, unless the first is near
+ * the end of what the table's hash puts together; words side by side are not. */
+#define DISTANCE 1597
+#define HASH     0x9e3779b9u
+
 enum op {
     PARK,
     TRY,
@@ -37,13 +42,18 @@ enum op {
     PUT,
     LOOK,
     WAKE,
-    OPS
+    PARK_WITH, /* a PARK_UNTIL, a WAIT_UNTIL and a LOOK with flags, as which they are kept */
+    WAIT_WITH,
+    LOOK_WITH,
+    OPS,
+    REQUEUE /* some of the WAKEs */
 };
 
 struct call {
     enum op op;
-    unsigned object, a, b; /* arguments */
-    unsigned begin, end;   /* end 0: it has not ended */
+    bool with;
+    unsigned object, a, b, flags; /* arguments */
+    unsigned begin, end;          /* end 0: it has not ended */
     int result;
     unsigned seen;
 };
@@ -52,7 +62,7 @@ struct thread {
     struct green green; /* first: the one's address is the other's */
     struct call calls[CALLS];
     unsigned count, done; /* calls */
-    unsigned refusals;
+    unsigned refusals, interruptions;
     _Alignas(16) char stack[STACK];
 };
 
@@ -67,8 +77,8 @@ static bool refuse_next, draining;
 
 static struct valet_parker parkers[2];
 static struct valet_waiters waiters[2];
-static uint32_t words[2];
-static unsigned parking[2]; /* threads inside a park that may block */
+static uint32_t memory[64 + DISTANCE], *words[2]; /* within it */
+static unsigned parking[2];                       /* threads inside a park that may block */
 
 extern const struct system green_futex_system, green_sema_system;
 static const struct system *library;
@@ -116,7 +126,7 @@ uint64_t green_now(void)
     return clock_ns;
 }
 
-uint64_t green_wall; /* no call of the programs asks for that clock */
+uint64_t green_wall = 1000000;
 
 struct green *green_self(void)
 {
@@ -172,7 +182,8 @@ static struct thread *choose(void)
     }
     if (in.left != 0) {
         unsigned how = (unsigned)take(&in, 1);
-        if (how >= 0xf8 && asleep != NULL) { /* for no reason */
+        if (how >= 0xf8 && asleep != NULL) { /* for no reason, or by a handler */
+            asleep->interruptions++;
             green_ready(&asleep->green);
             return asleep;
         }
@@ -220,9 +231,13 @@ static void do_call(struct call *c)
 {
     struct valet_parker *p = &parkers[c->object % 2];
     struct valet_waiters *w = &waiters[c->object % 2];
-    uint32_t *word = &words[c->object % 2];
+    uint32_t *word = words[c->object % 2];
     unsigned refusals = current != NULL ? current->refusals : 0;
+    unsigned interruptions = current != NULL ? current->interruptions : 0;
     uint64_t deadline = is_timed(c) ? clock_ns + c->b : VALET_FOREVER;
+    uint64_t until = deadline; /* by the clock that the flags name */
+    if (c->flags & VALET_REALTIME && is_timed(c))
+        until += green_wall;
     /* One thread at a time may block on a parker. Another may try: BUSY, or a token that it takes.
      */
     bool parks = c->op == PARK || c->op == PARK_UNTIL || c->op == PARK_FOR;
@@ -240,7 +255,8 @@ static void do_call(struct call *c)
         c->result = c->b % 2 != 0 ? library->park_for(p, 0) : library->park_until(p, 0);
         break;
     case PARK_UNTIL:
-        c->result = library->park_until(p, deadline);
+        c->result =
+            c->with ? library->park_with(p, until, c->flags) : library->park_until(p, deadline);
         break;
     case PARK_FOR:
         c->result = library->park_for(p, c->b);
@@ -252,9 +268,17 @@ static void do_call(struct call *c)
         c->result = library->wait(w, c->a);
         break;
     case WAIT_UNTIL:
-        c->result = library->wait_until(w, c->a, deadline);
+        c->result = c->with ? library->wait_with(w, c->a, until, c->flags)
+                            : library->wait_until(w, c->a, deadline);
         break;
     case STORE:
+        if (c->b % 4 == 2) { /* the same in two steps */
+            c->seen = library->state(w);
+            while (!library->exchange(w, &c->seen, c->a))
+                ;
+            library->wake(w);
+            break;
+        }
         (c->b % 4 == 3 ? library->store_and_delegate : library->store_and_wake)(w, c->a);
         break;
     case EXCHANGE:
@@ -269,7 +293,12 @@ static void do_call(struct call *c)
         program_step();
         break;
     case LOOK:
-        c->result = library->futex_wait(word, c->a, deadline);
+        c->result = c->with ? library->futex_wait_with(word, c->a, until, c->flags)
+                            : library->futex_wait(word, c->a, deadline);
+        break;
+    case REQUEUE:
+        c->result =
+            library->requeue(word, c->a, c->b & 1, words[(c->object + 1) % 2], c->b >> 1 & 3, 0);
         break;
     default:
         library->futex_wake(word, c->a == 0 ? UINT32_MAX : c->a);
@@ -279,7 +308,9 @@ static void do_call(struct call *c)
     parking[c->object % 2] -= parks;
     if (c->result == VALET_TIMEDOUT && c->op != TRY && c->op != EXCHANGE)
         MUST(is_timed(c) && clock_ns >= deadline); /* never early */
-    if (c->result < 0 && c->result != VALET_ERR_BUSY)
+    if (c->result == VALET_INTERRUPTED)
+        MUST(c->flags & VALET_INTERRUPTIBLE && current->interruptions > interruptions);
+    else if (c->result < 0 && c->result != VALET_ERR_BUSY)
         MUST(c->result == VALET_ERR_SYSTEM && current->refusals > refusals);
 }
 
@@ -301,12 +332,20 @@ static void prepare(struct thread *t)
     memset(frame, 0, SWITCH_WORDS * sizeof *frame);
     frame[SWITCH_PC] = (uintptr_t)thread_main;
     t->green.stack_pointer = frame;
-    t->done = t->refusals = 0;
+    t->done = t->refusals = t->interruptions = 0;
     t->count = (unsigned)take(&in, 1) % (CALLS + 1);
     for (unsigned i = 0; i < t->count; i++) {
         uint64_t bytes = take(&in, 2);
         struct call *c = &t->calls[i];
         *c = (struct call){.op = (bytes & 15) % OPS, .a = bytes >> 5 & 3, .b = bytes >> 8 & 0xff};
+        if (c->op >= PARK_WITH) {
+            static const enum op plain[] = {PARK_UNTIL, WAIT_UNTIL, LOOK};
+            c->op = plain[c->op - PARK_WITH];
+            c->with = true;
+            c->flags = c->b & (VALET_REALTIME | VALET_INTERRUPTIBLE);
+        } else if (c->op == WAKE && c->b >= 0xc0) {
+            c->op = REQUEUE;
+        }
         unsigned family = c->op <= UNPARK ? 0 : c->op <= STATE ? 2 : 4;
         c->object = family + (bytes >> 4 & 1);
     }
@@ -316,6 +355,7 @@ static void prepare(struct thread *t)
 
 static struct call *order[THREADS + 1][CALLS + 1]; /* the calls on one object, thread by thread */
 static unsigned length[THREADS + 1];
+static bool moved; /* a sleeper may be at another word than its own */
 static unsigned char visited[7 * 7 * 7 * 7 * 7 * 7 * 2 * STATES / 8 + 1];
 
 /* Whether a thread that sleeps for good, and has its place already, would have been woken. */
@@ -326,7 +366,7 @@ static bool wakes_a_sleeper(const unsigned *at, const struct call *c)
         if (sleeper == NULL || sleeper->end != 0)
             continue;
         if (c->op == UNPARK || (c->op == STORE && c->a != sleeper->a) ||
-            (c->op == WAKE && c->a == 0))
+            (c->op == WAKE && c->a == 0 && !moved))
             return true;
     }
     return false;
@@ -365,6 +405,8 @@ static bool apply(const struct call *c, unsigned *state)
         return true;
     case STATE:
         return *state == c->seen;
+    case REQUEUE:
+        return (c->result == VALET_CHANGED) == (*state != c->a);
     case LOOK:
         return asleep ? *state == c->a : c->result != VALET_CHANGED || *state != c->a;
     default:
@@ -422,15 +464,18 @@ static void check_object(unsigned object)
 {
     /* what is there at the end, as the last call */
     static const enum op last[] = {TRY, TRY, STATE, STATE, PUT, PUT};
-    struct call look = {.op = last[object], .object = object, .a = words[object % 2]};
+    struct call look = {.op = last[object], .object = object, .a = *words[object % 2]};
     if (look.op != PUT)
         do_call(&look);
     unsigned start[THREADS + 1] = {0};
+    moved = false;
     for (unsigned t = 0; t < thread_count; t++) {
         length[t] = 0;
         for (unsigned i = 0; i < threads[t].count && i <= threads[t].done; i++)
-            if (threads[t].calls[i].object == object && threads[t].calls[i].begin != 0)
+            if (threads[t].calls[i].object == object && threads[t].calls[i].begin != 0) {
                 order[t][length[t]++] = &threads[t].calls[i];
+                moved |= threads[t].calls[i].op == REQUEUE;
+            }
     }
     length[thread_count] = look.op != PUT;
     order[thread_count][0] = &look;
@@ -456,11 +501,21 @@ static void drain(void)
         for (unsigned i = 0; i < 2; i++) {
             library->unpark(&parkers[i]);
             library->store_and_wake(&waiters[i], STATES + rounds % 2); /* nobody expects these */
-            words[i] = STATES;
-            library->futex_wake(&words[i], UINT32_MAX);
+            *words[i] = STATES;
+            library->futex_wake(words[i], UINT32_MAX);
         }
         run();
     }
+}
+
+static void choose_words(bool one_queue)
+{
+    uint32_t *first = memory;
+    while (((uint32_t)((uintptr_t)first >> 2) * HASH >> 24 & 3) != 1)
+        first++;
+    words[0] = first;
+    words[1] = first + (one_queue ? DISTANCE : 1);
+    *words[0] = *words[1] = 0;
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -469,7 +524,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     in = (struct input){data, size};
     memset(parkers, 0, sizeof parkers);
     memset(waiters, 0, sizeof waiters);
-    memset(words, 0, sizeof words);
     memset(parking, 0, sizeof parking);
     moment = steps = slice = turn = locked = 0;
     clock_ns = 1;
@@ -478,6 +532,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     library = how & 1 ? &green_sema_system : &green_futex_system;
     fuzz_subject = how & 1 ? "sema kind" : "futex kind";
     thread_count = 2 + (how >> 1) % (THREADS - 1);
+    choose_words(how & 0x80);
     for (unsigned t = 0; t < thread_count; t++)
         prepare(&threads[t]);
     run();

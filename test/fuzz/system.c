@@ -18,20 +18,26 @@
 
 #define word_of    parker_word_of
 #define sleep_once parker_sleep_once
+#define VALET_HAS_MACHINE
 #if SEMA
 #include "core/park_sema.c"
+
+#include "core/park_with_sema.c"
 #else
 #include "core/park_futex.c"
+
+#include "core/park_with_futex.c"
 #endif
 #undef word_of
 #undef sleep_once
 
 #if SEMA
 #include "core/waiters_sema.c"
+
+#include "core/waiters_with_sema.c"
 /* What it has of its own by names that the other has, too. */
 #undef TAKEN
 #undef OWED
-#undef valet_sys_at_fork
 #define ASLEEP              FUTEX_ASLEEP
 #define node                queued
 #define out                 unqueued
@@ -40,14 +46,20 @@
 #define leave               leave_queue
 #define LEAVING             LEAVES
 #define OUT                 UNQUEUED
-#define valet_sys_at_fork   NAMED(valet_sys_at_no_fork)
-#define valet_futex_table_1 NAMED(valet_futex_table)
+#define valet_futex_table_2 NAMED(valet_futex_table)
 #include "core/futex_sema.c"
+
+#include "core/futex_requeue_sema.c"
+#include "core/futex_with_sema.c"
 #else
 #include "core/waiters_futex.c"
 
 #include "core/futex_futex.c"
+#include "core/futex_requeue_futex.c"
+#include "core/futex_with_futex.c"
+#include "core/waiters_with_futex.c"
 #endif
+#include "core/cancel.c"
 
 #undef valet_sys_sema_post
 #define valet_sys_sema_post NAMED(valet_sys_sema_post)
@@ -66,8 +78,18 @@ const struct system NAMED(system) = {
     .wait_until = valet_compare_and_wait_until,
     .store_and_wake = valet_store_and_wake,
     .store_and_delegate = valet_store_and_delegate,
+    .wake = valet_waiters_wake,
     .futex_wait = valet_futex_wait,
     .futex_wake = valet_futex_wake,
+    .features = valet_features,
+    .now_realtime = valet_now_realtime,
+    .park_with = valet_park_with,
+    .wait_with = valet_compare_and_wait_with,
+    .futex_wait_with = valet_futex_wait_with,
+    .futex_wake_with = valet_futex_wake_with,
+    .requeue = valet_futex_requeue,
+    .wait_cancellable = valet_futex_wait_cancellable,
+    .redirect = valet_cancel_redirect,
 #if SEMA && !defined GREEN
     .post = valet_sys_sema_post,
 #endif

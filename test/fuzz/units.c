@@ -137,6 +137,14 @@ int32_t target_other(enum other what)
     return 0;
 }
 
+int32_t target_requeue(const uint32_t *from, uint32_t expected, int64_t wake, const uint32_t *to,
+                       int64_t move)
+{
+    (void)from, (void)expected, (void)wake, (void)to, (void)move;
+    MUST(!"a call that moves nobody");
+    return 0;
+}
+
 int32_t target_look(const uint32_t *word, uint32_t expected)
 {
     (void)word;

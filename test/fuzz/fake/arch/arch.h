@@ -33,6 +33,16 @@ static inline long valet_trap_netbsd(long number, long a, long b, long c, long d
     }                                                                  \
     _Static_assert(number != 0, "")
 
+/* The sequence of sys/cancel.h: its labels, and what it does. */
+#define VALET_CANCELLABLE_LINUX          "1:\n2:\n3:\tret\n"
+#define VALET_CANCELLABLE_BSD            VALET_CANCELLABLE_LINUX
+#define VALET_CANCELLABLE_NETBSD(number) VALET_CANCELLABLE_LINUX
+static inline long fuzz_cancellable(const uint32_t *cancel, const long *call)
+{
+    return *cancel != 0 ? 1 : fuzz_trap(call[0], call + 1);
+}
+#define VALET_CALL_CANCELLABLE fuzz_cancellable
+
 static inline void valet_arch_relax(void)
 {
     fuzz_relax();
