@@ -28,6 +28,7 @@ static int wait(const void *word, uint64_t expected, uint64_t size, const struct
         KERNEL_MUST(size == sizeof *t, size);
         KERNEL_MUST(t->flags == 1 /* absolute */, t->flags);
         KERNEL_MUST(t->clock == 4 /* monotonic */, t->clock);
+        KERNEL_MUST(t->time.seconds != 0 || t->time.ns != 0, 0); /* for ever, later than 12.1 */
         if (t->time.seconds < INT32_MAX)
             deadline = kernel_ns(t->time.seconds, t->time.ns);
     }

@@ -11,6 +11,8 @@
 
 int32_t zx_futex_wait(const uint32_t *word, uint32_t expected, uint32_t owner, int64_t deadline);
 int32_t zx_futex_wake(const uint32_t *word, uint32_t count);
+int32_t zx_futex_requeue(const uint32_t *from, uint32_t wake, uint32_t expected, const uint32_t *to,
+                         uint32_t move, uint32_t owner);
 int64_t zx_clock_get_monotonic(void);
 
 int64_t zx_clock_get_monotonic(void)
@@ -46,4 +48,20 @@ int32_t zx_futex_wake(const uint32_t *word, uint32_t count)
     KERNEL_MUST(count >= 1, count);
     kernel_wake(word, count);
     return ZX_OK;
+}
+
+int32_t zx_futex_requeue(const uint32_t *from, uint32_t wake, uint32_t expected, const uint32_t *to,
+                         uint32_t move, uint32_t owner)
+{
+    KERNEL_MUST(owner == 0, owner);
+    KERNEL_MUST(from != to, from != to);
+    KERNEL_MUST(wake <= INT32_MAX && move <= INT32_MAX, wake | move); /* Linux refuses more */
+    switch (kernel_requeue(from, expected, wake, to, move)) {
+    case WOKEN:
+        return ZX_OK;
+    case DIFFERS:
+        return ZX_ERR_BAD_STATE;
+    default:
+        return ZX_ERR_INVALID_ARGS;
+    }
 }

@@ -15,7 +15,8 @@
 #include <unistd.h>
 
 _Atomic bool kernel_refuses;
-static atomic_uint_fast64_t waits, whims, absorbed;
+bool (*_Atomic kernel_sets_back)(const struct call *c);
+static atomic_uint_fast64_t waits, whims, absorbed, woken;
 static uint32_t percent = 5;
 
 void kernel_panic(const char *what, uint64_t value)
@@ -101,7 +102,23 @@ unsigned kernel_wake(const void *word, uint32_t count)
     long n = syscall(SYS_futex, word, FUTEX_WAKE | FUTEX_PRIVATE_FLAG,
                      count < INT32_MAX ? count : INT32_MAX, NULL, NULL, 0);
     KERNEL_MUST(n >= 0, errno);
+    atomic_fetch_add(&woken, (uint64_t)n);
     return (unsigned)n;
+}
+
+uint64_t kernel_woken(void)
+{
+    return woken + absorbed;
+}
+
+enum kernel_end kernel_requeue(const void *from, uint32_t expected, uint32_t wake, const void *to,
+                               uint32_t move)
+{
+    if (syscall(SYS_futex, from, FUTEX_CMP_REQUEUE | FUTEX_PRIVATE_FLAG, wake, (uintptr_t)move, to,
+                expected) >= 0)
+        return WOKEN;
+    KERNEL_MUST(errno == EAGAIN || errno == EFAULT, errno);
+    return errno == EAGAIN ? DIFFERS : UNMAPPED;
 }
 
 bool kernel_is_mapped(const void *word)

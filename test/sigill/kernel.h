@@ -31,6 +31,7 @@ struct call {
     uintptr_t a[7];
     uint64_t result; /* if error is 0 */
     int error;       /* an errno of that system */
+    bool again;      /* neither: the thread is set back to its trap */
 };
 
 /* Supplied by the file of the family. */
@@ -61,7 +62,12 @@ enum kernel_end { WOKEN, DIFFERS, EXPIRED, INTERRUPTED, UNMAPPED };
 enum kernel_end kernel_sleep(const void *word, uint32_t expected, uint64_t deadline);
 /* Returns how many. */
 unsigned kernel_wake(const void *word, uint32_t count);
+/* All that were woken so far. */
+uint64_t kernel_woken(void);
 bool kernel_is_mapped(const void *word);
+/* Wakes, and lets others sleep on another word: WOKEN, DIFFERS or UNMAPPED. */
+enum kernel_end kernel_requeue(const void *from, uint32_t expected, uint32_t wake, const void *to,
+                               uint32_t move);
 
 /* FreeBSD, OpenBSD: a waiter is queued before its word is compared, and may take a wake-one then.
  * True: it has, and is woken. kernel_wake_passing: whether such a waiter took this wake-one. */
@@ -75,6 +81,9 @@ uint32_t kernel_random(uint32_t below);
 
 /* Set by a test: waits are refused, as by a sandbox. */
 extern _Atomic bool kernel_refuses;
+/* Set by a test: asked before each call. True: the thread is set back to its trap, to make it
+ * again. */
+extern bool (*_Atomic kernel_sets_back)(const struct call *c);
 /* What has been done so far. */
 uint64_t kernel_whims(void);
 

@@ -13,9 +13,9 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <ucontext.h>
 
 #include "kernel.h"
+#include "pc.h"
 
 /* The linker's names for the section that holds the code of the library and nothing else. */
 extern unsigned char __start_valet_text[], __stop_valet_text[];
@@ -238,8 +238,15 @@ static void on_trap(int number, siginfo_t *info, void *context)
     int kept = errno;
     struct call c = {.error = 0};
     read_call(context, &c);
-    system_call(&c);
-    answer(context, &c);
+    bool (*sets_back)(const struct call *) = kernel_sets_back;
+    if (sets_back != NULL && sets_back(&c))
+        c.again = true;
+    else
+        system_call(&c);
+    if (c.again)
+        PC((ucontext_t *)context) = (__typeof__(PC((ucontext_t *)context)))(uintptr_t)at;
+    else
+        answer(context, &c);
     errno = kept;
 }
 

@@ -23,7 +23,7 @@ static uint64_t deadline_of(const struct kernel_time *until)
 
 /* ---- futex ----------------------------------------------------------------------------------- */
 
-static int wait(const void *word, uint32_t expected, uint64_t deadline)
+static int wait(const void *word, uint32_t expected, uint64_t deadline, bool *again)
 {
     if (kernel_refuses)
         return ENOSYS;
@@ -34,7 +34,8 @@ static int wait(const void *word, uint32_t expected, uint64_t deadline)
         return 0;
     case EXPIRED:
         return ETIMEDOUT;
-    case INTERRUPTED:
+    case INTERRUPTED: /* under SA_RESTART, or not */
+        *again = kernel_random(2) == 0;
         return EINTR;
     default: /* also where the word cannot be read */
         return EAGAIN;
@@ -45,12 +46,25 @@ static void futex_call(struct call *c)
 {
     const void *word = (const void *)c->a[0];
     int op = (int)c->a[1], value = (int)c->a[2];
-    KERNEL_MUST(c->a[4] == 0 /* word2 */, c->a[4]);
-    KERNEL_MUST((int)c->a[5] == 0 /* val2 */, c->a[5]);
+    if (op != 4 && op != (4 | 128)) {
+        KERNEL_MUST(c->a[4] == 0 /* word2 */, c->a[4]);
+        KERNEL_MUST((int)c->a[5] == 0 /* val2 */, c->a[5]);
+    }
     switch (op) {
-    case 9 | 128: /* WAIT_BITSET, private */
+    case 4: /* CMP_REQUEUE, shared: the programs move nobody by that */
+        KERNEL_MUST(value == 0 && c->a[5] == 0, c->a[5]);
+        /* fall through */
+    case 4 | 128: /* private; also EAGAIN where the word cannot be read */
+        KERNEL_MUST(value >= 0 && (int)c->a[5] >= 0, c->a[5]);
+        KERNEL_MUST(c->a[3] == 0 /* no time */, c->a[3]);
+        if (kernel_requeue(word, (uint32_t)c->a[6], (uint32_t)value, (const void *)c->a[4],
+                           (uint32_t)c->a[5]) != WOKEN)
+            c->error = EAGAIN;
+        return;
+    case 9:       /* WAIT_BITSET, shared: of a word that nobody wakes */
+    case 9 | 128: /* private */
         KERNEL_MUST((uint32_t)c->a[6] == UINT32_MAX /* any bit */, c->a[6]);
-        c->error = wait(word, (uint32_t)value, deadline_of((const void *)c->a[3]));
+        c->error = wait(word, (uint32_t)value, deadline_of((const void *)c->a[3]), &c->again);
         return;
     case 1 | 128: /* WAKE, private */
         KERNEL_MUST(value >= 1, value);
@@ -104,7 +118,7 @@ void system_call(struct call *c)
         kernel_wake((const void *)&marks[c->a[0]], 1);
         return;
     case 427: /* __clock_gettime50 */
-        KERNEL_MUST(c->a[0] == 3 /* monotonic */, c->a[0]);
+        KERNEL_MUST(c->a[0] == 3 /* monotonic */ || c->a[0] == 0 /* wall clock */, c->a[0]);
         *(struct kernel_time *)c->a[1] = kernel_time(kernel_now());
         return;
     case 478: /* ___lwp_park60 */
