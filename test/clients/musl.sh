@@ -33,7 +33,7 @@ try "musl $version of Debian: package and source" grep -qa "$version" "$dir/debi
 # musl TREE: its library is the package's, but for the files that the edit touches, compiled here in both: as they
 # were, and edited. Of them this CPU has those that its makefile says.
 musl() {
-    mkdir -p "$1/lib" && cp "$dir/debian/lib/libc.a" "$1/lib" && (
+    mkdir -p "$1/lib" && cp "$dir/debian/lib/libc.a" "$1/lib" && ar d "$1/lib/libc.a" __timedwait.lo && (
         cd "$1" && sed 's|\(.*\)\.c$|obj/\1.lo|' "$dir/changed" >wanted &&
             printf "include Makefile\nlist:\n\t@printf '%%s\\\\n' \$(LOBJS)\n" | make -s -f - list |
             grep -xFf wanted >objects &&
@@ -48,13 +48,19 @@ cp -a "$dir/source" "$dir/valet"
 good 'musl as it is, built'
 
 # The edited one links valet as any program does; its symbols get the prefix that a C library's must have.
-# valet_object OUTPUT [FILE OF THE FUTEX]
+# valet_object OUTPUT [FILE COPY]: in a build of one's own, with COPY in the place of that file
 valet_object() {
-    for file in "${2-core/futex_futex.c}" sys/linux.c; do
+    output=$1 changed=${2-} copy=${3-}
+    set --
+    for file in core/cancel.c core/futex_futex.c core/futex_with_futex.c core/futex_requeue_futex.c core/now.c \
+        sys/linux.c; do
+        object=$dir/valet-$(basename "$file" .c).o
+        set -- "$@" "$object"
+        [ "$file" != "$changed" ] || file=$copy
         gcc -std=c11 -Os -ffreestanding -fno-stack-protector -fno-asynchronous-unwind-tables -ffunction-sections \
-            -I. -Iinclude -c "$file" -o "$dir/$(basename "$file" .c).o" || return 1
+            -DVALET_WITH=1 -DVALET_WITH_REQUEUE=1 -DVALET_CANCEL=1 -I. -Iinclude -c "$file" -o "$object" || return 1
     done
-    ld -r "$dir/futex_futex.o" "$dir/linux.o" -o "$1" && objcopy --prefix-symbols=__ "$1"
+    ld -r "$@" -o "$output" && objcopy --prefix-symbols=__ "$output"
 }
 { valet_object "$dir/valet.o" && musl "$dir/valet" && ar q "$dir/valet/lib/libc.a" "$dir/valet.o"; } >"$dir/log" 2>&1 ||
     end 'build musl by valet'
@@ -113,21 +119,21 @@ traps() {
 stock=$(traps "$dir/stock/lib/libc.a")
 valet=$(traps "$dir/valet/lib/libc.a")
 pi='pthread_mutex_timedlock.lo pthread_mutex_trylock.lo pthread_mutex_unlock.lo pthread_mutexattr_setprotocol.lo'
-want="__timedwait.lo $pi valet.o valet_shared.lo"
+want="$pi valet.o"
 if [ "$valet" = "$want" ]; then
     good "objects with a futex call of their own: $(echo "$stock" | wc -w) in musl, $(echo "$valet" | wc -w) by valet:"
 else
     bad "objects with a futex call: '$valet', not '$want'"
 fi
-echo "        valet.o; __timedwait.lo and valet_shared.lo, musl's own calls for shared words; and for"
-echo "        priority inheritance $pi"
+echo "        valet.o; and for priority inheritance $pi"
 case $stock in
 *__wait.lo*pthread_barrier_wait.lo*pthread_cond_timedwait.lo*sem_post.lo*)
     good 'in musl the same look finds those that were turned over'
     ;;
 *) bad "the look at musl found only: $stock" ;;
 esac
-# No call but these: PI locks are handed to the kernel as they are, nothing waits or wakes beside.
+# No call but these: PI locks are handed to the kernel as they are, as is the list of robust ones; nothing waits or
+# wakes beside.
 self_contained() {
     [ -z "$(nm -u "$1")" ] && size -A "$1" | awk '/^\.(data|bss|tbss|tdata|init_array)/ && $2 != 0 {exit 1}'
 }
@@ -139,30 +145,31 @@ for which in stock valet; do
         normal robust inheritance timed asleep broadcast EINTR SA_RESTART join 'cancel in' 'cond signal' \
         >"$dir/said-trace" 2>&1 || bad "$which under strace ended with $?: $(tail -n 1 "$dir/said-trace")"
 done
-# calls FILE OPERATION [ADDRESS]: how many. An interrupted call's end is another line
+# calls FILE OPERATION: how many. An interrupted call's end is another line
 calls() {
-    awk -v operation="$2" -v address="${3-}" '
+    awk -v operation="$2" '
         match($0, /futex\(0x[0-9a-f]+, FUTEX_[A-Z_|]+/) {
             split(substr($0, RSTART + 6, RLENGTH - 6), part, ", ")
-            if (part[2] == operation && (address == "" || part[1] == address)) n++
+            if (part[2] == operation) n++
         }
         END {print n + 0}' "$dir/trace-$1"
 }
-list=0x$(nm "$dir/conformance-valet" | sed -n 's/^0*\([0-9a-f]*\) . __thread_list_lock$/\1/p')
 is() {
     if test "$2" "$3" "$4"; then good "$1: $2"; else bad "$1: $2"; fi
 }
 is 'calls while it ran, valet: waits by valet, FUTEX_WAIT_BITSET_PRIVATE' "$(calls valet FUTEX_WAIT_BITSET_PRIVATE)" \
     -gt 100
 is '... waits by musl, FUTEX_WAIT_PRIVATE' "$(calls valet FUTEX_WAIT_PRIVATE)" -eq 0
-is '... FUTEX_REQUEUE_PRIVATE' "$(calls valet FUTEX_REQUEUE_PRIVATE)" -eq 0
-is '... FUTEX_WAIT, shared, by musl, but on __thread_list_lock' \
-    "$(($(calls valet FUTEX_WAIT) - $(calls valet FUTEX_WAIT "$list")))" -eq 0
-is '... FUTEX_WAKE, shared, by musl, but on __thread_list_lock' \
-    "$(($(calls valet FUTEX_WAKE) - $(calls valet FUTEX_WAKE "$list")))" -eq 0
+is '... FUTEX_WAIT, shared, by musl' "$(calls valet FUTEX_WAIT)" -eq 0
+is '... FUTEX_WAIT_BITSET, shared, by valet' "$(calls valet FUTEX_WAIT_BITSET)" -gt 0
+is '... FUTEX_WAIT_BITSET_PRIVATE|FUTEX_CLOCK_REALTIME' \
+    "$(calls valet 'FUTEX_WAIT_BITSET_PRIVATE|FUTEX_CLOCK_REALTIME')" -gt 0
+is '... FUTEX_REQUEUE_PRIVATE, by musl' "$(calls valet FUTEX_REQUEUE_PRIVATE)" -eq 0
+is '... FUTEX_CMP_REQUEUE_PRIVATE that moves one, by valet' \
+    "$(grep -c 'CMP_REQUEUE_PRIVATE, 0, 1, ' "$dir/trace-valet")" -gt 0
 is '... FUTEX_LOCK_PI_PRIVATE by musl' "$(calls valet FUTEX_LOCK_PI_PRIVATE)" -gt 0
-echo "        beside: FUTEX_WAKE_PRIVATE by valet $(calls valet FUTEX_WAKE_PRIVATE); on __thread_list_lock FUTEX_WAIT" \
-    "$(calls valet FUTEX_WAIT "$list"), FUTEX_WAKE $(calls valet FUTEX_WAKE "$list")"
+echo "        beside: FUTEX_WAKE_PRIVATE by valet $(calls valet FUTEX_WAKE_PRIVATE), FUTEX_WAKE" \
+    "$(calls valet FUTEX_WAKE)"
 is '... stock: waits by musl, FUTEX_WAIT_PRIVATE' "$(calls stock FUTEX_WAIT_PRIVATE)" -gt 100
 is '... stock: FUTEX_REQUEUE_PRIVATE' "$(calls stock FUTEX_REQUEUE_PRIVATE)" -gt 0
 
@@ -176,8 +183,8 @@ echo "        libc.a, whole: $(text "$dir/stock/lib/libc.a"), $(text "$dir/valet
 for what in conformance handoff; do
     echo "        static program $what: $(text "$dir/$what-stock"), $(text "$dir/$what-valet")"
 done
-echo "        of these: valet $(text "$dir/valet.o"); the files beside it" \
-    "$(text "$dir"/valet/obj/src/thread/valet_*.lo)"
+echo "        of these: valet $(text "$dir/valet.o"); the timed waits" \
+    "$(text "$dir/stock/obj/src/thread/__timedwait.lo"), $(text "$dir/valet/obj/src/thread/valet_timedwait.lo")"
 
 rounds=5000
 : >"$dir/times"
@@ -220,9 +227,8 @@ planted_object() {
     name=$3
     shift 3
     case $name in
-    core/*)
-        cp "$name" "$out.d/futex_futex.c" && python3 test/lib/plant.py "$out.d/futex_futex.c" "$@" &&
-            valet_object "$out.d/valet.o" "$out.d/futex_futex.c"
+    core/* | sys/*)
+        cp "$name" "$out.c" && python3 test/lib/plant.py "$out.c" "$@" && valet_object "$out.d/valet.o" "$name" "$out.c"
         ;;
     *)
         file=$dir/valet/src/$name
@@ -255,24 +261,24 @@ plant() {
         echo $? >"$out.status"
     ) &
 }
-plant 'a wake goes nowhere' normal core/futex_futex.c 'if (count == 0)' 'if (count != 0)'
-plant 'a deadline is not passed on' timed thread/valet_wait.c 'if (!at)' 'if (1)'
-plant 'a deadline comes early' timed thread/valet_wait.c 'seconds * 1000000000u' 'seconds * 1000000u'
-plant 'CLOCK_REALTIME taken for the clock of valet' REALTIME thread/valet_wait.c \
-    '(uint64_t)at->tv_sec - (uint64_t)then.tv_sec + (uint64_t)now.tv_sec' '(uint64_t)at->tv_sec'
-plant 'no look at the cancellation before a wait' 'by a handler' thread/valet_cancel.c \
-    'while (!self->cancel)' 'for (;;)'
-plant 'the cancellation signal does not leave the wait' 'in sem wait' thread/valet_cancel.c \
-    'if (!frame ||' 'if (frame ||'
-plant 'it leaves a handler as well' 'during a handler' thread/valet_cancel.c ' || frame - sp > WAIT_STACK' ''
-plant 'a lock is left by a cancellation at any time' 'in mutex lock' thread/valet_wait.c \
+plant 'a wake goes nowhere' normal core/futex_with_futex.c 'if (flags == 0 || count == 0)' \
+    'if (count != 0) return 0; else'
+plant 'a deadline is not passed on' timed thread/valet_timedwait.c 'int r = at ?' 'int r = at && 0 ?'
+plant 'a deadline comes early' timed thread/valet_timedwait.c '* 1000000000u + (uint64_t)ns' '* 1000000u + (uint64_t)ns'
+plant 'CLOCK_REALTIME taken for the clock of valet' REALTIME thread/valet_timedwait.c '*flags |= VALET_REALTIME;' ';'
+plant 'a cancellation point waits as others do' 'in sem wait' thread/valet_timedwait.c \
+    'if (self->canceldisable == PTHREAD_CANCEL_DISABLE)' 'if (1)'
+plant 'the cancellation signal does not leave the wait' 'in sem wait' core/cancel.c \
+    'return valet_sys_cancel_redirect(pc);' 'return pc == 0;'
+plant 'a lock is left by a cancellation at any time' 'in mutex lock' thread/valet_timedwait.c \
     '__pthread_setcancelstate(PTHREAD_CANCEL_DISABLE' '__pthread_setcancelstate(PTHREAD_CANCEL_ENABLE'
-plant 'a cancelled thread keeps the wake' 'before the thread' thread/valet_cancel.c \
-    'valet_futex_wake((uint32_t *)addr, 1);' ''
-plant 'handlers are not counted' EINTR thread/valet_restore.c '"incl ' '"cmpl %1, '
-plant 'timed waits on shared words by valet' pshared thread/valet_wait.c \
-    'if (!priv) return __shared_timedwait(' 'if (0) return __shared_timedwait(' \
-    'if (!priv) return __shared_timedwait_cp(' 'if (0) return __shared_timedwait_cp('
+plant 'a cancelled thread keeps the wake' 'before the thread' core/cancel.c \
+    'if (r != VALET_TIMEDOUT && r != VALET_INTERRUPTED)' \
+    'if (*cancel != 0) { return VALET_INTERRUPTED; } if (r != VALET_TIMEDOUT && r != VALET_INTERRUPTED)'
+plant 'a handler is taken for a wake' EINTR thread/valet_timedwait.c 'VALET_INTERRUPTIBLE | (priv' '(priv'
+plant 'shared words are taken for private ones' pshared thread/valet_timedwait.c \
+    'VALET_INTERRUPTIBLE | (priv ? 0 : VALET_SHARED)' 'VALET_INTERRUPTIBLE'
+plant 'nobody is moved to the mutex' broadcast sys/linux.c 'NULL, (long)requeue, to' 'NULL, 0, to'
 wait
 number=0
 while [ "$number" -lt "$planted" ]; do

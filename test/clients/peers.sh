@@ -1,7 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT OR Apache-2.0
 # Usage: peers.sh [whole] [PEER...]. Other people's own tests, with what waits and wakes in their libraries turned over
-# to valet: each seam is one file of test/clients/peers, in the place of one of theirs. Every program has to end as it
+# to valet: each seam is one file of test/clients/peers, in the place of one of theirs. The tests of the locks of nsync
+# and of parking_lot run on valet's locks as well (test/clients/peers/locks). Every program has to end as it
 # does with the library as it is, on the linux row and on posix. Then with faults planted in valet, which they have to
 # notice. Their sources come from Debian, checked against its signature, to build/peers-source; none is kept here. A
 # normal run takes some programs of nsync and the POSIX suite, a deep one more, and the other peers, and
@@ -30,13 +31,23 @@ one_of() {
 
 # ---- valet, as shared objects of one name: a program takes the row that its library path has ------------
 
-valet() { # ROW DIRECTORY [TREE]
+valet() { # ROW DIRECTORY [TREE]: where a tree has the headers of this one, only its other files are compiled
     case $1 in posix) other=futex ;; *) other=sema ;; esac
-    mkdir -p "$2"
+    from=$(cd "${3:-.}" && pwd) same=yes
+    for part in arch core include sys; do
+        [ $# -gt 2 ] && diff -qr -x '*.c' "$part" "$from/$part" >"$dir/log" || same=
+    done
+    rm -rf "$2/objects" && mkdir -p "$2/objects" || return
     (
-        cd "${3:-.}" && find core -maxdepth 1 -name '*.c' ! -name "*_$other.c" \
-            -exec gcc -std=c11 -O2 -fPIC -shared -Wl,-soname,libvalet.so -Wl,--no-undefined -I. -Iinclude "sys/$1.c" \
-            -pthread -o "$2/libvalet.so" {} +
+        cd "$2/objects" || exit
+        for file in $(cd "$from" && find core "sys/$1.c" -name '*.c' ! -name "*_$other.c"); do
+            if [ -n "$same" ] && cmp -s "$from/$file" "$top/$file"; then
+                cp "$dir/$1/objects/$(basename "$file" .c).o" .
+            else
+                gcc -std=c11 -O2 -fPIC -pthread "-I$from" "-I$from/include" -c "$from/$file"
+            fi || exit
+        done
+        gcc -shared -pthread -Wl,-soname,libvalet.so -Wl,--no-undefined ./*.o -o ../libvalet.so
     )
 }
 for row in linux posix; do
@@ -120,11 +131,40 @@ nsync_build() {
             gcc -pthread "tests/$test.o" ./*.o own/semaphore.o -o "own/$test" &&
             gcc -pthread "tests/$test.o" ./*.o valet/semaphore.o "-L$dir/linux" -lvalet -o "valet/$test" || return
     done
+    mkdir locks
+    for test in mu cv once; do
+        which=MUTEX
+        [ "$test" != mu ] || which=READERS
+        gcc "$@" -w -Wno-incompatible-pointer-types "-D$which" -include "$seams/locks/nsync_locks.h" \
+            "$source/nsync/testing/${test}_test.c" ./*.o stock/semaphore.o "-L$dir/linux" -lvalet \
+            -o "locks/${test}_test" || return
+    done
+}
+nsync_locks() {
+    peer=nsync-locks
+    left_out "$peer, cv_test, test_cv_cancel" 'a note ends the wait, which valet has not'
+    left_out "$peer, cv_test, test_cv_debug" "it prints what is in nsync's words"
+    left_out "$peer, cv_test, test_cv_transfer" 'it waits as a reader, and a notify of one then wakes a writer as well'
+    for test in once_test $(! deep || echo mu_test cv_test); do
+        case $test in
+        mu_test) only="-m test_mu_nthread,test_rlock${whole:+,test_try_mu_nthread}" ;;
+        cv_test) only='-m producer_consumer,test_cv_deadline' ;;
+        *) only='' ;;
+        esac
+        for row in stock linux posix; do
+            from=locks
+            [ "$row" != stock ] || from=stock
+            job "$test" "$row" 180 / "'$dir/nsync/$from/$test' $only"
+        done
+    done
 }
 nsync() {
     get nsync deb-src trixie original nsync || return 0
-    newer "$dir/nsync/valet/wait_test" "$seams/nsync/nsync_semaphore_valet.c" include/valet.h ||
+    newer "$dir/nsync/locks/once_test" "$seams/nsync/nsync_semaphore_valet.c" "$seams/locks/nsync_locks.h" \
+        include/valet*.h ||
         build nsync_build || return 0
+    nsync_locks
+    peer=nsync
     for test in "$dir"/nsync/valet/*_test; do
         test=$(basename "$test")
         flags='' seconds=180
@@ -148,7 +188,7 @@ nsync() {
 
 # parking_lot and parking_lot_core, the crates of Debian, by their names there; a build for each thread parker. Only a
 # whole run has those of the former, which is locks upon the latter: they take a minute of CPU time.
-parking_lot_build() {
+parking_lot_begin() {
     rm -rf "$out" && mkdir -p "$out" && cd "$out" || return
     for crate in parking_lot parking_lot_core; do
         cp -r /usr/share/cargo/registry/"$crate"-[0-9]* "$crate" || return
@@ -157,17 +197,49 @@ parking_lot_build() {
     sed -i '/^\[dev-dependencies.bincode\]/,/^$/d' parking_lot/Cargo.toml
     printf '%s\n' '[workspace]' "members = [$members]" '[patch.crates-io]' \
         'parking_lot_core = { path = "parking_lot_core" }' >Cargo.toml
+}
+parking_lot_tests() { # SEAM: their programs, in a directory of that name
+    PATH=/usr/bin:$PATH CARGO_HOME=$out/home CARGO_PROFILE_DEV_DEBUG=0 \
+        CARGO_ENCODED_RUSTFLAGS="$(printf -- '-L\037native=%s' "$dir/linux")" \
+        timeout -k 5 900 cargo test --workspace --lib --no-run --offline --target-dir "$dir/cargo" --config \
+        'source.crates-io.replace-with="debian"' --config 'source.debian.directory="/usr/share/cargo/registry"' \
+        >log 2>&1 || { cat log && return 1; }
+    mkdir "$1" || return
+    sed -n 's|.*(\(.*/deps/\(parking_lot[a-z_]*\)-.*\))$|\1 \2|p' log | while read -r program name; do
+        cp "$program" "$1/$name" || return
+    done
+}
+parking_lot_build() {
+    parking_lot_begin || return
     for seam in stock parker futex; do
         [ "$seam" = stock ] || cp "$seams/parking_lot/$seam.rs" parking_lot_core/src/thread_parker/linux.rs
-        PATH=/usr/bin:$PATH CARGO_HOME=$out/home CARGO_PROFILE_DEV_DEBUG=0 \
-            CARGO_ENCODED_RUSTFLAGS="$(printf -- '-L\037native=%s' "$dir/linux")" \
-            timeout -k 5 900 cargo test --workspace --lib --no-run --offline --target-dir target --config \
-            'source.crates-io.replace-with="debian"' --config 'source.debian.directory="/usr/share/cargo/registry"' \
-            >log 2>&1 || { cat log && return 1; }
-        mkdir "$seam" || return
-        sed -n 's|.*(\(.*/deps/\(parking_lot[a-z_]*\)-.*\))$|\1 \2|p' log | while read -r program name; do
-            cp "$program" "$seam/$name" || return
-        done
+        parking_lot_tests "$seam" || return
+    done
+}
+
+# ... and its locks are valet's, by lock_api's traits; of two files that have tests, these stay.
+parking_lot_locks_build() {
+    parking_lot_begin && parking_lot_tests stock || return
+    for file in condvar once; do
+        sed -n '/^#\[cfg(test)\]/,$p' "parking_lot/src/$file.rs" >tests
+        [ -s tests ] && cat "$seams/locks/$file.rs" tests >"parking_lot/src/$file.rs" || return
+    done
+    cp "$seams"/locks/raw_*.rs "$seams/locks/valet.rs" parking_lot/src && echo 'mod valet;' >>parking_lot/src/lib.rs &&
+        parking_lot_tests locks
+}
+parking_lot_locks() {
+    out=$dir/parking_lot_locks members='"parking_lot"' peer=parking_lot-locks
+    newer "$out/locks/parking_lot" "$seams"/locks/*.rs include/valet_locks.h ||
+        build parking_lot_locks_build || return 0
+    left_out "$peer, rwlock, test_rwlock_recursive" 'it reads again while a writer waits, which waits for itself'
+    for row in stock linux posix; do
+        from=$out/locks
+        [ "$row" != stock ] || from=$out/stock
+        job mutex "$row" 60 / "'$from/parking_lot' mutex::tests"
+        job rwlock "$row" 60 / "'$from/parking_lot' rwlock::tests --skip test_rwlock_recursive"
+        job condvar "$row" 60 / "'$from/parking_lot' condvar::tests"
+        [ -z "$whole" ] || job condvar_queue "$row" 300 / "'$from/parking_lot' condvar::webkit_queue_test"
+        job once "$row" 60 / "'$from/parking_lot' once::tests"
     done
 }
 parking_lot() {
@@ -175,6 +247,7 @@ parking_lot() {
         skip parking_lot 'the package librust-parking-lot-dev is not installed'
         return
     fi
+    parking_lot_locks
     out=$dir/parking_lot members='"parking_lot_core", "parking_lot"'
     [ -n "$whole" ] || out=$dir/parking_lot_core members='"parking_lot_core"'
     newer "$out/futex/parking_lot_core" "$seams/parking_lot/parker.rs" "$seams/parking_lot/futex.rs" ||
@@ -332,8 +405,11 @@ for peer in $peers; do
     *) bad "no such peer: $peer" ;;
     esac
 done
-short_seams() { wc -l "$seams"/*/* | awk '$2 != "total" && $1 > 40 {print; long = 1} END {exit long || NR < 6}'; }
-try 'each seam has at most 40 lines' short_seams
+short_seams() {
+    find "$seams" -mindepth 2 -type f ! -path '*/locks/*' -exec wc -l {} + |
+        awk '$2 != "total" && $1 > 40 {print; long = 1} END {exit long || NR < 6}'
+}
+try 'each seam, but those of locks, has at most 40 lines' short_seams
 
 # ---- planted faults ------------------------------------------------------------------------------------
 

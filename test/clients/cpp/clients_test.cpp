@@ -1,25 +1,17 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 // What valet.hpp promises. Prints the name of each test; the first failed check ends the program.
 #include <cstdio>
-#include <cstdlib>
 #include <string>
 
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include "test.hpp"
 #include "valet.hpp"
 
 using namespace std::chrono_literals;
 using std::chrono::steady_clock;
 using valet::status;
-
-#define CHECK(x)                                                                 \
-    do {                                                                         \
-        if (!(x)) {                                                              \
-            std::fprintf(stderr, "%s:%d: FAILED: %s\n", __FILE__, __LINE__, #x); \
-            std::_Exit(1);                                                       \
-        }                                                                        \
-    } while (0)
 
 // Whether a thread is parked: then, and only then, another one is refused.
 static void until_parked(valet::parker &p)
@@ -41,20 +33,6 @@ static void test_tokens()
     CHECK(p.park() == status::busy);
     p.unpark();
 }
-
-// It runs at half the speed of the others.
-struct slow_clock {
-    using duration = std::chrono::nanoseconds;
-    using rep = duration::rep;
-    using period = duration::period;
-    using time_point = std::chrono::time_point<slow_clock>;
-    static constexpr bool is_steady = true;
-    static time_point now()
-    {
-        return time_point(
-            std::chrono::duration_cast<duration>(steady_clock::now().time_since_epoch()) / 2);
-    }
-};
 
 template <class Clock> static void test_deadline()
 {
@@ -89,10 +67,10 @@ static void test_durations()
     CHECK(p.park_for(seconds(0.005)) == status::timed_out);
     CHECK(p.park_for(seconds(1e-12)) == status::timed_out); // rounded up, not down to a look
     CHECK(steady_clock::now() - start >= 5ms);
-    CHECK(valet::detail::nanoseconds(seconds(1e-12)) == 1);
-    CHECK(valet::detail::nanoseconds(3us) == 3000);
-    CHECK(valet::detail::nanoseconds(std::chrono::hours::min()) == 0);
-    CHECK(valet::detail::nanoseconds(std::chrono::nanoseconds::max()) == VALET_FOREVER);
+    CHECK(valet::locks_detail::nanoseconds(seconds(1e-12)) == 1);
+    CHECK(valet::locks_detail::nanoseconds(3us) == 3000);
+    CHECK(valet::locks_detail::nanoseconds(std::chrono::hours::min()) == 0);
+    CHECK(valet::locks_detail::nanoseconds(std::chrono::nanoseconds::max()) == VALET_FOREVER);
     sleep_without_limit(std::chrono::hours::max());
     sleep_without_limit(seconds(1e300));
 }

@@ -4,29 +4,27 @@
  *
  *   parker    one thread parks, any other wakes it; ends also by a deadline or a stop_token
  *   waiters   many threads wait for a small state to change
- *   mutex     a lock of one 32-bit word, for std::lock_guard and std::unique_lock
  *   executor  a pool of threads that park while there is nothing to do
  *
- * Nothing here throws but mutex::lock, where the system does not let a thread wait, and what
- * std::deque and std::jthread throw. Deadlines are time points of any clock, timeouts any duration:
- * rounded up, never early on that clock, and without limit where they are out of range.
+ * Locks are those of valet_locks.hpp. Nothing here throws but what std::deque and std::jthread
+ * throw. Deadlines are time points of any clock, timeouts any duration: rounded up, never early on
+ * that clock, and without limit where they are out of range.
  */
 #ifndef VALET_HPP
 #define VALET_HPP
 
-#include <atomic>
 #include <chrono>
 #include <cstdint>
 #include <deque>
 #include <functional>
 #include <mutex>
 #include <stop_token>
-#include <system_error>
 #include <thread>
 #include <utility>
 #include <vector>
 
 #include "valet.h"
+#include "valet_locks.hpp"
 
 namespace valet
 {
@@ -45,25 +43,13 @@ enum class [[nodiscard]] status : int{
 namespace detail
 {
 
-// Nanoseconds, rounded up; none for what lies in the past, VALET_FOREVER for what does not fit.
-template <class Rep, class Period> std::uint64_t nanoseconds(std::chrono::duration<Rep, Period> d)
-{
-    using wide = std::chrono::duration<long double, std::nano>;
-    if (!(wide(d).count() > 0))
-        return 0;
-    if (wide(d).count() >= static_cast<long double>(INT64_MAX))
-        return VALET_FOREVER;
-    return static_cast<std::uint64_t>(std::chrono::ceil<std::chrono::nanoseconds>(d).count());
-}
-
 // wait(deadline) with deadlines of valet's clock, for a time point of another: the two may run at
 // different rates, and that one may be set. A time that has passed is one look.
 template <class Clock, class Duration, class Wait>
 status until(std::chrono::time_point<Clock, Duration> at, Wait wait)
 {
     for (;;) {
-        auto now_there = Clock::now();
-        std::uint64_t left = at > now_there ? nanoseconds(at - now_there) : 0;
+        std::uint64_t left = locks_detail::left(at);
         if (left == 0)
             return static_cast<status>(wait(0));
         std::uint64_t deadline = VALET_FOREVER;
@@ -104,7 +90,7 @@ class parker
 
     template <class Rep, class Period> status park_for(std::chrono::duration<Rep, Period> timeout)
     {
-        return static_cast<status>(valet_park_for(&p, detail::nanoseconds(timeout)));
+        return static_cast<status>(valet_park_for(&p, locks_detail::nanoseconds(timeout)));
     }
 
     // The same until a stop is requested: stopped, which wins over a token. It is told by a token,
@@ -179,65 +165,18 @@ class waiters
     valet_waiters w;
 };
 
-// The futex mutex of three states: 0 free, 1 held, 2 held and perhaps waited for (U. Drepper,
-// "Futexes Are Tricky", mutex3).
-class mutex
-{
-  public:
-    constexpr mutex() noexcept = default;
-    mutex(const mutex &) = delete;
-    mutex &operator=(const mutex &) = delete;
-
-    bool try_lock() noexcept
-    {
-        std::uint32_t free = 0;
-        // acquire: pairs with unlock
-        return ref().compare_exchange_strong(free, 1, std::memory_order_acquire,
-                                             std::memory_order_relaxed);
-    }
-
-    void lock()
-    {
-        if (try_lock())
-            return;
-        // acquire: pairs with unlock
-        while (ref().exchange(2, std::memory_order_acquire) != 0) {
-            int r = valet_futex_wait(&word, 2, VALET_FOREVER);
-            if (r < 0) // not a loop that is hot: the lock stays as it was
-                throw std::system_error(
-                    std::make_error_code(std::errc::resource_unavailable_try_again),
-                    "valet::mutex");
-        }
-    }
-
-    void unlock() noexcept
-    {
-        // release: pairs with lock and try_lock
-        if (ref().exchange(0, std::memory_order_release) == 2)
-            valet_futex_wake(&word, 1);
-    }
-
-  private:
-    std::atomic_ref<std::uint32_t> ref() noexcept
-    {
-        return std::atomic_ref(word);
-    }
-
-    std::uint32_t word = 0;
-};
-
-// Runs what is submitted, in this order, on as many threads as it was made with. A worker without
-// work is in the list of the idle and parks; submit takes one out and unparks it, so a wake-up goes
-// to a thread that needs it and to no other. A job that throws ends the program, as a thread does.
+// Runs what is submitted, in this order, on as many threads as it was made with. A job that throws
+// ends the program, as a thread does.
 class executor
 {
   public:
     using job = std::function<void()>;
 
-    explicit executor(unsigned threads) : crew(threads)
+    explicit executor(unsigned threads)
     {
-        for (worker &w : crew)
-            w.thread = std::jthread([this, &w](std::stop_token stop) { work(w, stop); });
+        crew.reserve(threads);
+        while (threads-- != 0)
+            crew.emplace_back([this](std::stop_token stop) { work(stop); });
     }
 
     // What was submitted is run to its end, unless it was stopped.
@@ -246,11 +185,10 @@ class executor
         {
             std::lock_guard hold(lock);
             closing = true;
-            for (worker *w = std::exchange(idle, nullptr); w; w = w->next)
-                w->parker.unpark();
         }
-        for (worker &w : crew)
-            w.thread.join();
+        more.notify_all();
+        for (std::jthread &thread : crew)
+            thread.join();
     }
 
     executor(const executor &) = delete;
@@ -259,7 +197,6 @@ class executor
     // False: it has been stopped, and the job will not run.
     bool submit(job j)
     {
-        worker *w;
         {
             std::lock_guard hold(lock);
             if (stopping)
@@ -269,12 +206,8 @@ class executor
                 unsigned was = DONE;
                 progress.exchange(was, BUSY); // changed under the lock only, so it is as expected
             }
-            w = idle;
-            if (w)
-                idle = w->next;
         }
-        if (w)
-            w->parker.unpark();
+        more.notify_one();
         return true;
     }
 
@@ -288,8 +221,8 @@ class executor
             dropped.swap(jobs);
             finished(dropped.size());
         }
-        for (worker &w : crew)
-            w.thread.request_stop();
+        for (std::jthread &thread : crew)
+            thread.request_stop();
     }
 
     // Until nothing that was submitted is left: ok, or timed_out.
@@ -302,12 +235,6 @@ class executor
   private:
     enum : unsigned { BUSY, DONE };
 
-    struct worker {
-        valet::parker parker;
-        worker *next = nullptr; // in the list of the idle
-        std::jthread thread;
-    };
-
     // Under the lock.
     void finished(std::size_t n)
     {
@@ -316,8 +243,14 @@ class executor
             progress.store_and_wake(DONE);
     }
 
-    void work(worker &w, std::stop_token stop)
+    void work(std::stop_token stop)
     {
+        // With the lock for a moment: so it comes before a worker's look, or while that waits.
+        std::stop_callback wake(stop, [this] {
+            lock.lock();
+            lock.unlock();
+            more.notify_all();
+        });
         std::unique_lock hold(lock);
         // The second is true alone where the constructor could not start the other threads.
         while (!stopping && !stop.stop_requested()) {
@@ -332,24 +265,18 @@ class executor
             } else if (closing) {
                 return;
             } else {
-                w.next = std::exchange(idle, &w);
-                hold.unlock();
-                // ok: submit or the destructor took it out of the list. stopped: it stays there,
-                // and at most the destructor leaves it a token. Else the system is out of order.
-                if (status s = w.parker.park(stop); s != status::ok && s != status::stopped)
-                    std::terminate();
-                hold.lock();
+                more.wait(hold);
             }
         }
     }
 
     mutex lock;
+    condition_variable more; // jobs, or an end
     std::deque<job> jobs;
     std::size_t unfinished = 0;
-    worker *idle = nullptr;
     bool closing = false, stopping = false;
     waiters progress{DONE};
-    std::vector<worker> crew;
+    std::vector<std::jthread> crew; // the first to be destroyed
 };
 
 } // namespace valet

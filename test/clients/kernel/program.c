@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0 */
 /*
- * A program for the kernel: threads that wait for each other by parkers, waiters and futexes, for
- * deadlines, and for interrupt handlers, which unpark. It counts what it does, and at the end how
- * much of the time the CPUs sleep when all that there is to do is to wait.
+ * A program for the kernel: threads that wait for each other by locks, parkers, waiters and
+ * futexes, for deadlines, and for interrupt handlers, which unpark. It counts what it does, and at
+ * the end how much of the time the CPUs sleep when all that there is to do is to wait.
  */
 #include <stdatomic.h>
 #include <stddef.h>
-#include <valet.h>
+#include <valet_locks.h>
 
 #include "kernel.h"
 
@@ -45,12 +45,9 @@ static _Noreturn void check_failed(unsigned line, const char *text)
 /* ---- a crew: threads that start together, and whose end is waited for ------------------------ */
 
 struct crew {
-    struct valet_waiters phase; /* READY, GO, DONE */
-    atomic_uint left;
+    struct valet_latch start, end;
     void (*work)(unsigned number);
 };
-
-enum { READY, GO, DONE };
 
 struct member {
     struct crew *crew;
@@ -60,26 +57,25 @@ struct member {
 static void member(void *argument)
 {
     struct member self = *(struct member *)argument;
-    (void)!valet_compare_and_wait(&self.crew->phase, READY); /* this kernel refuses no wait */
+    CHECK(valet_latch_wait(&self.crew->start) == VALET_OK);
     self.crew->work(self.number);
-    if (atomic_fetch_sub(&self.crew->left, 1) == 1)
-        valet_store_and_wake(&self.crew->phase, DONE);
+    valet_latch_count_down(&self.crew->end, 1);
 }
 
 /* Run work(0) to work(n - 1), each on a thread of its own, beside this one. */
 static void start(struct crew *crew, struct member *members, unsigned n, void (*work)(unsigned))
 {
-    *crew = (struct crew){VALET_WAITERS_INIT(READY), n, work};
+    *crew = (struct crew){VALET_LATCH_INIT(1), VALET_LATCH_INIT(n), work};
     for (unsigned i = 0; i < n; i++) {
         members[i] = (struct member){crew, i};
         kernel_start(member, &members[i]);
     }
-    valet_store_and_wake(&crew->phase, GO);
+    valet_latch_count_down(&crew->start, 1);
 }
 
 static void finish(struct crew *crew)
 {
-    CHECK(valet_compare_and_wait(&crew->phase, GO) == VALET_OK);
+    CHECK(valet_latch_wait(&crew->end) == VALET_OK);
 }
 
 static void run(const char *what, unsigned n, void (*work)(unsigned))
@@ -109,69 +105,39 @@ static void preemption(unsigned number)
     atomic_store(&stopped, 1);
 }
 
-/* ---- producers and consumers: a lock and two conditions, of futex words ---------------------- */
+/* ---- producers and consumers: a mutex and two conditions ------------------------------------- */
 
-#define ITEMS     1500u /* of each producer */
+#define ITEMS     500u /* of each producer */
 #define PRODUCERS 2u
 #define CONSUMERS 2u
 #define ROOM      4u
 
 static struct {
-    uint32_t lock; /* 0 free, 1 held, 2 held and somebody may wait */
-    uint32_t changes;
+    struct valet_mutex lock;
+    struct valet_cond filled, emptied;
     unsigned items[ROOM], first, count;
 } queue;
 static atomic_ulong consumed;
 
-static void lock(uint32_t *word)
-{
-    uint32_t seen = 0;
-    if (__atomic_compare_exchange_n(word, &seen, 1, 0, __ATOMIC_ACQUIRE, __ATOMIC_RELAXED))
-        return;
-    while (__atomic_exchange_n(word, 2, __ATOMIC_ACQUIRE) != 0)
-        (void)!valet_futex_wait(word, 2, VALET_FOREVER); /* whatever it says: the loop looks */
-}
-
-static void unlock(uint32_t *word)
-{
-    if (__atomic_exchange_n(word, 0, __ATOMIC_RELEASE) == 2)
-        valet_futex_wake(word, 1);
-}
-
-/* The lock is held, and held again on return. */
-static void wait_for_change(void)
-{
-    uint32_t seen = queue.changes;
-    unlock(&queue.lock);
-    (void)!valet_futex_wait(&queue.changes, seen, VALET_FOREVER);
-    lock(&queue.lock);
-}
-
-/* The lock is held, and given up. */
-static void announce_change(void)
-{
-    __atomic_fetch_add(&queue.changes, 1, __ATOMIC_RELAXED);
-    unlock(&queue.lock);
-    valet_futex_wake(&queue.changes, UINT32_MAX);
-}
-
 static void put(unsigned item)
 {
-    lock(&queue.lock);
+    CHECK(valet_mutex_lock(&queue.lock) == VALET_OK);
     while (queue.count == ROOM)
-        wait_for_change();
+        CHECK(valet_cond_wait(&queue.emptied, &queue.lock) == VALET_OK);
     queue.items[(queue.first + queue.count++) % ROOM] = item;
-    announce_change();
+    valet_mutex_unlock(&queue.lock);
+    valet_cond_notify_one(&queue.filled);
 }
 
 static unsigned get(void)
 {
-    lock(&queue.lock);
+    CHECK(valet_mutex_lock(&queue.lock) == VALET_OK);
     while (queue.count == 0)
-        wait_for_change();
+        CHECK(valet_cond_wait(&queue.filled, &queue.lock) == VALET_OK);
     unsigned item = queue.items[queue.first++ % ROOM];
     queue.count--;
-    announce_change();
+    valet_mutex_unlock(&queue.lock);
+    valet_cond_notify_one(&queue.emptied);
     return item;
 }
 

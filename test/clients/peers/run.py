@@ -143,11 +143,11 @@ def main():
     results = {}
 
     def runs(number):
-        """What a fault makes hang would have ended by twice, and ten seconds, of what it takes without."""
+        """What a fault makes hang, or spin, would have ended by twice, and five seconds, of what it takes without."""
         peer, program, row, path, limit, *rest = jobs[number]
         if row in COLUMNS:
             return run(jobs[number], directory, number)
-        limit = 10 + 2 * max(r.seconds for r in results[peer, program].values())
+        limit = 5 + 2 * max(r.seconds for r in results[peer, program].values())
         for _ in range(3):  # a fault may need that a thread is asleep, which is chance
             result = run([peer, program, row, path, limit, *rest], directory, number)
             if result.status != "0":

@@ -23,7 +23,7 @@ int __real___retarget_lock_try_acquire(_LOCK_T lock);
 int __real___retarget_lock_try_acquire_recursive(_LOCK_T lock);
 void __real___retarget_lock_release(_LOCK_T lock);
 void __real___retarget_lock_release_recursive(_LOCK_T lock);
-int __real_valet_park(struct valet_parker *p);
+int __real_valet_park_until(struct valet_parker *p, uint64_t deadline);
 
 static atomic_ulong acquired, released, waited;
 
@@ -65,10 +65,12 @@ void __wrap___retarget_lock_release_recursive(_LOCK_T lock)
     __real___retarget_lock_release_recursive(lock);
 }
 
-int __wrap_valet_park(struct valet_parker *p)
+int __wrap_valet_park_until(struct valet_parker *p, uint64_t deadline)
 {
+    if (deadline != VALET_FOREVER)
+        return __real_valet_park_until(p, deadline);
     atomic_fetch_add(&waited, 1);
-    int r = valet_park_for(p, LONG);
+    int r = __real_valet_park_until(p, valet_now() + LONG);
     if (r != VALET_OK) {
         puts("FAILED: nobody unparked a CPU that waits");
         bare_exit(1);
