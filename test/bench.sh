@@ -1,12 +1,13 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT OR Apache-2.0
-# Usage: bench.sh [all|quick|posix|show|--check] [WORD...]. Measure valet beside what a user would pick instead, and
-# beside floors written by hand. Prints its tables, and leaves below build/bench what is named at the head of
+# Usage: bench.sh [all|quick|posix|locks|show|--check] [WORD...]. Measure valet beside what a user would pick instead,
+# and beside floors written by hand. Prints its tables, and leaves below build/bench what is named at the head of
 # bench/run.py: the tables, two pictures, and what test/bench keeps of them. With a WORD only the measurements
-# whose name has one: see MEASUREMENTS there.
+# whose name has one: see MEASUREMENTS there, and bench/locks.py.
 #
 #   (none)    all peers, seven rounds; 25 minutes, also on a machine that has other work
-#   posix     what has a bound in time, of -Dos=posix beside the futex kind, glibc and musl, nine rounds; 4 minutes
+#   posix     what has a bound in time, of -Dos=posix beside the futex kind, glibc and musl, nine rounds; 5 minutes
+#   locks     valet_locks.h, of -Dos=linux and posix, beside eight others' locks, five rounds; 7 minutes
 #   quick     only the floors, valet, glibc and musl, three rounds; 4 minutes: to see that it works
 #   show      print the last run again
 #   --check   the figures that the library is held to and that depend on no time, each with its bound
@@ -19,18 +20,23 @@ mode=${1:-all}
 case $mode in
 all) sets='base peers' ;;
 quick | posix) sets=base ;;
+locks) sets=locks ;;
 show) exec python3 test/bench/run.py build/bench show ;;
 --check) sh test/lib/setup.sh && exec sh test/figures/figures.sh ;;
 *)
-    echo "usage: bench.sh [all|quick|posix|show|--check] [WORD...]" >&2
+    echo "usage: bench.sh [all|quick|posix|locks|show|--check] [WORD...]" >&2
     exit 2
     ;;
 esac
 [ $# -eq 0 ] || shift
 
 packages=
-[ "$mode" != all ] || packages="cargo libabsl-dev libc++-dev libc++abi-dev
-    libnsync-dev librust-parking-lot-dev rustc"
+case $mode in
+all | locks)
+    packages="cargo libabsl-dev libc++-dev libc++abi-dev
+        libnsync-dev librust-parking-lot-dev rustc"
+    ;;
+esac
 # shellcheck disable=SC2086 # a list of words
 sh test/lib/setup.sh $packages
 
@@ -94,17 +100,20 @@ peer() {
     link "$name" "$libc" "$compiler" "$dir/$name.o" "$@"
 }
 
-# rust NAME [FEATURE]: by Debian's cargo and from Debian's crates, not others that may be in PATH
-rust() {
+# crate NAME DIRECTORY [FEATURE]: $dir/NAME.a, by Debian's cargo and Debian's crates, not others that may be in PATH
+crate() {
     mkdir -p "$dir/crate"
-    cp -r $bench/peers/rust/. "$dir/crate"
+    cp -r "$2/." "$dir/crate"
     (
         cd "$dir/crate"
         PATH=/usr/bin:/bin CARGO_HOME=$dir/cargo quietly /usr/bin/cargo build --offline --release \
-            --features "${2-}" --config 'source.crates-io.replace-with="debian"' \
+            --features "${3-}" --config 'source.crates-io.replace-with="debian"' \
             --config 'source.debian.directory="/usr/share/cargo/registry"'
     )
-    cp "$dir/crate/target/release/libbench_rust.a" "$dir/$1.a"
+    cp "$dir"/crate/target/release/libbench_*.a "$dir/$1.a"
+}
+rust() { # NAME [FEATURE]
+    crate "$1" $bench/peers/rust "${2-}"
     link "$1" glibc gcc "$dir/$1.a"
 }
 
@@ -116,14 +125,46 @@ library() {
     quietly ninja -C "$dir/$name"
 }
 library valet
-library valet-sleep -Dspin=disabled
 library valet-posix -Dos=posix
-CC=musl-gcc library valet-posix-musl -Dos=posix
+if [ "$mode" != locks ]; then
+    library valet-sleep -Dspin=disabled
+    CC=musl-gcc library valet-posix-musl -Dos=posix
+fi
 quietly meson compile -C "$dir/valet" amalgamation
 lib=$dir/valet/libvalet.a posix=$dir/valet-posix/libvalet.a
 
+# locks_of NAME COMPILER WORD...: one of locks/
+locks_of() {
+    name=$1 compiler=$2
+    shift 2
+    case $compiler in musl*) libc=musl ;; *) libc=glibc ;; esac
+    quietly "$compiler" "$dir/$libc-locks.o" "$@" "@$dir/common" -pthread -o "$dir/programs/$name"
+}
+
 for set in $sets; do
     case $set in
+    locks)
+        echo "$common" >"$dir/common" # as a file of options, also of those that pkg-config knows
+        pkg-config --libs absl_synchronization absl_base >"$dir/absl"
+        locks=$bench/locks
+        quietly gcc -std=gnu11 "@$dir/common" -c $locks/locks.c -o "$dir/glibc-locks.o"
+        quietly musl-gcc -std=gnu11 "@$dir/common" -c $locks/locks.c -o "$dir/musl-locks.o"
+        locks_of atomic gcc -std=gnu11 $locks/floor.c -DATOMIC
+        locks_of raw gcc -std=gnu11 $locks/floor.c
+        locks_of valet gcc -std=gnu11 $locks/valet.c -Iinclude "$lib"
+        locks_of valet-unit gcc -std=gnu11 $locks/valet.c "-I$dir/valet/core" -DONE_UNIT
+        locks_of valet-posix gcc -std=gnu11 $locks/valet.c -Iinclude "$posix"
+        locks_of glibc gcc -std=gnu11 $locks/posix.c
+        locks_of musl musl-gcc -std=gnu11 -static $locks/posix.c
+        locks_of libstdc++ g++ -std=c++20 $locks/cpp.cpp
+        locks_of libc++ clang++ -stdlib=libc++ -std=c++20 $locks/cpp.cpp -lc++abi
+        locks_of nsync gcc -std=gnu11 $locks/nsync.c -lnsync
+        locks_of absl g++ -std=c++17 $locks/absl.cpp "@$dir/absl"
+        crate rust-std $locks/rust
+        locks_of rust-std gcc "$dir/rust-std.a"
+        crate parking_lot $locks/rust lot
+        locks_of parking_lot gcc "$dir/parking_lot.a"
+        ;;
     base)
         harness glibc gcc
         harness musl musl-gcc

@@ -603,7 +603,8 @@ static void barrier(unsigned n, unsigned rounds, unsigned cpus)
 
 /*
  * A pool's parallel call: the caller wakes N workers and looks until all of them have come. ROUNDS
- * calls, one after the other. Prints us, of a call.
+ * calls, one after the other. Prints us, of a call, and median: the same. Where these are far from
+ * each other some calls took until a timer's tick: a worker is queued behind the caller.
  */
 static struct {
     unsigned rounds;
@@ -622,22 +623,24 @@ static void *crew_member(void *unused)
 static void crew(unsigned n, unsigned rounds)
 {
     pthread_t *threads = calloc(n, sizeof *threads);
-    if (threads == NULL)
+    double *us = calloc(rounds, sizeof *us);
+    if (threads == NULL || us == NULL)
         bench_fail("no memory");
     const unsigned warm = rounds / 10 + 1;
     crew_of.rounds = rounds + warm;
     peer_prepare(n);
     for (unsigned i = 0; i < n; i++)
         threads[i] = bench_start(crew_member, NULL);
-    uint64_t begin = 0;
+    double sum = 0;
     for (unsigned round = 0; round < crew_of.rounds; round++) {
-        if (round == warm)
-            begin = bench_now();
+        uint64_t begin = bench_now();
         peer_set((round + 1) % 32);
         while (atomic_load(&crew_of.come) != (round + 1) * n)
             __asm__ volatile("pause");
+        if (round >= warm)
+            sum += us[round - warm] = (double)(bench_now() - begin) / 1e3;
     }
-    printf("us %.3f\n", (double)(bench_now() - begin) / rounds / 1e3);
+    printf("us %.3f\nmedian %.3f\n", sum / rounds, median(us, rounds));
     for (unsigned i = 0; i < n; i++)
         pthread_join(threads[i], NULL);
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0 */
-/* The demo's queue, unchanged, with the peer's parkers (pool/valet.h) and on the C library. */
+/* The demo, unchanged, on the C library, with a ring (pool/ring.h) of the peer's parkers
+ * (pool/valet.h). */
 #define _GNU_SOURCE
 #include "bench.h"
 
@@ -11,6 +12,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#define DEMO_RING "pool/ring.h"
 #include "../demo/wc.c"
 
 _Noreturn void demo_exit(int status)
@@ -56,7 +58,7 @@ static void *worker_thread(void *unused)
 {
     void (*run)(void *) = start.run;
     struct worker *worker = start.worker;
-    peer_init(&worker->parker.peer);
+    peer_init(&places[worker - workers].parker.peer);
     sem_post(&start.made);
     run(worker);
     return unused;
@@ -81,13 +83,13 @@ uint64_t valet_now(void)
 void valet_store_and_wake(struct valet_waiters *w, unsigned to)
 {
     __atomic_store_n(&w->state, to, __ATOMIC_RELEASE);
-    peer_unpark(&reader.parker.peer);
+    peer_unpark(&place_of_reader.parker.peer);
 }
 
 int valet_compare_and_wait(struct valet_waiters *w, unsigned expected)
 {
     while (__atomic_load_n(&w->state, __ATOMIC_ACQUIRE) == expected)
-        peer_park(&reader.parker.peer);
+        peer_park(&place_of_reader.parker.peer);
     return VALET_OK;
 }
 
@@ -96,7 +98,7 @@ void bench_pool(const char *workers_text, const char *chunk, const char *file)
     char option_w[] = "-w", option_c[] = "-c", name[] = "wc";
     char *arguments[] = {name,         option_w, (char *)workers_text, option_c, (char *)chunk,
                          (char *)file, NULL};
-    peer_init(&reader.parker.peer);
+    peer_init(&place_of_reader.parker.peer);
     uint64_t begin = bench_now();
     int status = demo_main(6, arguments);
     printf("ms %.3f\n", (double)(bench_now() - begin) / 1e6);

@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: MIT OR Apache-2.0
-"""Usage: run.py DIR all|quick|posix|show [WORD...]. Runs what bench.sh has built, prints the tables, and leaves
+"""Usage: run.py DIR all|quick|posix|locks|show [WORD...]. Runs what bench.sh has built, prints the tables, and leaves
 
     DIR/results.json   every number of every round; `show` prints these again
     DIR/table.txt      the tables, as printed; table.md: in Markdown
     DIR/shown/         what test/bench keeps, to be copied there: shown.json of a run of all, posix.json of what
-                       has a bound, and what bench/shown.py makes of them: two pictures, and tables for its page
+                       has a bound, locks.json of the locks, and what bench/shown.py makes of them: two pictures, and
+                       tables for its page
 
 Each measurement is made once a round by every program, in an order that is drawn anew, so that what
 the machine does meanwhile falls on all of them. A cell is the median of the rounds and, after an x,
@@ -20,11 +21,17 @@ import subprocess
 import sys
 from pathlib import Path
 
+import locks
 from rows import ROWS
 
 directory, mode, *words = sys.argv[1:]
-ROUNDS = {"quick": 3, "posix": 9}.get(mode, 7)
+ROUNDS = {"quick": 3, "posix": 9, "locks": 5}.get(mode, 7)
 DECIMALS = 3  # significant digits
+path = os.path.join(directory, "results.json")
+results = json.loads(Path(path).read_text(encoding="utf-8")) if mode == "show" else {"of": mode}
+of_locks = results.get("of") == "locks"
+if of_locks:
+    ROWS = locks.ROWS
 
 text = os.path.join(directory, "text")  # for the pool
 programs = [p for p in ROWS if os.path.exists(os.path.join(directory, "programs", p))]
@@ -85,7 +92,8 @@ HANDOFFS = {
 COUNTS = [1, 2, 4, 8, 64, 512] + [4096] * (mode != "quick")
 LATE = {"50us": (50000, 60), "1ms": (1000000, 20)}
 POOL_SIZE = 32 << 20
-CREWS = {2: 2000, 8: 1000, 64: 200}  # workers: calls
+CREWS = {2: 1000, 8: 500, 64: 200}  # workers: calls
+STARTS = 5  # of a crew in a round, of which the median counts: what one start is like, it stays (README.md)
 CROWDS = [4000, 10000]
 SELDOM = 3  # a crowd is long to gather: only in each third round
 
@@ -132,6 +140,11 @@ BOUNDS = [
 ]
 if mode == "posix":
     words += {"busy", *(measurement for _, measurement, *_ in BOUNDS)}
+if mode == "locks":
+    steps_of_us = run("raw", "steps", 1000)[0]["steps"]
+    MEASUREMENTS = locks.measurements(can, lambda ns: round(steps_of_us * ns / 1000))
+if of_locks:
+    BOUNDS = locks.BOUNDS
 
 
 def takes_part(p, name):
@@ -154,7 +167,7 @@ def make_text():
 
 def measure(results):
     """results[measurement][program][metric] is a list of one value a round."""
-    expected = make_text()
+    expected = make_text() if "pool" in MEASUREMENTS else None
     for number in range(ROUNDS):
         for name, (arguments, _) in MEASUREMENTS.items():
             if name.startswith("crowd") and number % SELDOM != 0:
@@ -162,16 +175,21 @@ def measure(results):
             parts = [p for p in programs if takes_part(p, name)]
             random.shuffle(parts)
             for p in parts:
+                if of_locks and number % SELDOM != 0 and locks.seldom(p, name):
+                    for values in results[name][p].values():
+                        values.append(None)  # so that the others are of the same round
+                    continue
                 try:
-                    numbers, output = run(p, *arguments)
+                    several = [run(p, *arguments) for _ in range(STARTS if name.startswith("crew") else 1)]
+                    numbers, output = several[-1]
                     if name == "pool" and output.split()[:3] != expected:
                         raise Failed(f"{p} counted {output}, wc {expected}")
                 except Failed as reason:
                     drop(p, reason)
                     continue
                 store = results.setdefault(name, {}).setdefault(p, {})
-                for metric, value in numbers.items():
-                    store.setdefault(metric, []).append(value)
+                for metric in numbers:
+                    store.setdefault(metric, []).append(statistics.median(n[metric] for n, _ in several))
         print(f"round {number + 1} of {ROUNDS}, load {os.getloadavg()[0]:.2f}", file=sys.stderr, flush=True)
     for measured in results.values():
         for p in failures:
@@ -208,24 +226,40 @@ def instructions(results, p):
             results.setdefault("instructions", {}).setdefault(p, {})[name] = [(total - totals[0]) / n]
 
 
-def calls(results, p):
-    """System calls that may wait, wake or yield, by strace: the difference of two lengths of run."""
+def count(which, p, *arguments):
+    """How many system calls of those, by strace; what the program printed."""
     out = os.path.join(directory, "strace")
+    numbers, _ = run(p, *arguments, before=("strace", "-f", "--seccomp-bpf", "-c", "-o", out, "-e", "signal=none",
+                                            "-e", "trace=" + which))
+    with open(out) as f:
+        total = re.search(r"^\s*100[.,]00\s+\S+\s+(?:\S+\s+)?(\d+)\s.*total$", f.read(), re.M)
+    return int(total.group(1)) if total else 0, numbers
 
-    def count(*arguments):
-        run(p, *arguments, before=("strace", "-f", "-c", "-o", out, "-e", "signal=none",
-                                   "-e", "trace=futex,sched_yield,nanosleep,clock_nanosleep"))
-        with open(out) as f:
-            total = re.search(r"^\s*100[.,]00\s+\S+\s+(?:\S+\s+)?(\d+)\s.*total$", f.read(), re.M)
-        return int(total.group(1)) if total else 0
 
+def calls(results, p):
+    """System calls that may wait, wake or yield: the difference of two lengths of run."""
+    which = "futex,sched_yield,nanosleep,clock_nanosleep"
     for name, cpu in (("2cpu", 1), ("1cpu", 0)):
         if info[p]["parker"] and (cpu == 1 or info[p]["blocks"]) and takes_part(p, "calls " + name):
-            few, many = (count("handoff", 0, cpu, 0, 1, -n) for n in (2048, 3072))
+            few, many = (count(which, p, "handoff", 0, cpu, 0, 1, -n)[0] for n in (2048, 3072))
             results.setdefault("calls " + name, {})[p] = {"calls": [(many - few) / 1024]}
     if info[p]["waiters"] and takes_part(p, "calls 64"):
-        few, many = (count("wakeall", 64, n) for n in (4, 14))
+        few, many = (count(which, p, "wakeall", 64, n)[0] for n in (4, 14))
         results.setdefault("calls 64", {})[p] = {"calls": [(many - few) / 10]}
+
+
+def calls_of_locks(results, p):
+    """... in 1000 acquisitions, the clock's as well."""
+    if takes_part(p, "calls 32"):
+        of, arguments = locks.CALLS, MEASUREMENTS["contend 5 32"][0]
+        total, numbers = count(of, p, *arguments[:-1], 500)
+        results.setdefault("calls 32", {})[p] = {"calls": [total * 1000 / numbers["taken"]]}
+
+
+def objects(results, p):
+    """Their bytes"""
+    if takes_part(p, "object"):
+        results.setdefault("object", {})[p] = {name: [value] for name, value in info[p].items() if value}
 
 
 def sections(path):
@@ -259,15 +293,16 @@ def show(value):
 
 
 def median(results, name, p, metric):
-    values = results.get(name, {}).get(p, {}).get(metric)
+    values = [v for v in results.get(name, {}).get(p, {}).get(metric, []) if v is not None]
     return statistics.median(values) if values else None
 
 
 def ratios(results, name, p, metric, floor):
     """To the floor, round by round; to none: the values themselves."""
-    values = results.get(name, {}).get(p, {}).get(metric, [])
-    floors = results.get(name, {}).get(floor, {}).get(metric, []) if floor else [1] * len(values)
-    return [v / f for v, f in zip(values, floors) if f > 0]
+    by = results.get(name, {})
+    values = by.get(p, {}).get(metric, [])
+    floors = by.get(floor, {}).get(metric, []) if floor else [1] * len(values)
+    return [v / f for v, f in zip(values, floors) if v is not None and f]
 
 
 def cell(results, name, p, metric, floors, with_bounds=True):
@@ -277,27 +312,36 @@ def cell(results, name, p, metric, floors, with_bounds=True):
     said = [show(value)]
     for floor in floors:
         of_floor = ratios(results, name, p, metric, floor)
-        said += [f"x{statistics.median(of_floor):.2f}"] * bool(of_floor)
+        if of_floor:
+            said.append(f"x{statistics.median(of_floor):.2f}")
     for bound in BOUNDS:
         if with_bounds and bound[:3] == (p, name, metric):
-            said += [f"({figure} <= {most}: {verdict})" for _, figure, _, most, verdict in judged(results, bound)]
+            said += [f"({figure}, {most}: {verdict})" for _, figure, _, most, verdict in judged(results, bound)]
     return " ".join(said)
 
 
 def judged(results, bound):
-    """What, the figure, its lowest and highest in a round, the bound, PASS or FAIL; or nothing"""
+    """What, the figure, its lowest and highest in a round, the bound, whether it holds; or nothing"""
     p, name, metric, floor, most = bound
+    best = ""
+    if isinstance(floor, tuple):
+        there = [f for f in floor if median(results, name, f, metric)]
+        floor = min(there, key=lambda f: median(results, name, f, metric), default="none")
+        best = "the best peer, "
     figures = ratios(results, name, p, metric, floor)
     if not figures:
         return
     figure = statistics.median(figures)
     how = (lambda f: f"x{f:.2f}") if floor else show
-    yield (f"{ROWS[p].label}: {name}, {metric}" + (f", to {ROWS[floor].label}" if floor else ""),
-           how(figure), f"{how(min(figures))} to {how(max(figures))}", str(most), "PASS" if figure <= most else "FAIL")
+    to = f", to {best}{ROWS[floor].label}" if floor else ""
+    least = isinstance(most, locks.AtLeast)
+    yield (f"{ROWS[p].label}: {name}, {metric}{to}", how(figure), f"{how(min(figures))} to {how(max(figures))}",
+           f"at {'least' if least else 'most'} {most:g}",
+           "PASS" if (figure >= most if least else figure <= most) else "FAIL")
 
 
 def bounds(results):
-    return [["bound", "figure", "over the rounds", "at most", ""],
+    return [["bound", "figure", "over the rounds", "", ""],
             *(list(row) for bound in BOUNDS for row in judged(results, bound))]
 
 
@@ -312,7 +356,7 @@ def table(results, title, columns):
     lines = ["", "### " + title, "", "| | " + " | ".join(c[0] for c in columns) + " |",
              "|---" * (len(columns) + 1) + "|"]
     for p in ROWS:
-        cells = [cell(results, name, p, metric, floors) for _, name, metric, floors in columns]
+        cells = [cell(results, name, p, metric, floors, not of_locks) for _, name, metric, floors in columns]
         if any(cells):
             lines.append(f"| {ROWS[p].label} | " + " | ".join(cells) + " |")
     return lines
@@ -324,9 +368,9 @@ def machine():
 
 
 def tables(results):
-    lines = [f"{results['machine']}, load {results['load']}; {ROUNDS} rounds. "
-             "A cell is a median, and after x the median of the ratios in the same round: to the futex pair by hand, "
-             "and where there is a second x, to the floor that the title names."]
+    lines = [f"{results['machine']}, load {results['load']}; {ROUNDS} rounds. A cell is a median, and after x the "
+             "median of the ratios in the same round: to the futex pair by hand, and where there is a second x, to the "
+             "floor that the title names."]
     loops = [("unpark", "unpark"), ("unpark, park", "pair"), ("wait, no need", "wait"), ("set, no waiters", "set")]
     lines += table(results, "Nobody waits: ns (second x: to the atomic instruction), and instructions",
                    [(h + ", ns", "fast", m, RAW_ATOMIC) for h, m in loops] +
@@ -348,9 +392,10 @@ def tables(results):
     lines += table(results, "A barrier of two threads: us of a round (second x: to spinning)",
                    [("two CPUs", "barrier 2cpu", "us", RAW_SPIN), ("one CPU", "barrier 1cpu", "us", RAW)])
     lines += table(results, "Many at once: us of a barrier of 8; us of a pool's call, whose caller spins until its "
-                   "workers have come (second x: to glibc's condition variable)",
+                   "workers have come, the mean, and of 64 the median (second x: to glibc's condition variable)",
                    [("barrier of 8", "barrier 8", "us", RAW)] +
-                   [(f"{n} workers", f"crew {n}", "us", ("raw", "glibc-cond")) for n in CREWS])
+                   [(f"{n} workers", f"crew {n}", "us", ("raw", "glibc-cond")) for n in CREWS] +
+                   [("64, median", "crew 64", "median", ("raw", "glibc-cond"))])
     lines += table(results, "A crowd with one deadline: ms of CPU time until the last is back, ms after the deadline; "
                    "ms of the longest call of a waker beside them",
                    [(f"{n}, {what}", f"crowd {n}" + ", waker" * (what == "call"), what, RAW)
@@ -367,14 +412,24 @@ def tables(results):
     lines += table(results, "Deadlines: hand-off and back on one CPU, and us of CPU time to time out at once",
                    [("with a deadline", "handoff timed", "us", RAW),
                     ("expiry", "expire", "expire", RAW)])
-    lines += table(results, "The demo's queue, four workers, 4 KiB a turn: ms for 32 MiB", [("ms", "pool", "ms", RAW)])
+    lines += table(results, "A queue of work, four workers, 4 KiB a turn: ms for 32 MiB", [("ms", "pool", "ms", RAW)])
     lines += table(results, "Size: bytes that a static program has more than an empty one in C, of one parker, "
                    "and of the stack while it blocks",
                    [(h, "size", h, NONE) for h in ("code", "data", "bss", "object", "stack")])
-    heading, *rows = bounds(results)
-    if rows:
-        lines += ["", "### Bounds", ""] + ["| " + " | ".join(row) + " |" for row in (heading, ["---"] * 5, *rows)]
     return lines
+
+
+def tables_of_locks(results):
+    lines = [f"{results['machine']}, load {results['load']}; {ROUNDS} rounds. " + locks.INTRODUCTION]
+    for title, columns in locks.TABLES:
+        lines += table(results, title, columns)
+    return lines
+
+
+def table_of_bounds(results):
+    heading, *rows = bounds(results)
+    return ["", "### Bounds", ""] * bool(rows) + [
+        "| " + " | ".join(row) + " |" for row in (heading, ["---"] * 5, *rows) if rows]
 
 
 # What test/bench keeps: of a run of all, and of what has a bound
@@ -453,23 +508,19 @@ def write(name, lines):
         f.write("\n".join(lines) + "\n")
 
 
-path = os.path.join(directory, "results.json")
 if mode == "show":
-    with open(path) as f:
-        results = json.load(f)
     ROUNDS = results["rounds"]
     COUNTS = [n for n in COUNTS if f"wakeall {n}" in results]
 else:
-    results = {}
     before = os.getloadavg()[0]
-    for part in (sizes, instructions, calls):
+    for part in (objects, instructions, calls_of_locks) if of_locks else (sizes, instructions, calls):
         each(part, results)
     measure(results)
     results["rounds"], results["machine"] = ROUNDS, machine()
     results["load"] = f"{before:.1f} before, {os.getloadavg()[0]:.1f} after"
     with open(path, "w") as f:
         json.dump(results, f)
-lines = tables(results)
+lines = (tables_of_locks if of_locks else tables)(results) + table_of_bounds(results)
 write("table.md", lines)
 write("table.txt", aligned(lines))
 print("\n".join(aligned(lines)), flush=True)
@@ -477,7 +528,8 @@ keep = {}
 if {"fast", "pool"} <= results.keys():  # all was measured
     keep["shown"] = kept(results, SHOWN) | drawn(results)
 if {measurement for _, measurement, *_ in BOUNDS} <= results.keys():
-    keep["posix"] = kept(results, POSIX) | {"bounds": bounds(results)}
+    keep["locks" if of_locks else "posix"] = kept(results, locks.KEPT if of_locks else POSIX) | {
+        "bounds": bounds(results)}
 os.makedirs(os.path.join(directory, "shown"), exist_ok=True)
 for name, data in keep.items():
     write(f"shown/{name}.json", [one_a_line(data)])

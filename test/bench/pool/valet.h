@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0 */
 /*
- * What the demo uses of valet.h, made of the peer that is measured: its workers and its reader park
+ * What the pool uses of valet.h, made of the peer that is measured: its workers and its reader park
  * on that peer's parkers. The state that it waits for once, at the end, is the reader's own parker
  * again.
  */
