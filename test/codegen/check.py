@@ -8,6 +8,7 @@ function and chain of inlined calls. Every group must hold the access and its or
 the orders are weakened in copies of the source, and instructions in the assembly text, and the same
 check must miss what is gone.
 """
+import functools
 import glob
 import json
 import multiprocessing.pool
@@ -25,7 +26,8 @@ from sites import sites_of
 sys.path.append(os.path.join(os.path.dirname(__file__), "../lib"))
 from systems import ROWS
 
-LEVELS = ["-O2", "-O3", "-Os"] if os.environ.get("STRENGTH", "deep") == "deep" else ["-O2"]
+DEEP = os.environ.get("STRENGTH", "deep") == "deep"
+LEVELS = ["-O2", "-O3", "-Os"] if DEEP else ["-O2"]
 FLAGS = ("-std=c11 -gdwarf-4 -fPIC -fvisibility=hidden -fno-stack-protector -ffunction-sections -fdata-sections"
          " -I. -Iinclude").split()
 # The CPUs of each file of a system
@@ -47,7 +49,7 @@ MACHINES = [  # name, CPU, command by compiler
 # Where a barrier is an instruction of its own, copies of an operation may jump to the same one: not so.
 APART = "-fno-crossjumping -fno-tree-tail-merge"
 CLANG_ARM = "clang --target=armv7a-linux-gnueabihf -isystem /usr/arm-linux-gnueabihf/include"
-if os.environ.get("STRENGTH", "deep") == "deep":
+if DEEP:
     MACHINES += [
         ("armv7", "arm", {"gcc": f"arm-linux-gnueabihf-gcc {APART}", "clang": CLANG_ARM}),
         ("ppc64le", "ppc64", {"gcc": f"powerpc64le-linux-gnu-gcc {APART}"}),  # clang's barriers are of no line
@@ -93,6 +95,7 @@ def run(command, **more):
     return done.stdout
 
 
+@functools.cache
 def files_for(cpu):
     """The sources with atomic operations that this CPU can have; headers beside them with orders, of which the first
     source that includes one stands for all."""
@@ -111,11 +114,13 @@ def files_for(cpu):
 
 def link(cpu, objects, output):
     """Linked, so that addresses are final and unique; twice defined is what both kinds define."""
-    if cpu == "wasm32":  # wasm-ld 14 has no way to allow that
-        outputs = [f"{output}-{n}" for n in range(len(objects))]
-        for one, path in zip(objects, outputs):
-            run(["wasm-ld", "--no-entry", "--no-gc-sections", "--allow-undefined", "--shared-memory",
-                 "--import-memory", "--max-memory=1048576", one, "-o", path])
+    if cpu == "wasm32":  # wasm-ld 14 has no way to allow that: each kind by itself
+        outputs = []
+        for sema in False, True:
+            if of_kind := [one for one in objects if ("_sema" in one) == sema]:
+                outputs.append(f"{output}-{sema}")
+                run(["wasm-ld", "--no-entry", "--no-gc-sections", "--allow-undefined", "--shared-memory",
+                     "--import-memory", "--max-memory=1048576", *of_kind, "-o", outputs[-1]])
         return outputs
     # -X: without the local labels, which would pass for functions. LLD has no s390x before 18.
     ld = "s390x-linux-gnu-ld" if cpu == "s390x" else "ld.lld"
@@ -187,7 +192,8 @@ def add_groups(groups, cpu, level, linked, suffix=""):
 
 def examine(cpu, level, sites, linked, suffix=""):
     """The orders found, the copies looked at, and what is missing as (site, what) pairs. Two
-    relaxed operations may become one that no longer says where it is from."""
+    relaxed operations may become one that no longer says where it is from; and a copy of a compare-exchange that
+    only reads what is to be compared, or written, may go on in another one."""
     groups = defaultdict(lambda: defaultdict(list))
     for one in linked:
         add_groups(groups, cpu, level, one, suffix)
@@ -195,7 +201,8 @@ def examine(cpu, level, sites, linked, suffix=""):
     for site in sites:
         here = groups.get((site.file, *site.position), {})
         missing = set() if here or not site.orders() else {"access", *site.orders()}
-        for events in here.values():
+        whole = [events for events in here.values() if site.operation != "cas" or any(e.kind != "load" for e in events)]
+        for events in whole or here.values():
             copies += 1
             missing |= rules.missing(site, events)
         lacks |= {(site, what) for what in missing}
@@ -254,7 +261,7 @@ class Work:
         _, _, _, lacks = self.look(
             compile_all(self.cpu, self.command, self.level, self.files, root, root, more=["-iquote", root]), "weak")
         unseen = [f"{site}: {what} weakened and not reported" for site in self.sites for what in site.orders()
-                  if (site, what) not in lacks]
+                  if not {(site, what), (site, "access")} & lacks]  # two relaxed loads may become one, of neither
         if self.cpu in WEAK_IS_VISIBLE:
             return not unseen, f"planted in {self.title}: {self.orders} orders weakened," \
                 f" {self.orders - len(unseen)} reported", unseen
@@ -277,14 +284,18 @@ class Work:
         return right, f"planted in {self.title}: {name}: {what} reported", [f"{s}: no {w}" for s, w in lacks]
 
     def plant_instructions(self, plants):
-        texts = compile_all(self.cpu, self.command, self.level, self.files, f"{self.directory}/text", more=["-S"])
-        return [self.plant_instruction(list(zip(self.files, texts)), *p) for p in plants]
+        @functools.cache
+        def text_of(file):
+            path, = compile_all(self.cpu, self.command, self.level, [file], f"{self.directory}/text", more=["-S"])
+            return Path(path).read_text(encoding="utf-8")
 
-    def plant_instruction(self, texts, old, new):
+        return [self.plant_instruction(text_of, *p) for p in plants]
+
+    def plant_instruction(self, text_of, old, new):
         """The last instruction of one kind in the assembly text, weakened: where there is one, of an operation
         with an order and without a second copy, which would stand for both."""
-        for file, path in reversed(texts):
-            text = Path(path).read_text(encoding="utf-8")
+        for file in reversed(self.files):
+            text = text_of(file)
             found = list(re.finditer(old, text))
             places = [tuple(map(int, re.findall(r"\.loc\s+\d+ (\d+) (\d+)", text[:m.start()])[-1])) for m in found]
             ordered = {s.position for s in self.sites if s.file == file and s.orders()}
@@ -413,7 +424,8 @@ def main(top):
     for w in works.values():
         if w.level != "-O2":
             continue
-        jobs.append(w.plant_all)
+        if DEEP or w.cpu in WEAK_IS_VISIBLE:
+            jobs.append(w.plant_all)
         if w.cpu in WEAK_IS_VISIBLE and not w.suffix:
             jobs += [lambda w=w, p=p: w.plant_one(*p) for p in ONE_ORDER
                      if w.cpu not in NARROW or not p[0].endswith("polling")]

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT OR Apache-2.0
 """The atomic operations of a C source: where each is, and which orders it asks for."""
+import functools
 import re
 from dataclasses import dataclass
 
@@ -62,6 +63,7 @@ def outermost_macro(text, offset):
     return found
 
 
+@functools.cache
 def sites_of(file, text):
     text = without_comments(text)
     found = []

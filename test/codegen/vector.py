@@ -25,12 +25,14 @@ A form in which a function of the user has no vector instruction, or no call of 
 that would be a look at nothing. Then faults are planted, and must be reported.
 """
 import collections
+import functools
 import multiprocessing.pool
 import os
 import re
 import shutil
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 sys.path.append(os.path.join(os.path.dirname(__file__), "../lib"))
@@ -321,6 +323,11 @@ def examine(name, linked):
     code = disassemble(cpu, linked)
     index = {c.at: n for n, c in enumerate(code)}
     effects = [cpu.effects(c.name, c.operands) for c in code]
+    for n, one in enumerate(code):  # s390x: an element that is soon in each place of its register
+        element = re.fullmatch(r"(%v\d+),.*,(\d+)", one.operands) if re.fullmatch("vlvg[bhfg]", one.name) else None
+        two = next((c for c in code[n + 1:n + 4] if element and element.group(1) in split(c.operands)), None)
+        if two and (two.name, two.operands) == (f"vrep{one.name[-1]}", "{0},{0},{1}".format(*element.groups())):
+            effects[n] = (set(), s390x_registers(element.group(1)))
     traps = [n for n, c in enumerate(code) if cpu.trap.fullmatch(c.name)]
     calls = [n for n, c in enumerate(code) if cpu.call.fullmatch(c.name)]
     # A call that leads to no trap loses nothing: gcc may know that and keep registers over it.
@@ -511,6 +518,18 @@ def with_faults(texts, faults):
     return texts
 
 
+WRITING = threading.Lock()
+
+
+@functools.cache
+def one_file(top, system, cpu, spin):
+    here = f"{top}/one-{system}-{cpu}-{spin}"
+    os.makedirs(here)
+    run([sys.executable, "-BS", "core/amalgamate.py", ".", system, SYSTEMS[system][0], f"{system}.c", cpu, str(spin),
+         "0", f"{here}/valet.c", f"{here}/valet.h", f"{here}/valet.d"])
+    return here
+
+
 class Form:
     """A program of the user's, the library, and what makes them one."""
 
@@ -533,21 +552,23 @@ class Form:
         return f"{self.directory}/{output}"
 
     def amalgamate(self):
-        here = self.directory
-        run([sys.executable, "-B", "core/amalgamate.py", ".", self.system, SYSTEMS[self.system][0], f"{self.system}.c",
-             self.cpu, str(self.spin), "0", f"{here}/valet.c", f"{here}/valet.h", f"{here}/valet.d"])
-        write(f"{here}/valet.c", with_faults([Path(f"{here}/valet.c").read_text(encoding="utf-8")], self.faults)[0])
+        """The one file in this directory, its headers in another one"""
+        with WRITING:
+            headers = one_file(os.path.dirname(self.directory), self.system, self.cpu, self.spin)
+        text = Path(f"{headers}/valet.c").read_text(encoding="utf-8")
+        write(f"{self.directory}/valet.c", with_faults([text], self.faults)[0])
+        return headers
 
     def build(self):
         here, flags = self.directory, self.machine.flags.split()
         write(f"{here}/user.c", self.source)
         if self.kind in ("static", "target"):
-            self.amalgamate()
+            headers = self.amalgamate()
             if self.kind == "target":
                 flags = [f'-DUSER=__attribute__((target("{TARGETS[self.cpu, self.compiler]}")))']
             elif self.user:
                 flags.append(f"-DUSER={self.user}")
-            return self.link([self.compile(f"{here}/user.c", "user.o", *flags, "-DVALET_STATIC",
+            return self.link([self.compile(f"{here}/user.c", "user.o", *flags, "-DVALET_STATIC", f"-I{headers}",
                                            f'-DVALET_C="{here}/valet.c"')])
         include = [f"-I{here}", "-I.", "-Iinclude"]
         objects = [self.compile(f"{here}/user.c", "user.o", *flags, *include, "-flto",
@@ -757,6 +778,8 @@ f none_callees_f8, "ld %f8, 0(%r2)", "std %f8, 0(%r2)"
 f f0_scalar, "ld %f0, 0(%r2)", "std %f0, 0(%r2)"
 f none_made_anew, "vrepif %v0, 1", "vrepif %v0, 1", "vst %v0, 0(%r2)"
 f f2_w2_one_element, "vrepif %v2, 1", "vlvgf %v2, %r2, 1", "vst %v2, 0(%r2)"
+f none_replicated, "vrepif %v2, 1", "vlvgf %v2, %r2, 1", "vrepf %v2, %v2, 1"
+f f2_w2_replicated, "vrepif %v2, 1", "vlvgf %v2, %r2, 1", "vrepf %v2, %v2, 2"
 f none_several, "vlm %v0, %v3, 0(%r2)", "vlm %v0, %v3, 0(%r2)", "vst %v3, 0(%r2)"
 f f4_w4_f6_w6_multiplied, "vrepif %v4, 1", "vfmasb %v0, %v4, %v6, %v4"
 """,
@@ -804,7 +827,7 @@ def outcomes(job):
 
 
 def jobs(top, deep):
-    known = []
+    known, clang = [], int(run(["clang", "-dumpversion"]).split(".")[0])
     for machine in MACHINES + MORE_MACHINES + LINUX_MACHINES:
         if vectorizes(machine):
             known.append(machine)
@@ -848,7 +871,8 @@ def jobs(top, deep):
         if machine in MORE_MACHINES:
             continue
         of_linux = machine in LINUX_MACHINES
-        trap = "^user_sum_unpark: a trap in it"
+        # clang 19 leaves out of a loop here what 14 has in it.
+        trap = r"^user_sum_\w+: a trap in it" if of_linux else "^user_sum_unpark: a trap in it"
         # No compiler here inlines into a RISC-V function that has more extensions.
         riscv = machine.cpu == "riscv64"
         other = ("lto-vector", INLINED_UNLISTED) if riscv else ("lto", INLINED)
@@ -859,7 +883,9 @@ def jobs(top, deep):
             register = "z" if machine.cpu == "aarch64" else "v"
             yield "check", lambda m=machine, r=register: Form(top, m, kind="lto", faults=NOINLINE).must_report(
                 *NOINLINE, rf"^user_kept_unpark: .*\b{r}\d.* live over the call")
-        if riscv:
+        if riscv and machine.compiler == "clang" and clang != 14:
+            yield "skipped", f"planted in riscv64, clang, netbsd_park: clang {clang} keeps nothing over that call"
+        elif riscv:
             yield "check", lambda m=machine: Form(top, m, "netbsd_park", faults=UNLISTED).must_report(
                 *UNLISTED, r"^valet_sys_sema_wait: v\d.* live over a trap")
     plain = Machine("aarch64", "gcc", "-march=armv8-a")

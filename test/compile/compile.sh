@@ -12,6 +12,7 @@ set -u
 cd "$(dirname "$0")/../.." || exit 1
 . test/lib/count.sh
 . test/lib/tools.sh
+. test/compile/together.sh
 dir=build/compile
 ld64=${ld64:-$(tool ld64.lld)} || exit 1
 export ld64 # to the processes of single checks
@@ -21,6 +22,7 @@ deep || levels=-O2
 # system, kind, target, CPUs, documented symbols as the object format spells them, sorted
 os_sync='___error _clock_gettime_nsec_np _os_sync_wait_on_address _os_sync_wait_on_address_with_timeout'
 os_sync="$os_sync _os_sync_wake_by_address_all _os_sync_wake_by_address_any"
+zx='zx_clock_get_monotonic zx_futex_requeue zx_futex_wait zx_futex_wake'
 table="
 freebsd        futex unknown-freebsd   x86_64,aarch64,riscv64,i386
 openbsd        futex unknown-openbsd   x86_64,aarch64,riscv64,i386
@@ -31,7 +33,7 @@ dragonfly      futex unknown-dragonfly x86_64
 illumos        sema  pc-solaris2.11    x86_64
 darwin         futex apple-macos11     x86_64,arm64           _clock_gettime_nsec_np
 darwin_os_sync futex apple-macos11     x86_64,arm64           $os_sync
-fuchsia        futex unknown-fuchsia   x86_64,aarch64,riscv64 zx_clock_get_monotonic zx_futex_wait zx_futex_wake
+fuchsia        futex unknown-fuchsia   x86_64,aarch64,riscv64 $zx
 redox          futex unknown-redox     x86_64,aarch64,riscv64
 cloudabi       sema  unknown-cloudabi  x86_64,aarch64
 sgx            sema  unknown-none-elf  x86_64                 get_tcs_addr usercall
@@ -102,13 +104,13 @@ holds() {
         ;;
     *)
         ld.lld -m "$(elf "$2")" -r "$3"/*.o -o "$3/linked" || linked=no
-        llvm-readelf -SsW "$3/linked" | sed 's/^ *\[ *[0-9]*\] //' >"$3/dump"
+        readelf -SsW "$3/linked" | sed 's/^ *\[ *[0-9]*\] //' >"$3/dump"
         # but for what the linker itself defines
         have=$(awk '$7 == "UND" && NF == 8 && $8 != "_GLOBAL_OFFSET_TABLE_" { print $8 }' "$3/dump" |
             LC_ALL=C sort | xargs)
         # allocated sections that are not empty, and writable or thread-local
         extra=$(awk -v kind="$kind" '$7 ~ /^[AWXTMS]*[WT]/ && $5 !~ /^0+$/ &&
-            (kind == "futex" || $1 != ".bss.valet_futex_table_1") { print $1 }' "$3/dump")
+            (kind == "futex" || $1 != ".bss.valet_futex_table_2") { print $1 }' "$3/dump")
         # Position independent: a shared object without text relocations.
         ld.lld -m "$(elf "$2")" -shared -z text --unresolved-symbols=ignore-all "$3"/*.o -o "$3/so" ||
             linked=no
@@ -124,15 +126,10 @@ build() {
     rm -rf "$5"
     mkdir -p "$5"
     find "$1" || return 1
-    # The files without names of their own go with the system's, as in the single file: starting the
-    # compiler is most of the cost here. What the system has of its own is not weak in it, then.
-    (cd "$5" && source=$root/sys/$1.c with=0 &&
-        { ! grep -q '^unsigned valet_sys_features' "$source" || with=1; } &&
+    (cd "$5" && source=$root/sys/$1.c &&
         set -- strict compile "$3" "$1" "$2" "$4" -fPIC -fvisibility=hidden -ffunction-sections -fdata-sections \
             -I"$root" -I"$root/include" &&
-        "$@" -c "$root/core/park_$kind.c" "$root/core/waiters_$kind.c" "$root/core/waiters_with_$kind.c" &&
-        "$@" -include "$root/core/park_with_$kind.c" -c "$root/core/futex_with_$kind.c" &&
-        "$@" "-DVALET_WITH=$with" -include "$root/core/now.c" -include "$root/core/futex_$kind.c" -c "$source")
+        together "$kind" "$root" "$@" && "$@" -c "$source")
 }
 
 check_one() {
@@ -240,18 +237,21 @@ done
 
 # The object formats that the table has no row for: COFF and WebAssembly. The core with an embedder's own
 # system under it, where undefined is the contract and nothing else; and Windows, where it is ntdll's part.
-# foreign TARGET KIND LEVEL [SYSTEM SYMBOLS]
+# foreign TARGET KIND LEVEL [SYSTEM SYMBOLS]: with a system, on the core of the check without
 foreign() {
-    out=$dir/foreign-$1-${4-$2}$3
+    out=$dir/foreign-$1-${4-$2}$3 core=$root/$dir/foreign-$1-$2$3
     rm -rf "$out"
     mkdir -p "$out"
     (
         cd "$out" || exit 1
-        set -- clang --target="$1" "$3" -I"$root" -I"$root/include" -c "$root/core/park_$2.c" \
-            "$root/core/waiters_$2.c" "$root/core/futex_$2.c" "$root/core/park_with_$2.c" \
-            "$root/core/waiters_with_$2.c" "$root/core/futex_with_$2.c" "$root/core/now.c" ${4:+"$root/sys/$4.c"}
-        case $2 in *wasm32*) set -- "$@" -matomics -mbulk-memory ;; esac
-        strict "$@"
+        kind=$2 source=${4:+$root/sys/$4.c}
+        set -- strict clang --target="$1" "$3" -I"$root" -I"$root/include"
+        case $3 in *wasm32*) set -- "$@" -matomics -mbulk-memory ;; esac
+        if [ -n "$source" ]; then
+            cp "$core"/*.o . && "$@" -c "$source"
+        else
+            together "$kind" "$root" "$@"
+        fi
     ) || return 1
     contract='valet_sys_futex_look valet_sys_futex_wait valet_sys_futex_wake valet_sys_now'
     [ "$2" = futex ] || contract="valet_sys_now $(printf 'valet_sys_sema_%s ' fini init post)valet_sys_sema_wait"
@@ -276,14 +276,15 @@ spelled() {
 
 # foreign_holds DIRECTORY KIND CONTRACT: nothing else undefined, and no data
 foreign_holds() {
-    have=$(llvm-nm "$1"/*.o | awk '
-        NF == 2 && $1 == "U" && $2 !~ /^__(linear_memory|stack_pointer)$/ { used[$2] }
+    llvm-nm "$1"/*.o >"$1/names"
+    have=$(awk '
+        NF == 2 && $1 == "U" && $2 !~ /^__(linear_memory|stack_pointer|indirect_function_table)$/ { used[$2] }
         NF == 3 { defined[$3] }
-        END { for (s in used) if (!(s in defined)) print s }' | LC_ALL=C sort | xargs)
+        END { for (s in used) if (!(s in defined)) print s }' "$1/names" | LC_ALL=C sort | xargs)
     [ "$have" = "$3" ] || { echo "undefined: '$have', not '$3'" && return 1; }
     # The table of the sema kind's futex is its only data.
-    data=$(llvm-nm "$1"/*.o | awk -v kind="$2" '
-        NF == 3 && $2 ~ /^[bBdDcC]$/ && (kind == "futex" || $3 !~ /^_?valet_futex_table_1$/)' |
+    data=$(awk -v kind="$2" '
+        NF == 3 && $2 ~ /^[bBdDcC]$/ && (kind == "futex" || $3 !~ /^_?valet_futex_table_2$/)' "$1/names" |
         xargs)
     [ -z "$data" ] || { echo "data: $data" && return 1; }
 }
@@ -323,7 +324,7 @@ foreign_not i686-pc-windows-msvc 'aulldiv' 'unsigned long long f(unsigned long l
 # ... and a function of ntdll that is not called as it is there
 mkdir -p "$dir/cdecl/sys"
 cp sys/windows.c sys/windows.h "$dir/cdecl/sys"
-python3 test/lib/plant.py "$dir/cdecl/sys/windows.h" '__attribute__((stdcall))' ''
+python3 -S test/lib/plant.py "$dir/cdecl/sys/windows.h" '__attribute__((stdcall))' ''
 called_as_c() {
     rm -rf "$dir/planted"
     cp -r "$dir/foreign-i686-pc-windows-msvc-windows-O2" "$dir/planted"

@@ -4,11 +4,13 @@
 # library in a freestanding build needs no symbol that it does not need without it; but those of the runtime
 # that the flag asks for by its nature (a sanitizer's); or the compilation stops with a line that says why.
 #
-# The forms: the tree's files, the one file by itself, and VALET_STATIC in a user's file; each for linux and for
-# an embedder's system of the sema kind. Usage: flags.sh
+# The forms: the tree's files, the one file by itself, and VALET_STATIC in a user's file; for linux and for an
+# embedder's system of the sema kind. The two other forms are mostly core/locks/, the same for both: where both
+# compilers know a flag, each takes one of the systems in one form, and the other in the other. Usage: flags.sh
 set -u
 cd "$(dirname "$0")/../.." || exit 1
 . test/lib/count.sh
+. test/compile/together.sh
 root=$PWD
 dir=$root/build/flags
 rm -rf "$dir"
@@ -91,7 +93,7 @@ one_file() { # TREE
     for row in linux:futex:linux.c external:sema:-; do
         kind=${row#*:}
         mkdir -p "$dir/${row%%:*}"
-        python3 -B "$1/core/amalgamate.py" "$1" "${row%%:*}" "${kind%:*}" "${row##*:}" x86_64,aarch64,riscv64 1 0 \
+        python3 -BS "$1/core/amalgamate.py" "$1" "${row%%:*}" "${kind%:*}" "${row##*:}" x86_64,aarch64,riscv64 1 0 \
             "$dir/${row%%:*}/valet.c" "$dir/${row%%:*}/valet.h" "$dir/${row%%:*}/d" || return
     done
 }
@@ -100,21 +102,33 @@ one_file() { # TREE
 objects() {
     with=$1 form=$2 system=$3 out=$dir/$2-$3
     shift 3
+    rm -rf "$out"
     mkdir -p "$out"
-    case $form-$system in
-    tree-linux) set -- "$@" "$tree"/core/*_futex.c "$tree/core/now.c" "$tree"/core/locks/*.c "$tree/sys/linux.c" ;;
-    tree-external) set -- "$@" "$tree"/core/*_sema.c ;;
-    one-*) set -- "$@" "-I$dir/$system" "$dir/$system/valet.c" ;;
-    static-*) set -- "$@" "-I$dir/$system" "$root/test/compile/user.c" ;;
-    esac
-    case $with-$form-$system in # the BSDs' way of a call there
-    *-i386-tree-linux)
-        for name in freebsd netbsd netbsd_park openbsd; do
-            set -- "$@" "$tree/sys/$name.c"
-        done
-        ;;
-    esac
-    (cd "$out" && by "$with" -std=c11 -w -O2 -fPIC -ffreestanding "-I$tree" "-I$tree/include" -c "$@")
+    (
+        cd "$out" || exit
+        set -- by "$with" -std=c11 -w -O2 -fPIC -ffreestanding "-I$tree" "-I$tree/include" "$@"
+        case $form-$system-$outcome-$* in
+        tree-linux-none-*-fstack-protector*) # what is inlined is not protected: each file by itself
+            set -- "$@" -c "$tree"/core/*_futex.c "$tree/core/cancel.c" "$tree/core/now.c" "$tree"/core/locks/*.c \
+                "$tree/sys/linux.c"
+            ;;
+        tree-external-none-*-fstack-protector*) set -- "$@" -c "$tree"/core/*_sema.c "$tree/core/cancel.c" ;;
+        tree-linux-*)
+            together futex "$tree" "$@" && together locks "$tree" "$@" && set -- "$@" -c "$tree/sys/linux.c"
+            ;;
+        tree-external-*) together sema "$tree" "$@" && exit ;;
+        one-*) set -- "$@" "-I$dir/$system" -c "$dir/$system/valet.c" ;;
+        static-*) set -- "$@" "-I$dir/$system" -c "$root/test/compile/user.c" ;;
+        esac || exit
+        case $with-$form-$system in # the BSDs' way of a call there
+        *-i386-tree-linux)
+            for name in freebsd netbsd netbsd_park openbsd; do
+                set -- "$@" "$tree/sys/$name.c"
+            done
+            ;;
+        esac
+        "$@"
+    )
 }
 
 # comes OUTCOME COMPILER FORM SYSTEM FLAGS...
@@ -132,17 +146,25 @@ comes() {
         ;;
     esac
     [ "$compiled" -eq 0 ] || { printf '%s\n' "$said" && return 1; }
-    llvm-nm -u "$dir/$2-$3"/*.o | awk -v outcome="$outcome" '
+    readelf -sW "$dir/$2-$3"/*.o | awk -v outcome="$outcome" '
         BEGIN { gsub(" ", "|", outcome); wanted = "^(valet_.*|_GLOBAL_OFFSET_TABLE_|" outcome ")$" }
-        ($1 == "U" || $1 == "w") && $2 !~ wanted { print "undefined: " $2; bad = 1 }
-        END { exit bad }'
+        $7 == "UND" && NF == 8 && $8 !~ wanted { print "undefined: " $8; bad = 1 }
+        END { exit bad || NR < 4 }'
 }
 
-# both OUTCOME COMPILER FORM FLAGS...: for each of the two systems
+# both OUTCOME COMPILER FORM FLAGS...: for the two systems; with $shared for one of them
+shared=''
 both() {
     outcome_is=$1 cc_is=$2 form_is=$3
     shift 3
-    comes "$outcome_is" "$cc_is" "$form_is" linux "$@" && comes "$outcome_is" "$cc_is" "$form_is" external "$@"
+    case $shared$cc_is-$form_is in
+    yes-gcc*-one | yes-clang*-static) ;;
+    *) comes "$outcome_is" "$cc_is" "$form_is" linux "$@" || return ;;
+    esac
+    case $shared$cc_is-$form_is in
+    yes-gcc*-static | yes-clang*-one) ;;
+    *) comes "$outcome_is" "$cc_is" "$form_is" external "$@" ;;
+    esac
 }
 
 tree=$root
@@ -151,6 +173,7 @@ printf '%s\n' "$table" >"$dir/table"
 while IFS='|' read -r compilers flags in_tree in_one in_static; do
     [ -n "$compilers" ] || continue
     flags=$(echo "$flags" | xargs)
+    case $compilers in *gcc*clang*) shared='yes-' ;; *) shared='' ;; esac
     for cc in ${compilers#+}; do
         for form in "tree $in_tree" "one $in_one" "static $in_static"; do
             outcome=$(echo "${form#* }" | xargs)
@@ -162,6 +185,7 @@ while IFS='|' read -r compilers flags in_tree in_one in_static; do
         done
     done
 done <"$dir/table"
+shared=''
 
 # The files of sys/ that are not in the table, all at once: with the flags nothing is undefined that is not without.
 systems=$(cd sys && echo *.c | sed 's/\.c//g; s/\(posix\|wasm\|linux\) *//g')

@@ -6,6 +6,8 @@
 set -u
 cd "$(dirname "$0")/../.." || exit 1
 . test/lib/count.sh
+. test/compile/together.sh
+root=$PWD
 dir=build/freestanding
 rm -rf "$dir"
 mkdir -p "$dir"
@@ -47,29 +49,37 @@ compile() {
         -fPIC -fvisibility=hidden -ffunction-sections -fdata-sections
 }
 
-# link CPU ARGUMENT... LLD has no s390x before 18.
+# link CPU ARGUMENT... GNU's starts in a sixth of the time of LLD, which has no s390x before 18. But where there is
+# Thumb of the Cortex-M0 alone it makes no table of calls.
 link() {
     of=$1
     shift
     case $of in
-    x86_64) ld.lld -m elf_x86_64 "$@" ;;
-    aarch64) ld.lld -m aarch64linux "$@" ;;
-    riscv64) ld.lld -m elf64lriscv "$@" ;;
-    riscv32) ld.lld -m elf32lriscv "$@" ;;
+    x86_64) ld "$@" ;;
+    riscv32) riscv64-linux-gnu-ld -m elf32lriscv "$@" ;;
     arm) ld.lld -m armelf_linux_eabi "$@" ;;
-    i386) ld.lld -m elf_i386 "$@" ;;
-    powerpc64le) ld.lld -m elf64lppc "$@" ;;
-    s390x) s390x-linux-gnu-ld "$@" ;;
+    i386) i686-linux-gnu-ld "$@" ;;
+    *) "$of-linux-gnu-ld" "$@" ;;
     esac
 }
 
-sources() {
-    kind=${1#*-}
-    case $1 in
-    linux-* | bare-*) echo "sys/${1%-*}.c" ;;
-    esac
-    echo "core/park_$kind.c core/waiters_$kind.c core/futex_$kind.c core/now.c core/locks/*.c"
-    [ "$2" != -O2 ] || echo "core/park_with_$kind.c core/waiters_with_$kind.c core/futex_with_$kind.c"
+# built DIRECTORY WHAT COMPILER ARGUMENT...: the core of that kind, or the locks, once for all that ask. In few units,
+# which have all functions that the files have; with $apart "yes" an object a file, as a build has them, by each
+# compiler for one CPU; "lean": without the calls with flags.
+built() {
+    [ ! -e "$1/built" ] || return 0
+    mkdir -p "$1"
+    (
+        cd "$1" || exit
+        what=$2
+        shift 2
+        case $apart-$what in
+        yes-locks) "$@" -c "$root"/core/locks/*.c ;;
+        yes-*) "$@" -c "$root/core/now.c" "$root/core/cancel.c" "$root"/core/*_"$what".c ;;
+        lean-*) together "$what plain" "$root" "$@" ;;
+        *) together "$what" "$root" "$@" ;;
+        esac && : >built
+    )
 }
 
 # what the embedder supplies; -rest: to who does not call the futex; $pair: where there are no atomic instructions
@@ -88,7 +98,7 @@ linkers='^(_GLOBAL_OFFSET_TABLE_|\\.TOC\\.|_(save|rest)(gpr0|gpr1|fpr)_[0-9]+)$'
 # holds FILE SYSTEM TABLE: the properties of one relocatable file with everything in it. .toc is POWER's table of
 # addresses.
 holds() {
-    llvm-readelf -SsW "$1" | awk -v contract="$(contract "$2")" -v table="$3" -v linkers="$linkers" '
+    readelf -SsW "$1" | awk -v contract="$(contract "$2")" -v table="$3" -v linkers="$linkers" '
         { sub(/^ *\[ *[0-9]+\] /, "") }
         $7 == "UND" && NF == 8 && $8 !~ linkers { used[$8] }
         # allocated sections that are not empty, and writable (as is what runs at start) or thread-local
@@ -104,29 +114,27 @@ holds() {
         function say(what) { print what; bad = 1 }'
 }
 
-# check_one CPU COMPILER LEVEL VARIANT SYSTEM. The flags are the same for each system: so a file of the core is compiled
-# once for all of them, a linux or bare one for its own.
+# check_one CPU COMPILER LEVEL VARIANT SYSTEM. The flags are the same for each system: so the core is compiled once for
+# all of them, a linux or bare file for its own.
 check_one() {
     cpu=$1 cc=$2 level=$3 variant=$4 system=$5
     out=$dir/$cpu-$cc-$level-$variant-$system objects=$dir/$cpu-$cc-$level-$variant
-    mkdir -p "$out" "$objects"
-    pair=
+    mkdir -p "$out"
+    kind=${system#*-} own='' apart=no pair=
+    case $variant$level-$cpu-$cc in
+    plain-O2-x86_64-gcc | plain-O2-aarch64-clang) apart=yes ;;
+    *-O2-*) ;;
+    *) apart=lean ;;
+    esac
+    case $system in linux-* | bare-*) own=${system%-*} ;; esac
     case $variant in m0 | pair) pair='valet_sys_atomic_begin valet_sys_atomic_end ' ;; esac
-    set --
-    for source in $(sources "$system" "$level"); do
-        object=${source##*/}
-        [ -e "$objects/${object%.c}.o" ] || set -- "$@" "../../../$source"
-    done
-    [ $# -eq 0 ] || (cd "$objects" &&
-        compile "$cpu" "$cc" "$variant" "$level" -I../../.. -I../../../include -c "$@") || return 1
-    set --
-    for source in $(sources "$system" "$level"); do
-        object=${source##*/}
-        set -- "$@" "$objects/${object%.c}.o"
-    done
+    set -- compile "$cpu" "$cc" "$variant" "$level" "-I$root" "-I$root/include"
+    built "$objects/$kind" "$kind" "$@" && built "$objects/locks" locks "$@" || return 1
+    [ -z "$own" ] || "$@" -c "sys/$own.c" -o "$objects/$own.o" || return 1
+    set -- "$objects/$kind"/*.o "$objects/locks"/*.o ${own:+"$objects/$own.o"}
     link "$cpu" -r "$@" -o "$out/all" || return 1
     table=none
-    [ "$system" != external-sema ] || table=.bss.valet_futex_table_1
+    [ "$system" != external-sema ] || table=.bss.valet_futex_table_2
     holds "$out/all" "$system" "$table" || return 1
     # position independent: a shared object without text relocations
     link "$cpu" -shared -z text --unresolved-symbols=ignore-all "$@" -o "$out/so" || return 1
@@ -134,7 +142,7 @@ check_one() {
     for object; do
         shift
         case $object in
-        */futex_*) ;;
+        */futex_* | */cancel.o | */*-futex.o) ;;
         *) set -- "$@" "$object" ;;
         esac
     done
@@ -175,6 +183,17 @@ for cpu in x86_64 aarch64 riscv64 riscv32 arm i386 powerpc64le s390x; do
         done
     done
 done
+
+# in_units TREE: each file of the core is in a unit
+in_units() {
+    for what in futex sema locks; do units "$what"; done | tr ' ' '\n' | grep '\.c$' | sort -u >"$dir/in-units"
+    (cd "$1" && find core -name '*.c') | sort | diff "$dir/in-units" -
+}
+try 'each file of the core is in a unit' in_units .
+mkdir -p "$dir/tree"
+cp -r core "$dir/tree/"
+: >"$dir/tree/core/other.c"
+try_not 'planted: one that is in none' in_units "$dir/tree"
 
 # The check itself: each fault is planted in a copy, and must be seen.
 # plant WHAT CPU CODE
