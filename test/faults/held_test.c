@@ -93,6 +93,7 @@ static unsigned seconds(void)
 static struct progress {
     atomic_uint wakes, returns;
 } * progress;
+static unsigned wakes, returns; /* when last looked at */
 static int operation_of_all;
 
 static void *low_waiter(void *number)
@@ -123,6 +124,12 @@ static _Noreturn void high_waker(int operation, int threads)
     }
 }
 
+/* Both sides have gone on since. */
+static bool both_moved(void)
+{
+    return atomic_load(&progress->wakes) != wakes && atomic_load(&progress->returns) != returns;
+}
+
 static void priorities(int operation, int threads)
 {
     progress =
@@ -132,23 +139,20 @@ static void priorities(int operation, int threads)
     pid_t child = fork();
     if (child == 0)
         high_waker(operation, threads);
-    unsigned wakes = 0, returns = 0;
-    bool stalled = false;
+    wakes = returns = 0;
+    bool moved = true;
     test_sleep(200 * MS); /* the threads are started */
     unsigned most = seconds() > 0 ? 3 * seconds() : 1;
-    for (unsigned looks = 0; looks < most && !stalled; looks++) {
+    for (unsigned looks = 0; looks < most && moved; looks++) {
         test_sleep(300 * MS);
-        unsigned w = atomic_load(&progress->wakes), r = atomic_load(&progress->returns);
-        stalled = w == wakes || r == returns;
-        wakes = w, returns = r;
+        moved = until_moved(child, both_moved);
+        wakes = atomic_load(&progress->wakes), returns = atomic_load(&progress->returns);
     }
     int status;
-    if (waitpid(child, &status, WNOHANG) == child && WIFEXITED(status))
-        _exit(WEXITSTATUS(status));
     kill(child, SIGKILL);
     waitpid(child, &status, 0);
     test_report("wakes", wakes, "");
-    CHECK(!stalled);
+    CHECK(moved);
 }
 
 static void test_a_waker_of_higher_priority_goes_on(void)
@@ -165,21 +169,7 @@ static void test_a_waker_of_higher_priority_goes_on(void)
 /* ---- stopped --------------------------------------------------------------------------------- */
 
 #ifdef VALET_TEST_STEP
-/* A collector: stops threads, wherever they are in a wait, by a signal whose handler waits, and
- * wakes them while they are stopped. */
-static atomic_int stopped;
-static atomic_bool world_stopped;
-
-static void on_stop(int number)
-{
-    (void)number;
-    int saved = errno;
-    atomic_fetch_add(&stopped, 1);
-    while (atomic_load(&world_stopped))
-        sched_yield();
-    atomic_fetch_sub(&stopped, 1);
-    errno = saved;
-}
+#include "stop.h"
 
 static void *timed_waiter(void *number)
 {
@@ -192,26 +182,20 @@ static void *timed_waiter(void *number)
     return NULL;
 }
 
-static void stop_the_world(int operation, int threads, int stops)
+/* A collector: wakes threads while they are stopped, wherever they are in a wait. */
+static void collect(int operation, int threads, int stops)
 {
     pthread_t thread[8];
     operation_of_all = operation;
     atomic_store(&stop, false);
-    struct sigaction action = {.sa_handler = on_stop, .sa_flags = SA_RESTART};
-    sigaction(SIGUSR1, &action, NULL);
     for (int i = 0; i < threads; i++)
         thread[i] = start(timed_waiter, (void *)(intptr_t)i);
-    alarm(60);
-    for (int i = 0; i < stops; i++) {
-        atomic_store(&world_stopped, true);
-        for (int t = 0; t < threads; t++)
-            pthread_kill(thread[t], SIGUSR1);
-        while (atomic_load(&stopped) != threads)
-            sched_yield();
+    alarm(PATIENCE);
+    uint64_t end = test_end(10 * S); /* each stop waits until all of them have had a CPU */
+    for (int i = 0; i < stops && (i < 100 || seconds() > 2 || test_before(end)); i++) {
+        stop_the_world(thread, threads);
         wake_on(operation, i % threads);
-        atomic_store(&world_stopped, false);
-        while (atomic_load(&stopped) != 0)
-            sched_yield();
+        start_the_world();
     }
     atomic_store(&stop, true);
     for (int i = 0; i < threads; i++)
@@ -223,8 +207,8 @@ static void test_a_stopped_thread_holds_up_no_waker(void)
 {
     int stops = seconds() > 2 ? 200000 : seconds() > 0 ? 4000 : 100;
     for (int operation = PARK; operation < OPERATIONS; operation++) {
-        stop_the_world(operation, 1, stops);
-        stop_the_world(operation, 4, stops);
+        collect(operation, 1, stops);
+        collect(operation, 4, stops);
         test_been_through(operation);
     }
 }
@@ -261,7 +245,7 @@ static void test_a_handler_may_wake(void)
     sigset_t ticks;
     sigemptyset(&ticks);
     sigaddset(&ticks, SIGUSR2);
-    alarm(60);
+    alarm(PATIENCE);
     for (int operation = PARK; operation < OPERATIONS; operation++) {
         operation_of_all = operation;
         atomic_store(&stop, false);
@@ -334,7 +318,7 @@ static void test_a_handler_interrupts_a_wait(void)
 {
     struct sigaction action = {.sa_handler = on_nothing};
     CHECK_EQ(sigaction(SIGUSR1, &action, NULL), 0);
-    alarm(30);
+    alarm(PATIENCE);
     for (int operation = PARK; operation < OPERATIONS; operation++) {
         for (int timed = 0; timed < 2; timed++) {
             begin_anew();
@@ -378,7 +362,7 @@ static void test_the_first_thread_ends(void)
         begin_anew();
         pid_t child = fork();
         if (child == 0) {
-            alarm(10);
+            alarm(PATIENCE);
             start(is_woken, (void *)(intptr_t)operation);
             start(wakes_and_ends, (void *)(intptr_t)operation);
             pthread_exit(NULL);
@@ -403,7 +387,7 @@ static void test_a_process_ends_while_threads_wait(void)
             sleeper.deadline = timed ? valet_now() + 3600 * S : VALET_FOREVER;
             pid_t child = fork();
             if (child == 0) {
-                alarm(10);
+                alarm(PATIENCE);
                 for (int i = 0; i < (operation == PARK ? 1 : 3); i++) /* one parks at a time */
                     start(waits, NULL);
                 test_sleep(1 * MS);
@@ -452,7 +436,7 @@ static void test_a_child_waits_by_itself(void)
         test_sleep(1 * MS);
         pid_t child = fork();
         if (child == 0) {
-            alarm(10);
+            alarm(PATIENCE);
             pthread_t mine[2] = {start(futex_waiter, NULL), start(futex_waiter, NULL)};
             test_sleep(1 * MS);
             __atomic_store_n(&word, 1, __ATOMIC_RELEASE);
@@ -489,7 +473,7 @@ static void test_a_child_calls_at_once(void)
     for (int round = 0; round < (seconds() > 0 ? 400 : 20); round++) {
         pid_t child = fork();
         if (child == 0) {
-            alarm(10);
+            alarm(PATIENCE);
             valet_futex_wake(&word, 1);
             CHECK(valet_futex_wait(&word, load_word(), valet_now() + 10 * US) >= 0);
             _exit(0);
@@ -515,7 +499,8 @@ static void *to_be_cancelled(void *unused)
 {
     pthread_setcanceltype(cancelled.type, NULL);
     atomic_store(&cancelled.ran, true);
-    atomic_store(&cancelled.result, sleep_on(cancelled.operation, 0, cancelled.deadline));
+    /* It does not look what it waits on: by now that may be the next. */
+    atomic_store(&cancelled.result, wait_for_it(cancelled.operation, cancelled.deadline));
     pthread_testcancel();
     return unused;
 }
@@ -523,7 +508,7 @@ static void *to_be_cancelled(void *unused)
 /* The request stays pending while the thread sleeps; after its call it is cancelled. */
 static void cancel(int operation, int type, uint64_t timeout)
 {
-    parker[0].word = 0;
+    begin_anew();
     cancelled.operation = operation;
     cancelled.type = type;
     cancelled.deadline = timeout == VALET_FOREVER ? timeout : valet_now() + timeout;
@@ -552,7 +537,7 @@ static void cancel(int operation, int type, uint64_t timeout)
 
 static void test_no_wait_is_a_cancellation_point(void)
 {
-    alarm(30);
+    alarm(PATIENCE);
     for (int operation = PARK; operation < OPERATIONS; operation++) {
         for (int type = 0; type < 2; type++) {
             int of_type = type ? PTHREAD_CANCEL_ASYNCHRONOUS : PTHREAD_CANCEL_DEFERRED;
@@ -637,7 +622,7 @@ static void test_a_refusal_now_and_then(void)
             CHECK_EQ(errno, 4711);
             CHECK_EQ(atomic_load(&refusals), 0);
             atomic_store(&refusals, 1000);
-            CHECK_EQ(sleep_on(operation, 0, timed ? valet_now() + 1000 * MS : VALET_FOREVER),
+            CHECK_EQ(sleep_on(operation, 0, timed ? valet_now() + 3600 * S : VALET_FOREVER),
                      VALET_ERR_SYSTEM);
             CHECK_EQ(errno, 4711);
             atomic_store(&refusals, 0);
@@ -652,12 +637,17 @@ static void test_a_time_that_is_over_by_another_clock(void)
 {
     atomic_store(&refusal, ETIMEDOUT);
     for (int operation = PARK; operation < OPERATIONS; operation++) {
-        parker[0].word = 0;
-        atomic_store(&refusals, 10);
-        uint64_t deadline = valet_now() + 20 * MS;
-        CHECK_EQ(sleep_on(operation, 0, deadline), VALET_TIMEDOUT);
-        CHECK(valet_now() >= deadline);
-        CHECK_EQ(atomic_load(&refusals), 0);
+        int left = 10;
+        for (uint64_t timeout = 20 * MS; left != 0; timeout *= 2) { /* else it came meanwhile */
+            CHECK(timeout < 60 * S);
+            parker[0].word = 0;
+            atomic_store(&refusals, 10);
+            uint64_t deadline = valet_now() + timeout;
+            CHECK_EQ(sleep_on(operation, 0, deadline), VALET_TIMEDOUT);
+            CHECK(valet_now() >= deadline);
+            left = atomic_load(&refusals);
+            CHECK(left >= 0);
+        }
     }
 }
 #endif
@@ -673,9 +663,8 @@ static void *crowd_member(void *unused)
     return unused;
 }
 
-/* Thousands with one deadline, and one that wakes others of them meanwhile: each of its calls is
- * short. */
-static void crowd(int operation)
+/* us of CPU time */
+static uint64_t cost_of_a_crowd(int operation)
 {
     static pthread_t thread[CROWD];
     operation_of_all = operation;
@@ -699,12 +688,22 @@ static void crowd(int operation)
     }
     test_report(operation == WAIT ? "4000 waiters, CPU" : "4000 on a futex, CPU", cpu / 1000, "ms");
     test_report("the last after", late / 1000000, "ms");
-    CHECK(cpu < 300000); /* one walk for all; a walk for each was 420 to 800 ms */
+    return cpu;
+}
+
+/* Thousands with one deadline: one walk for all is 60 to 160 ms, a walk for each was 420 to 800.
+ * Others may have the caches: one quiet time of three is enough. */
+static void crowd(int operation)
+{
+    uint64_t cost = UINT64_MAX;
+    for (int tries = 0; tries < 3 && cost >= 300000; tries++)
+        cost = cost_of_a_crowd(operation);
+    CHECK(cost < 300000);
 }
 
 static void test_a_crowd_with_one_deadline(void)
 {
-    alarm(60);
+    alarm(PATIENCE);
     crowd(WAIT);
     crowd(FUTEX);
     alarm(0);
@@ -712,7 +711,6 @@ static void test_a_crowd_with_one_deadline(void)
 
 /* ---- a waker that computes on ---------------------------------------------------------------- */
 
-static atomic_ullong woken_at;
 static atomic_uint rounds_done;
 
 static void *woken_by_a_busy_one(void *unused)
@@ -726,7 +724,6 @@ static void *woken_by_a_busy_one(void *unused)
                 state = valet_waiters_state(&waiters);
         else
             CHECK(valet_futex_wait(&word, load_word(), valet_now() + 200 * MS) >= 0);
-        atomic_store(&woken_at, valet_now());
         atomic_fetch_add(&rounds_done, 1);
     }
     return unused;
@@ -738,8 +735,17 @@ static int compare(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-/* ns from a wake to the woken thread's first look at the clock, the waker going on meanwhile */
-static uint64_t median_of(int operation)
+static uint64_t own_cpu_time(void)
+{
+    struct timespec t;
+    CHECK_EQ(clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t), 0);
+    return (uint64_t)t.tv_sec * S + (uint64_t)t.tv_nsec;
+}
+
+/* ns of CPU time that the waker, which goes on, has from a wake to when it finds that the woken
+ * thread has run. What others have meanwhile is not in it. Of ten rounds one is that short: where
+ * others want this CPU the waker may go on first, but not each time. */
+static uint64_t tenth_of(int operation)
 {
     enum { ROUNDS = 101 };
     static uint64_t taken[ROUNDS];
@@ -751,17 +757,17 @@ static uint64_t median_of(int operation)
     for (int i = 0; i < ROUNDS; i++) {
         test_sleep(2 * MS); /* it sleeps, and the scheduler owes it something */
         unsigned before = atomic_load(&rounds_done);
-        uint64_t begin = valet_now();
+        uint64_t begin = own_cpu_time();
         wake_on(operation, 0);
-        while (valet_now() - begin < 10 * MS && atomic_load(&rounds_done) == before)
-            ;
-        taken[i] = atomic_load(&rounds_done) == before ? 10 * MS : atomic_load(&woken_at) - begin;
+        do
+            taken[i] = own_cpu_time() - begin;
+        while (taken[i] < 10 * MS && atomic_load(&rounds_done) == before);
     }
     atomic_store(&stop, true);
     wake_on(operation, 0);
     pthread_join(thread, NULL);
     qsort(taken, ROUNDS, sizeof taken[0], compare);
-    return taken[ROUNDS / 2];
+    return taken[ROUNDS / 10];
 }
 
 /* ---- a page that is protected for a moment, as by a collector's write barrier ---------------- */
@@ -846,7 +852,7 @@ static void test_a_page_that_is_protected_for_a_moment(void)
 static void test_a_page_that_is_protected_for_a_moment(void)
 {
     guard();
-    alarm(10);
+    alarm(PATIENCE);
     for (int operation = PARK; operation < OPERATIONS; operation++) {
         for (int times = 0; times < 20; times++) {
             faults = 0;
@@ -866,18 +872,17 @@ static void test_a_page_that_is_protected_for_a_moment(void)
 static void test_a_waker_that_computes_on(void)
 {
     on_one_cpu();
-    alarm(60);
+    alarm(PATIENCE);
     for (int operation = PARK; operation < OPERATIONS; operation++) {
-        /* Others may have the CPU: one quiet time of three is enough, and a slice is never quiet.
-         */
-        uint64_t median = UINT64_MAX;
-        for (int tries = 0; tries < 3 && median >= 1500 * US; tries++)
-            median = median_of(operation);
+        /* One quiet time of three is enough, and a slice is never quiet. */
+        uint64_t tenth = UINT64_MAX;
+        for (int tries = 0; tries < 3 && tenth >= 1500 * US; tries++)
+            tenth = tenth_of(operation);
         test_report(operation == PARK   ? "park"
                     : operation == WAIT ? "wait"
                                         : "futex",
-                    median / 1000, "us");
-        CHECK(median < 1500 * US); /* a slice is 3 ms and more */
+                    tenth / 1000, "us");
+        CHECK(tenth < 1500 * US); /* a slice is 3 ms and more */
     }
     alarm(0);
 }
