@@ -41,16 +41,16 @@ compile() {
     esac
     futex=1
     [ "$(kind_of "$build")" = futex ] || futex=0
-    "$@" -std=gnu11 -g -w -pthread -I. -Iinclude -Itest/harness \
+    "$@" -std=gnu11 -w -pthread -I. -Iinclude -Itest/harness \
         -DVALET_TEST_FUTEX_KIND=$futex "-DVALET_TEST_OS_${build#*-}"
 }
 
 # library BUILD: its sources
 library() {
-    for file in park waiters futex park_with waiters_with futex_with; do
+    for file in park waiters futex park_with waiters_with futex_with futex_requeue; do
         echo "core/${file}_$(kind_of "$1").c"
     done
-    echo core/now.c
+    echo core/cancel.c core/now.c
     [ "$1" = green ] || echo "sys/${1#*-}.c"
 }
 
@@ -62,6 +62,7 @@ tests() {
     tsan-*park*) echo park:merged park:ping stress:unpark stress:producers ;;
     tsan-*waiters*) echo waiters:visible waiters:once stress:states waiters:crowd ;;
     tsan-*futex*) echo futex:mutex stress:queue ;;
+    linux-*locks*) echo polls ;;
     linux-*park*) echo spin park ;;
     *park*) echo park ;;
     *waiters*) echo waiters ;;
@@ -76,50 +77,57 @@ tests() {
     esac
 }
 
-# The programs are compiled once, and linked with each library.
-objects() {
-    mkdir -p "$dir/$1"
-    programs='park waiters futex stress'
-    case $1 in
-    green) programs= ;;
-    linux | x86-linux) programs="$programs deadline sleep sandbox" ;;
-    posix | cond-posix) programs="$programs deadline sleep" ;;
-    esac
-    for t in $programs; do
-        compile "$1" -c "test/contract/${t}_test.c" -o "$dir/$1/$t.o" || exit 1
-    done
-    compile "$1" -c test/harness/hosted.c -o "$dir/$1/hosted.o" || exit 1
-    compile "$1" -c test/harness/test.c -o "$dir/$1/test.o" || exit 1
-}
+# object BUILD NAME FILE: what is no part of the library is compiled once, when it is first asked for
+object() (
+    flock 7
+    cd "$root" && { [ -e "$dir/$1/$2.o" ] || compile "$1" -c "$3" -o "$dir/$1/$2.o"; }
+) 7>>"$dir/$1/$2.lock"
 
-# link BUILD PROGRAM OUTPUT, in the mutant's directory. Two tests are compiled with the file that they test.
+# link BUILD PROGRAM OUTPUT, in the mutant's directory. Three tests are compiled with what they test, and need nothing
+# else of the library.
 link() {
+    object "$1" hosted test/harness/hosted.c && object "$1" test test/harness/test.c || return
+    case $2 in
+    deadline | polls | spin)
+        compile "$1" "test/contract/$2_test.c" "$dir/$1/hosted.o" "$dir/$1/test.o" -o "$3"
+        return
+        ;;
+    esac
+    [ -e lib1.o ] || make_library "$1" "$file" || return
     case $2 in
     contract_sema)
         compile "$1" "$root"/test/green/contract_sema_test.c "$root"/test/green/control.c "$root"/test/green/host.c \
             "$root"/test/green/sched.c "$root"/test/green/switch.S "$root"/test/green/sys_sema.c \
             "$dir/$1/test.o" lib*.o -o "$3" -Wl,--wrap=valet_sys_now -Wl,--wrap=valet_sys_sema_init \
-            -Wl,--wrap=valet_sys_sema_wait -Wl,--wrap=valet_sys_sema_post -Wl,--wrap=valet_sys_sema_fini ;;
-    deadline | spin) compile "$1" "test/contract/$2_test.c" "$dir/$1/hosted.o" "$dir/$1/test.o" -o "$3" ;;
-    *) compile "$1" "$dir/$1/$2.o" "$dir/$1/hosted.o" "$dir/$1/test.o" lib*.o -o "$3" ;;
+            -Wl,--wrap=valet_sys_sema_wait -Wl,--wrap=valet_sys_sema_post -Wl,--wrap=valet_sys_sema_fini
+        ;;
+    *)
+        object "$1" "$2" "test/contract/$2_test.c" &&
+            compile "$1" "$dir/$1/$2.o" "$dir/$1/hosted.o" "$dir/$1/test.o" lib*.o -o "$3"
+        ;;
     esac
 }
 
-# make_library BUILD FILE: lib*.o in the current directory; what FILE is no part of is that of the control
+# make_library BUILD FILE: lib*.o in the current directory; what was made without FILE, as the compiler noted, is that
+# of the control
 make_library() {
     n=0
     for source in $(library "$1"); do
         n=$((n + 1))
-        case $2 in
-        *.h | "$source" | "${source%_with_*}_${source##*_with_}") compile "$1" -c "$source" -o "lib$n.o" || return 1 ;;
-        *) ln -s "$dir/$1/control/lib$n.o" . ;;
-        esac
+        if [ "$2" = every ]; then
+            compile "$1" -MMD -c "$source" -o "lib$n.o" || return
+        elif grep -qE "[ /]$2( |\$)" "$dir/$1/control/lib$n.d"; then
+            compile "$1" -c "$source" -o "lib$n.o" || return
+        else
+            ln -s "$dir/$1/control/lib$n.o" .
+        fi
     done
 }
 
 copy() {
     mkdir -p "$1" && cp -r arch core sys include "$1" && mkdir -p "$1/test/contract" &&
-        cp test/contract/deadline_test.c test/contract/spin_test.c "$1/test/contract" && cp -r test/harness "$1/test"
+        cp test/contract/deadline_test.c test/contract/polls_test.c test/contract/spin_test.c "$1/test/contract" &&
+        cp -r test/harness "$1/test"
 }
 
 # run SECONDS EACH: a program, or PROGRAM:WORD. 0 passed; its CPU time is left in cpu.txt, or the last words
@@ -128,7 +136,7 @@ run() {
     limit=$1 word=${2#"${2%:*}"}
     set -- "./${2%:*}"
     [ -z "$word" ] || set -- "$1" "${word#:}"
-    TSAN_OPTIONS=halt_on_error=1 python3 "$root/test/lib/watch.py" --used cpu.txt "$limit" "$@" >out.txt 2>&1
+    TSAN_OPTIONS=halt_on_error=1 python3 -S "$root/test/lib/watch.py" --used cpu.txt "$limit" "$@" >out.txt 2>&1
     status=$?
     case $status in
     0) return 0 ;;
@@ -144,7 +152,7 @@ run() {
 # control BUILD: the library without a fault, and its programs as they are asked for
 control() {
     copy "$dir/$1/control"
-    (cd "$dir/$1/control" && make_library "$1" every.h)
+    (cd "$dir/$1/control" && make_library "$1" every)
 }
 
 # measure BUILD EACH: without a fault it passes, and how long it takes is the measure. Once for each.
@@ -165,9 +173,8 @@ plant() {
     copy "$dir/$number"
     (
         cd "$dir/$number" || exit 1
-        python3 "$root/test/lib/plant.py" --bug "$root/test/mutants/bugs" "$name" . ||
+        python3 -S "$root/test/lib/plant.py" --bug "$root/test/mutants/bugs" "$name" . ||
             { echo "STALE $name" >"$result"; exit; }
-        make_library "$build" "$file" || { echo "STALE $name: does not compile" >"$result"; exit; }
         # Where the tests of an order have threads meet by chance: three runs, before a fault survives.
         for attempt in 1 2 3; do
             for each in ${first#-} $(tests "$build" "$file"); do
@@ -196,7 +203,7 @@ mkfifo "$dir/slots"
 exec 9<>"$dir/slots"
 printf '\n\n\n\n' >&9
 
-python3 test/lib/plant.py --list test/mutants/bugs >"$dir/all" || exit 1
+python3 -S test/lib/plant.py --list test/mutants/bugs >"$dir/all" || exit 1
 while read -r name build first _; do
     file=$(sed -n "/^bug $name\$/,/^in /s/^in //p" test/mutants/bugs)
     case "$name $build $file" in
@@ -218,7 +225,6 @@ while read -r name build first file; do
     *" $build "*) ;;
     *)
         builds="$builds $build"
-        objects "$build"
         control "$build" || exit 1
         ;;
     esac
