@@ -37,7 +37,7 @@ have >"$dir/log" 2>&1 || skip_all "runsc cannot be fetched: $(tail -n 1 "$dir/lo
 # inside COMMAND...: in a sandbox of its own. runsc writes to files at places of its own: so through a pipe, and the
 # status comes by a file.
 inside() {
-    { timeout -k 5 "${limit:-120}" "$kept/runsc" --root="$PWD/$dir/state" --platform=ptrace --network=none \
+    { timeout -k 5 600 "$kept/runsc" --root="$PWD/$dir/state" --platform=ptrace --network=none \
         --ignore-cgroups 'do' "$@" </dev/null 2>&1 || echo $? >"$dir/status"; } | cat
     [ ! -e "$dir/status" ] || { rm "$dir/status" && return 1; }
 }
@@ -59,17 +59,22 @@ compile() {
 program() {
     tree=$1 system=$2 name=$3 threads=$4 kind=futex
     [ "$system" = linux ] || kind=sema
-    output=$dir/$system-$name-$threads
-    set --
-    for source in "core/park_$kind" "core/waiters_$kind" "core/futex_$kind" "core/park_with_$kind" \
-        "core/waiters_with_$kind" "core/futex_with_$kind" core/now "sys/$system"; do
-        object=$output-$(basename "$source").o
-        compile "$tree" "$system" "$object" -c "$tree/$source.c" || return
-        set -- "$@" "$object"
-    done
-    rm -f "$output.a"
-    ar rcs "$output.a" "$@" && compile "$tree" "$system" "$output" "-DVALET_TEST_THREADS=$threads" \
-        "test/contract/${name}_test.c" test/harness/test.c test/harness/hosted.c "$output.a"
+    output=$dir/$system-$name-$threads archive=$dir/$system.a
+    [ "$tree" = . ] || archive=$output.a # of a planted one
+    if [ "$tree" != . ] || [ ! -e "$archive" ]; then
+        set --
+        for source in "core/park_$kind" "core/waiters_$kind" "core/futex_$kind" "core/park_with_$kind" \
+            "core/waiters_with_$kind" "core/futex_with_$kind" "core/futex_requeue_$kind" core/cancel core/now \
+            "sys/$system"; do
+            object=$archive-$(basename "$source").o
+            compile "$tree" "$system" "$object" -c "$tree/$source.c" || return
+            set -- "$@" "$object"
+        done
+        rm -f "$archive"
+        ar rcs "$archive" "$@" || return
+    fi
+    compile "$tree" "$system" "$output" "-DVALET_TEST_THREADS=$threads" "test/contract/${name}_test.c" \
+        test/harness/test.c test/harness/hosted.c "$archive"
 }
 
 # passes SYSTEM NAME: it says how many tests passed
@@ -98,18 +103,7 @@ threads() {
     done
     compile "$@"
 }
-# gVisor, or its ptrace platform, loses a process that is stopped and continued now and then: 2 of 12 runs of
-# test_stopped_threads_stay_parked hung beside load, with either kind, and with the library as it was before. So what
-# hangs is run again, twice; what fails is not.
-patiently() {
-    for attempt in 1 2 3; do
-        limit=60 inside "$@" >"$dir/patient" && break
-        pkill -KILL -f "root=$PWD/$dir/state" # what timeout has left
-        echo "$attempt: it hung" >>"$dir/patient"
-    done
-    cat "$dir/patient"
-}
-inside=patiently
+inside=inside
 export HELD_SECONDS=0
 for system in linux posix; do
     begin_notes gvisor-$system
@@ -117,7 +111,9 @@ for system in linux posix; do
         bad "$system: faults_test.c and held_test.c: do not build"
         continue
     fi
-    each_test gvisor-$system "$PWD/$dir/$system-faults" test/faults/faults_test.c test_stopped_threads_stay_parked \
+    # Not test_stopped_threads_stay_parked: one thread of two stays stopped here now and then when a process is
+    # continued as soon as it has stopped, in half of all runs of a program of 30 lines that waits by pause(2), too.
+    each_test gvisor-$system "$PWD/$dir/$system-faults" test/faults/faults_test.c \
         test_a_deadline_that_comes_while_stopped test_a_parked_program_may_fork
     each_test gvisor-$system "$PWD/$dir/$system-held" test/faults/held_test.c test_a_handler_interrupts_a_wait \
         test_a_handler_may_wake test_a_stopped_thread_holds_up_no_waker test_a_page_that_is_protected_for_a_moment \
@@ -161,8 +157,9 @@ try 'planted: a deadline from 2^63 ns on, which is in the past here' is_past
 is_used_up() {
     plant 4200 core/futex_futex.c 'r == VALET_TIMEDOUT ? valet_sys_futex_look(word, expected) : r' \
         'deadline == 0 ? valet_sys_futex_look(word, expected) : r' || return
-    for batch in 1 2 3 4 5 6 7 8 9 10 11 12; do
-        late "$PWD/$output" >/dev/null || break
+    for batch in $(seq 40); do
+        late "$PWD/$output" >/dev/null ||
+            ! grep -q 'FAILED: valet_park_for(&late.second_done' "$dir/said" || break
     done
     cat "$dir/said"
     echo "batch $batch"
