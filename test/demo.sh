@@ -1,6 +1,6 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT OR Apache-2.0
-# The demo: count the words of a text of 50 MB or more with a pool of threads that valet parks, in a
+# The demo: count the words of a text of 50 MB or more with a pool of threads on locks of valet, in a
 # static program without a C library, on three CPUs; compare with wc. Debian, x86_64: first natively, which needs
 # a compiler, Meson and ninja, then on the other two, under QEMU. Usage: demo.sh [CPU...]
 set -eu
@@ -39,10 +39,10 @@ run() { # WHERE COMMAND...
   demo: $(cat "$out/counts")"
 }
 
-echo 'Words of headers and licences, counted by 4 threads without a C library, parked by valet:'
-format='%-8s %8s %8s %9s %6s %6s %7s  %s\n'
+echo 'Words of headers and licences, counted by 4 threads without a C library, on locks of valet:'
+format='%-8s %8s %8s %9s %6s %6s %6s %6s  %s\n'
 # shellcheck disable=SC2059 # the format is a constant
-printf "$format" cpu lines words bytes ms parks unparks ''
+printf "$format" cpu lines words bytes ms locks waits wakes ''
 [ $# -gt 0 ] || set -- x86_64 aarch64 riscv64
 for cpu; do
     case $cpu in
@@ -55,12 +55,12 @@ for cpu; do
     else
         run "$cpu" "qemu-$cpu" "build/demo-$cpu/wc"
     fi
-    # shellcheck disable=SC2046 # "LINES WORDS BYTES NAME MS ms, CHUNKS chunks, PARKS parks, UNPARKS unparks"
+    # shellcheck disable=SC2046 # "LINES WORDS BYTES NAME MS ms, CHUNKS chunks, LOCKS locks, WAITS waits, WAKES wakes"
     set -- $(cat "$out/counts" "$out/cost")
     # shellcheck disable=SC2059
-    printf "$format" "$cpu" "$1" "$2" "$3" "$5" "$9" "${11}" 'same as wc'
+    printf "$format" "$cpu" "$1" "$2" "$3" "$5" "$9" "${11}" "${13}" 'same as wc'
 done
-echo 'parks and unparks: how often it called valet_park and valet_unpark, by its own count.'
+echo 'How often it locked its mutex, waited for a condition variable and notified one, by its own count.'
 
 # What of that reached the kernel. A run of its own, as strace slows down what it looks at.
 sh test/lib/setup.sh --only strace
@@ -70,5 +70,5 @@ waits=$(grep -c 'futex(.*FUTEX_WAIT' "$out/strace") || die 'strace saw no futex 
 wakes=$(grep -c 'futex(.*FUTEX_WAKE' "$out/strace") || die 'strace saw no futex wake'
 # shellcheck disable=SC2046 # as above
 set -- $(cat "$out/cost")
-echo "$cpu again, under strace: $5 parks and the wait for the end took $waits system calls to wait,"
-echo "$7 unparks and the end $wakes to wake, by strace's count; the other unparks found nobody asleep."
+echo "$cpu again, under strace: for $5 locks, $7 waits and $9 wakes there were $waits system calls to wait"
+echo "and $wakes to wake, by strace's count; all others needed none."

@@ -7,7 +7,8 @@ dir=$1
 shift
 root=$(cd "$(dirname "$0")/../.." && pwd)
 rm -rf "$dir"
-meson setup --cross-file="$root/test/cross/wasm32.txt" -Dos=wasm -Dtests=false -Doptimization=2 "$dir" "$root"
+meson setup --cross-file="$root/test/cross/wasm32.txt" -Dos=wasm -Dtests=false -Doptimization=2 -Ddebug=false \
+    "$dir" "$root"
 ninja -C "$dir"
 clang --target=wasm32 -std=c11 -O2 -Wall -Wextra -Werror -ffreestanding -nostdlib \
     -matomics -mbulk-memory -mmutable-globals -I "$root/include" "$@" \

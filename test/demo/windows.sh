@@ -9,7 +9,7 @@ shift 2
 root=$(cd "$(dirname "$0")/../.." && pwd)
 rm -rf "$dir"
 meson setup --cross-file="$root/test/cross/x86_64-windows.txt" "-Dos=$system" -Dtests=false -Doptimization=2 \
-    "$dir" "$root"
+    -Ddebug=false "$dir" "$root"
 ninja -C "$dir"
 # No stack probes, which are libgcc's: nt_arguments and all frames are small.
 x86_64-w64-mingw32-gcc -std=c11 -O2 -Wall -Wextra -Werror -ffreestanding -fno-stack-protector \
