@@ -6,7 +6,7 @@
 set -u
 cd "$(dirname "$0")/../.." || exit 1
 . test/lib/count.sh
-dir=$PWD/build/assert
+top=$PWD dir=$PWD/build/assert
 rm -rf "$dir"
 mkdir -p "$dir"
 
@@ -17,7 +17,7 @@ build() {
     file=linux
     [ "$kind" = futex ] || file=posix
     gcc -std=gnu11 -O2 -w -pthread -I"$tree" -I"$tree/include" "$@" test/assert/assert_test.c \
-        "$tree/core/park_$kind.c" "$tree/core/waiters_$kind.c" "$tree/core/futex_$kind.c" "$tree/core/now.c" \
+        "$tree"/core/*_"$kind".c "$tree/core/now.c" \
         "$tree"/core/locks/*.c "$tree/sys/$file.c" -o "$out"
 }
 # traps PROGRAM WHAT: it ends by SIGILL, and by nothing else
@@ -30,9 +30,46 @@ for kind in futex sema; do
     try "$kind kind: builds" build "$dir/$kind" . $kind -DVALET_ASSERTIONS
     try "$kind kind: no trap where all is well" timeout 10 "$dir/$kind" time_out
     for what in park_a_stranger unpark_a_stranger unlock_what_is_free finish_what_nobody_began \
-        count_below_nothing release_too_many; do
+        count_below_nothing release_too_many read_unlock_what_is_free write_unlock_what_is_free \
+        read_unlock_what_is_written write_unlock_what_is_read fair_unlock_what_is_free downgrade_a_reader \
+        come_to_a_barrier_for_none; do
         try "$kind kind: $what" traps "$dir/$kind" $what
     done
+    # Who owns a mutex is known where the build says who a thread is.
+    try "$kind kind, with owners: builds" build "$dir/$kind-owners" . $kind -DVALET_ASSERTIONS -DVALET_LOCK_OWNER=who
+    try "$kind kind, with owners: no trap where all is well" timeout 10 "$dir/$kind-owners" time_out
+    for what in unlock_what_is_free lock_twice lock_twice_until lock_twice_for lock_twice_with \
+        unlock_a_strangers unlock_fair_a_strangers wait_with_a_strangers; do
+        try "$kind kind, with owners: $what" traps "$dir/$kind-owners" $what
+    done
+done
+# archive NAME OPTION...: the locks, in an archive
+archive() (
+    mkdir -p "$dir/$1" && cd "$dir/$1" && shift &&
+        gcc -w "-I$top" "-I$top/include" "$@" -c "$top"/core/*_futex.c "$top/core/now.c" "$top"/core/locks/*.c \
+            "$top/sys/linux.c" && ar rc all.a ./*.o
+)
+# has NAME FUNCTION: that archive has it
+has() {
+    nm "$dir/$1/all.a" 2>"$dir/log" | grep -q " T $2\$"
+}
+# asks OPTION FUNCTION SYMBOL: a caller of it with that option, or none, wants that symbol of the linker
+asks() {
+    printf '#include "valet_locks.h"\nvoid *f = (void *)%s;\n' "$2" |
+        gcc -w -Iinclude ${1:+"$1"} -x c -c - -o "$dir/asks.o" && nm "$dir/asks.o" | grep -q " U $3\$"
+}
+try 'locks without owners' archive plain
+try 'locks with owners' archive owned -DVALET_LOCK_OWNER=who
+for call in mutex_unlock mutex_unlock_fair sem_release rwlock_downgrade rwlock_read_unlock rwlock_read_unlock_fair \
+    rwlock_write_unlock rwlock_write_unlock_fair cond_wait cond_wait_until cond_wait_for cond_wait_with; do
+    call=valet_$call
+    owned=${call}_owned
+    try "$call, without owners" asks '' "$call" "$call"
+    try '... is there' has plain "$call"
+    try_not '... not with them' has owned "$call"
+    try "$call, with owners" asks -DVALET_LOCK_OWNER=who "$call" "$owned"
+    try '... is there' has owned "$owned"
+    try_not '... not without them' has plain "$owned"
 done
 for what in wait_for_a_stranger store_to_a_stranger delegate_to_a_stranger; do
     try "futex kind: $what" traps "$dir/futex" $what
@@ -71,7 +108,8 @@ plant sema 'unlinking forgets the last' core/futex_sema.c 'while (newest(seen) =
 # Without the option: the code is that of a file without the lines.
 mkdir -p "$dir/without/core/locks"
 for file in core/park_futex core/park_sema core/waiters_futex core/waiters_sema core/futex_futex core/futex_sema \
-    core/locks/queue core/locks/once core/locks/latch core/locks/sem core/locks/rwlock; do
+    core/locks/queue core/locks/once core/locks/latch core/locks/sem core/locks/rwlock core/locks/barrier \
+    core/locks/mutex core/locks/cond; do
     sed 's/VALET_ASSERT(.*);/;/' $file.c >"$dir/without/$file.c"
     for tree in . "$dir/without"; do
         gcc -std=c11 -Os -ffreestanding -I. -Iinclude -c "$tree/$file.c" -o "$dir/object.o" &&

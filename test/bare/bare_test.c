@@ -12,7 +12,7 @@
  * CPU 1 is parked for good; its handler unparks CPU 2, which answers the first CPU. Neither
  * interrupts nor another's unpark may end the park of CPU 1.
  */
-#define ROUNDS 100u
+#define ROUNDS 40u
 
 struct relay {
     struct valet_parker stay, sleeper, back;
@@ -85,7 +85,7 @@ static void unpark_and_tell(void *argument)
 static void test_an_unpark_interrupts_unparks(void)
 {
     uint32_t random = 4;
-    for (unsigned round = 0; round < 500; round++) {
+    for (unsigned round = 0; round < 200; round++) {
         struct tokens t = {VALET_PARKER_INIT, false, false};
         struct test_thread *taker = test_start(take_tokens, &t);
         bare_timer(test_random(&random) % (50 * US), unpark_and_tell, &t);
@@ -101,7 +101,7 @@ static void test_an_unpark_interrupts_unparks(void)
 #ifdef BARE_MACHINE /* each is the end of a slice of time */
 #define HAND_OFFS 2000u
 #else
-#define HAND_OFFS 100000u
+#define HAND_OFFS 30000u
 #endif
 
 struct ping {

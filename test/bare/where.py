@@ -56,7 +56,7 @@ def main():
     symbols, found = functions(program), {}
     try:
         with socket.socket(socket.AF_UNIX) as monitor:
-            monitor.settimeout(5)
+            monitor.settimeout(60)  # a busy host
             monitor.connect(path)
             ask(monitor, None)
             for _ in range(3):

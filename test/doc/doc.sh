@@ -34,7 +34,8 @@ examples() {
             >"build/doc/$header.h.h"
     done
     gcc -std=c11 -O2 -Wall -Wextra -Wpedantic -Werror -pthread -I. -Iinclude -Ibuild/doc test/doc/examples.c \
-        core/*_futex.c core/now.c core/locks/*.c sys/linux.c -o build/doc/examples && timeout 300 build/doc/examples
+        core/*_futex.c core/cancel.c core/now.c core/locks/*.c sys/linux.c -o build/doc/examples &&
+        timeout 300 build/doc/examples
 }
 try 'the examples of the pages and of the headers compile, and run' examples
 try 'Doxygen' doxygen test/doc/Doxyfile
@@ -47,7 +48,7 @@ try 'the porting guide names what a port adds' python3 test/doc/porting.py sys/R
 guest() {
     gcc -std=c11 -g -O1 -fsanitize=thread -ffreestanding -fno-inline -fno-omit-frame-pointer \
         -fno-optimize-sibling-calls -fno-pie -fno-stack-protector \
-        -DVALET_FUTEX_LOOKS=0 -w -I. -Iinclude -c "$1" -o "$2" &&
+        -DVALET_FUTEX_LOOKS=0 -w -I. -Iinclude @test/c11/registers -c "$1" -o "$2" &&
         objcopy --set-section-flags .bss=alloc,load,contents --rename-section .bss=guest --rename-section .data=guest \
             "$2"
 }
@@ -56,11 +57,14 @@ tracer() {
     number=1
     [ "$1" = futex ] || number=2
     for part in c11/explore c11/moves c11/memory c11/hooks c11/table doc/trace; do
-        gcc -std=gnu11 -g -O2 -Wall -Wextra -Werror -fno-pie -Iinclude -Itest/c11 "-DVALET_C11_KIND=$number" \
+        registers=''
+        [ "$part" != c11/hooks ] || registers=@test/c11/registers
+        gcc -std=gnu11 -g -O2 ${registers:+"$registers"} -Wall -Wextra -Werror -fno-pie -Iinclude -Itest/c11 \
+            "-DVALET_C11_KIND=$number" \
             -c "test/$part.c" -o "$dir/$1/$(basename "$part").o" || return
     done
     for file in core/park_"$1".c core/waiters_"$1".c core/futex_"$1".c core/park_with_"$1".c core/waiters_with_"$1".c \
-        core/futex_with_"$1".c core/now.c test/c11/scenario.c test/c11/litmus.c test/c11/demo.c; do
+        core/futex_with_"$1".c core/futex_requeue_"$1".c core/now.c test/c11/scenario.c test/c11/litmus.c; do
         guest "$file" "$dir/$1/$(basename "$file" .c).o" || return
     done
     gcc -no-pie -Wl,--wrap=write_message "$dir/$1"/*.o -o "$dir/$1/explore"

@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0 */
 /* Runs the examples of the pages, as doc.sh takes them out of there, and those of valet.h. */
+#define _GNU_SOURCE
 #include <pthread.h>
+#include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
+#include <ucontext.h>
 
 #include "valet.h"
 #include "valet_locks.h"
@@ -63,9 +66,30 @@ static void *worker(void *first)
     return NULL;
 }
 
+/* A wait that finds the cancellation; the signal is pending then, and comes to nothing after it. */
+static int comes_out(void)
+{
+    static uint32_t word;
+    struct sigaction action = {.sa_sigaction = on_cancel, .sa_flags = SA_SIGINFO};
+    sigset_t set;
+    sigemptyset(&set);
+    sigaddset(&set, SIGUSR1);
+    if (sigaction(SIGUSR1, &action, NULL) != 0)
+        return -1;
+    cancelled = 1;
+    raise(SIGUSR1);
+    int r = valet_futex_wait_cancellable(&word, 0, VALET_FOREVER, 0, &cancelled);
+    sigset_t pending;
+    sigpending(&pending);
+    cancelled = 0;
+    pthread_sigmask(SIG_UNBLOCK, &set, NULL);
+    return r == VALET_INTERRUPTED && sigismember(&pending, SIGUSR1) ? 0 : -1;
+}
+
 int main(void)
 {
     pthread_t threads[THREADS];
+    failures += comes_out() != 0;
     for (int i = 0; i < THREADS; i++) {
         if (pthread_create(&threads[i], NULL, worker, i == 0 ? &count : NULL) != 0)
             return 1;

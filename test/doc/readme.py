@@ -95,8 +95,8 @@ def features():
     """What each row has of the optional functions, from its file and the table of sys/meson.build"""
     table = re.search(r"^features = \{\n(.*?)^\}", read("sys/meson.build"), re.M | re.S)[1]
     told = {name: set(flags.split()) for name, flags in re.findall(r"^  '(\w+)': '([A-Z ]+)',$", table, re.M)}
-    wanted = ["| `-Dos=` | VALET_REALTIME | VALET_INTERRUPTIBLE | VALET_SHARED | number woken by valet_futex_wake |",
-              "|---|---|---|---|---|"]
+    wanted = ["| `-Dos=` | VALET_REALTIME | VALET_INTERRUPTIBLE | VALET_SHARED | VALET_CANCELLABLE "
+              "| valet_futex_requeue | number woken by valet_futex_wake |", "|---|---|---|---|---|---|---|"]
     for name, (kind, file, _) in sorted(ROWS.items()):
         code = read(f"sys/{file}") if file else ""
         has = re.findall(r"^unsigned valet_sys_features\(void\)\n\{\n    return (.*?);", code, re.M | re.S)
@@ -108,11 +108,16 @@ def features():
         wall = "kernel" if "SYS_FOLLOWS" in flags else "core" if "REALTIME" in flags else "-"
         shared = "kernel" if "SHARED" in flags else "-"
         signal = "kernel" if "INTERRUPTIBLE" in flags else "-"
+        cancel = "own trap" if "CANCELLABLE" in flags else "-"
+        requeue = "wakes" if "REQUEUE" not in flags else "core" if kind == "sema" else "kernel"
+        if file and (("int valet_sys_futex_requeue(" in code) != (requeue == "kernel") or
+                     (kind == "sema" and requeue == "wakes")):
+            faults.append(f"{name}: {requeue} by its features of a requeue, and not by its file or kind")
         if len(has) > 1:
             wall, signal = "glibc, else core", "libc, where it has `sem_t`"
         if not file:
-            wall = signal = shared = number = "yours"
-        wanted.append(f"| `{name}` | {wall} | {signal} | {shared} | {number} |")
+            wall = signal = shared = cancel = requeue = number = "yours"
+        wanted.append(f"| `{name}` | {wall} | {signal} | {shared} | {cancel} | {requeue} | {number} |")
     if "\n".join(wanted) not in text:
         faults.append("the table is\n" + "\n".join(wanted))
 

@@ -51,8 +51,9 @@ command() {
     esac
 }
 
-# follow FILE: all blocks, as checks
+# follow FILE: all blocks, as checks; up to the first that fails
 follow() {
+    before=$failed
     rm -rf "$dir/blocks" "$dir/tree/external" # set up anew; the rest of the tree is slow to build
     mkdir -p "$dir/blocks" "$dir/tree"
     if [ ! -e "$dir/tree/README.md" ]; then
@@ -61,6 +62,7 @@ follow() {
     fi
     try 'every block has a use' blocks "$1" "$dir/blocks"
     for block in "$dir"/blocks/*; do
+        [ "$failed" -eq "$before" ] || return
         case $block in
         *.file)
             name=$(head -n 1 "$block")
@@ -71,6 +73,7 @@ follow() {
         *.sh)
             while IFS= read -r line; do
                 [ -z "$line" ] || try "as printed: $line" command "$line"
+                [ "$failed" -eq "$before" ] || return
             done <"$block"
             ;;
         esac
@@ -145,8 +148,8 @@ case $(gcc -dumpversion)-$(clang -dumpversion) in
     : >"$dir/figures"
     ;;
 esac
-for kept in shown posix; do
-    try "what the last run showed: $kept.json" python3 test/bench/shown.py test/bench/$kept.json "$dir/shown"
+for kept in $(basename -s .json test/bench/*.json); do
+    try "what the last run showed: $kept.json" python3 test/bench/shown.py "test/bench/$kept.json" "$dir/shown"
     page=test/bench/README.md
     try "the tables of that run" states benchmark "$dir/shown/$kept.md"
 done

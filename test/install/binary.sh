@@ -346,7 +346,8 @@ try 'linux, for valgrind' installed valgrind-linux -Dvalgrind=true
 try 'installed: helgrind.supp' test -f "$away/valgrind/share/valet/helgrind.supp"
 under() { # NAME TOOL
     gcc -g -O1 -pthread -DNO_LOCK -DROUNDS=20 -I"$away/$1/include" "$here/client.c" "$away/$1/lib/libvalet.a" \
-        -o "$dir/under" && timeout 100 valgrind --quiet --fair-sched=yes --tool="$2" --error-exitcode=99 "$dir/under"
+        -o "$dir/under" && timeout 300 valgrind --quiet --fair-sched=yes --tool="$2" --error-exitcode=99 \
+        --suppressions="$away/valgrind/share/valet/helgrind.supp" "$dir/under"
 }
 for tool in memcheck helgrind drd; do
     for which in valgrind valgrind-linux; do

@@ -16,7 +16,7 @@ try 'meson install' env DESTDIR="$root" meson install -C "$build" --no-rebuild
 prefix=$root$(meson introspect --buildoptions "$build" | python3 -c '
 import json, sys
 print(next(o["value"] for o in json.load(sys.stdin) if o["name"] == "prefix"))')
-for file in include/valet.h include/valet_locks.h include/valet_sys.h include/valet_config.h \
+for file in include/valet.h include/valet_locks.h include/valet_locks.hpp include/valet_sys.h include/valet_config.h \
     share/man/man3/valet_cond.3 share/man/man3/valet_mutex.3 share/man/man3/valet_park.3 \
     share/man/man3/valet_waiters.3 share/man/man3/valet_futex.3 share/man/man7/valet.7 share/man/man7/valet_sys.7; do
     try "installed: $file" test -f "$prefix/$file"
@@ -36,6 +36,16 @@ int main(void)
 }
 END
 cp "$dir/outside/main.c" "$dir/outside/main.cc"
+cat >"$dir/outside/locks.cc" <<'END'
+#include <mutex>
+#include <valet_locks.hpp>
+int main()
+{
+    valet::mutex a, b;
+    std::scoped_lock hold(a, b);
+    return a.try_lock() || b.try_lock_for(std::chrono::milliseconds(1)) ? 1 : 0;
+}
+END
 
 # pkg-config, which quotes what it prints as a shell needs it. valet_sys.h is there too, for those who bring a
 # system.
@@ -46,6 +56,7 @@ outside() { # COMPILER FILE
 }
 try 'a C project outside, by pkg-config' outside gcc main.c
 try 'a C++ project outside, by pkg-config' outside g++ main.cc
+try '... with the locks of C++' outside g++ locks.cc
 told() {
     [ "$(pkg-config --variable=os valet)-$(pkg-config --variable=kind valet)" = linux-futex ]
 }

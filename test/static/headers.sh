@@ -21,6 +21,17 @@ for header in valet.h valet_locks.h valet_sys.h; do
     try "$header, clang++, C++17" compiles "$header" clang++ -std=c++17 -x c++
 done
 
+for standard in c++17 c++20; do
+    for compiler in g++ clang++; do
+        try "valet_locks.hpp, $compiler, $standard" compiles valet_locks.hpp $compiler -std=$standard -x c++
+    done
+done
+# Without a library of C++, nor exceptions
+for compiler in g++ clang++; do
+    try "valet_locks.hpp, $compiler, freestanding" compiles valet_locks.hpp $compiler -std=c++17 -x c++ \
+        -ffreestanding -nostdinc++ -fno-exceptions -fno-rtti
+done
+
 for header in core/*.h core/locks/*.h sys/*.h arch/arch.h; do
     try "$header, gcc" compiles "$header" gcc -std=c11 -ffreestanding -x c
     try "$header, clang" compiles "$header" clang -std=c11 -ffreestanding -x c

@@ -7,7 +7,9 @@
 #define _GNU_SOURCE
 
 #include <dirent.h>
+#include <inttypes.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -42,31 +44,44 @@ static void waiter(void *unused)
     CHECK_EQ(valet_compare_and_wait(&waiters, 0), VALET_OK);
 }
 
-/* How many threads of this process are asleep in futex(2): /proc says so. */
-static unsigned asleep(void)
+/* A file of /proc about that thread, read whole: its first bytes. */
+static bool about(const char *thread, const char *file, char text[512])
+{
+    char path[300];
+    snprintf(path, sizeof path, "/proc/self/task/%s/%s", thread, file);
+    FILE *f = fopen(path, "r");
+    size_t length = f != NULL ? fread(text, 1, 511, f) : 0;
+    if (f != NULL)
+        fclose(f);
+    text[length] = '\0';
+    return length > 0;
+}
+
+/* How many threads of this process are asleep in a futex(2) of that object. One that strace has
+ * stopped on the way into the call is not yet asleep: its state says so. */
+static unsigned asleep(const void *object)
 {
     unsigned count = 0;
     DIR *tasks = opendir("/proc/self/task");
     CHECK(tasks != NULL);
     for (const struct dirent *task; (task = readdir(tasks)) != NULL;) {
         char text[512];
-        snprintf(text, sizeof text, "/proc/self/task/%s/syscall", task->d_name);
-        FILE *f = fopen(text, "r");
-        if (f == NULL)
-            continue;
-        /* "running", or the number of the call and its arguments */
         unsigned number = 0;
-        if (fscanf(f, "%u", &number) == 1 && number == SYS_futex)
-            count++;
-        fclose(f);
+        uintptr_t address = 0;
+        /* "running", or the number of the call and its arguments */
+        bool is_in = about(task->d_name, "syscall", text) &&
+                     sscanf(text, "%u 0x%" SCNxPTR, &number, &address) == 2 &&
+                     number == SYS_futex && address == (uintptr_t)object;
+        const char *state = about(task->d_name, "stat", text) ? strrchr(text, ')') : NULL;
+        count += is_in && state != NULL && strncmp(state, ") S", 3) == 0;
     }
     closedir(tasks);
     return count;
 }
 
-static void until_asleep(unsigned threads)
+static void until_asleep(unsigned threads, const void *object)
 {
-    while (asleep() < threads)
+    while (asleep(object) < threads)
         test_sleep(1000000);
 }
 
@@ -93,11 +108,11 @@ static void test_calls(void)
         CHECK(valet_waiters_compare_exchange(&waiters, &expected, 0));
     }
 
+    phase("handoff", &parker); /* before its partner's first wait */
     struct test_thread *t = test_start(partner, NULL);
-    phase("handoff", &parker);
     for (int i = 0; i < ROUNDS; i++) {
         test_until_parked(&parker);
-        until_asleep(1);
+        until_asleep(1, &parker);
         valet_unpark(&parker);
         CHECK_EQ(valet_park(&back), VALET_OK);
     }
@@ -119,7 +134,7 @@ static void test_calls(void)
         phase(delegate ? "delegate" : "wake-all", &waiters);
         for (int i = 0; i < MANY; i++)
             many[i] = test_start(waiter, NULL);
-        until_asleep(MANY);
+        until_asleep(MANY, &waiters);
         (delegate ? valet_store_and_delegate : valet_store_and_wake)(&waiters, 1);
         for (int i = 0; i < MANY; i++)
             test_join(many[i]);

@@ -113,7 +113,7 @@ for (const domain of ['Page', 'Runtime', 'Log'])
     await send(`${domain}.enable`);
 await send('Emulation.setDeviceMetricsOverride', {width: 1228, height: 925, deviceScaleFactor: 1, mobile: false});
 const {product} = await send('Browser.getVersion');
-await send('Page.navigate', {url: address + (expected === 'PASS' ? '' : '?programs=park&limit=60')});
+await send('Page.navigate', {url: address + (expected === 'PASS' ? '' : '?programs=park&limit=300')});
 
 check(`${product} loads the page`, await until("globalThis.state?.main != null", 60), complaints);
 check('memory may be shared', await evaluate('crossOriginIsolated'));
@@ -122,22 +122,20 @@ check("valet_park on the page's own thread is VALET_ERR_UNSUPPORTED, no trap", m
 check('and were it told that it may block, a trap', /^RuntimeError: .*wait/i.test(main.lied), main);
 
 await click('#run');
-check('a click starts the suite', await until("state.verdict === 'RUNNING'", 10));
+check('a click starts the suite', await until("state.verdict === 'RUNNING'", 100));
 
 if (expected === 'PASS') {
-    check('the stress runs', await until("state.programs.length === 3 && !!state.picture.lanes", 300),
-        await evaluate('state.programs'));
-    // The picture lives: the strips and the figures change while the stress runs.
+    // The picture lives: the strips and the figures change while the programs run. On a busy machine a look takes long.
     const looks = [];
-    while (looks.length < 5 && await evaluate("state.verdict === 'RUNNING'")) {
+    const different = (what) => new Set(looks.map((look) => look[what])).size;
+    while ((different('picture') < 3 || different('waits') < 2) && await evaluate("state.verdict === 'RUNNING'")) {
         looks.push(await evaluate(`({picture: document.querySelector('canvas').toDataURL(),
             waits: state.picture.totals.reduce((sum, {waits}) => sum + waits, 0)})`));
-        if (looks.length === 3)
-            console.log(`        ${await screenshot('page-running.png')}`);
         await sleep(200);
     }
-    check('the picture changes while the stress runs', new Set(looks.map((l) => l.picture)).size >= 3, looks.length);
-    check('so does the number of waits', new Set(looks.map((l) => l.waits)).size >= 2, looks.map((l) => l.waits));
+    check('the picture changes while the programs run', different('picture') >= 3, looks.length);
+    check('so does the number of waits', different('waits') >= 2, looks.map((l) => l.waits));
+    console.log(`        ${await screenshot('page-running.png')}`);
 }
 
 check(`the page says ${expected}`, await until("!['READY', 'RUNNING'].includes(state.verdict)", 500) &&
@@ -151,7 +149,7 @@ for (const {name, passed, good, seconds, output} of await evaluate('state.progra
 if (expected === 'PASS') {
     const totals = await evaluate('state.picture.totals');
     check(`all ${totals.length} threads were seen parked and running`, totals.length === 8 &&
-        totals.every(({waits, parked, busy}) => waits > 0 && parked > 0 && busy > parked), totals);
+        totals.every(({waits, parked, running}) => waits > 0 && parked > 0 && running > 0), totals);
     const pixels = await evaluate('state.picture.pixels()');
     check('and drawn so', pixels.running > 5000 && pixels.parked > 5000, pixels);
     check('the page has nothing to complain of', complaints.length === 0, complaints);

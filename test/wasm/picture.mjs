@@ -28,8 +28,8 @@ export class Picture {
             labels.append(label);
             this.labels.push(label);
         }
-        // Over all programs, for each thread: waits that ended, ns parked, ns busy.
-        this.totals = Array.from({length: THREADS}, () => ({waits: 0, parked: 0, busy: 0}));
+        // Over all programs, for each thread: waits that ended, ns parked, ns busy, and of these not parked.
+        this.totals = Array.from({length: THREADS}, () => ({waits: 0, parked: 0, busy: 0, running: 0}));
         this.columns = 0; // drawn so far
         this.marks = []; // where programs begin: [column, name]
         for (let i = 0; i < THREADS; i++)
@@ -73,6 +73,7 @@ export class Picture {
         total.waits += Number(waits) - before.waits;
         total.parked += share * ms * 1e6;
         total.busy += busy ? ms * 1e6 : 0;
+        total.running += busy ? (1 - share) * ms * 1e6 : 0;
         this.before[i] = {waits: Number(waits), parked};
         return [busy !== 0n, since !== 0n, busy ? share : 0];
     }

@@ -25,14 +25,12 @@ threaded() {
     clang --target=wasm32 -matomics -mbulk-memory -mmutable-globals -std=c11 -O2 -Wall -Wextra -Werror -ffreestanding \
         -I. -Iinclude "$@"
 }
-core='core/now.c core/park_futex.c core/waiters_futex.c core/futex_futex.c'
-core="$core core/park_with_futex.c core/waiters_with_futex.c core/futex_with_futex.c $(echo core/locks/*.c)"
 
 configure() { # DIRECTORY CROSS-FILE [OPTION...]
     out=$1
     cross=$2
     shift 2
-    meson setup "$out" --cross-file "test/cross/$cross" -Dos=wasm "$@" && ninja -C "$out" -j2
+    meson setup "$out" --cross-file "test/cross/$cross" -Dos=wasm -Ddebug=false "$@" && ninja -C "$out" -j2
 }
 
 # library OUTPUT LIBRARY... [LINKER OPTION]: a module of the library's calls, for contract.mjs
@@ -48,6 +46,11 @@ library() {
         --whole-archive "$@" -o "$out"
 }
 
+# without FILE OUTPUT: the library that is built with threads, without that file of it
+without() {
+    cp "$dir/threads/libvalet.a" "$2" && llvm-ar t "$2" | grep -qx "$1" && llvm-ar d "$2" "$1"
+}
+
 # program OUTPUT TEST SYSTEM [COMPILER ARGUMENT...]: a test program, on that file in place of sys/wasm.c
 program() {
     out=$1
@@ -55,16 +58,14 @@ program() {
     system=$3
     shift 3
     mkdir -p "$(dirname "$out")"
-    for file in $core; do
-        set -- "$@" "$file"
-    done
     threaded -Itest/harness -DVALET_TEST_FUTEX_KIND=1 -DVALET_TEST_OS_wasm "$@" "$system" "$test" \
-        test/harness/test.c test/wasm/host.c -nostdlib -o "$out" \
+        test/harness/test.c test/wasm/host.c "$dir/core.a" -nostdlib -o "$out" \
         -Wl,--no-entry,--import-memory,--shared-memory,--initial-memory=33554432,--max-memory=33554432 \
         -Wl,--export=__stack_pointer,--wrap=valet_sys_futex_wait
 }
 
 try 'built with threads' configure "$dir/threads" wasm32.txt
+try '... and the core alone' without sys_wasm.c.o "$dir/core.a"
 try 'built without atomics' configure "$dir/single" wasm32-single.txt -Dtests=false
 try 'a module, shared memory' library "$dir/shared.wasm" "$dir/threads/libvalet.a" --shared-memory
 try 'a module, memory of its own' library "$dir/unshared.wasm" "$dir/threads/libvalet.a"
@@ -114,7 +115,7 @@ for program in park waiters futex clock locks stress; do
 done
 # Each of V8's compilers alone.
 by_compiler() { # NODE OPTION...
-    try "... $*: park_test" timeout 120 node "$@" test/wasm/node.mjs "$dir/threads/test/park_test"
+    try "... $*: park_test" timeout 300 node "$@" test/wasm/node.mjs "$dir/threads/test/park_test"
 }
 by_compiler --no-liftoff
 by_compiler --liftoff --no-wasm-tier-up
@@ -123,7 +124,7 @@ by_compiler --liftoff --no-wasm-tier-up
 
 # checks MODULE: each line is a check
 checks() {
-    timeout 120 node test/wasm/contract.mjs "$dir/$1.wasm" >"$dir/$1.txt" 2>&1
+    timeout 300 node test/wasm/contract.mjs "$dir/$1.wasm" >"$dir/$1.txt" 2>&1
     status=$?
     cat "$dir/$1.txt"
     sed -n 's/^ok *[a-z]*: \(.*: .*\)/\1/p' "$dir/$1.txt" >>build/threads/wasm
@@ -145,11 +146,11 @@ fails() {
     echo "status $status"
     [ "$status" -eq "$2" ] && grep -q "$3" "$dir/bad/$1.txt"
 }
-try 'the runner sees a failed check' fails check 1 'FAILED: 1 + 1 == 3: 2 is not 3' 60
-try '... on another thread' fails check_on_another_thread 1 'FAILED: 1 + 1 == 3: 2 is not 3' 60
-try '... a trap' fails trap 1 'thread 1: TRAP: RuntimeError: unreachable' 60
-try '... a late write' fails late_write 1 'FAILED: a page was written to after test_unmap' 60
-try '... more threads than there are' fails too_many_threads 1 'FAILED: i < THREADS' 60
+try 'the runner sees a failed check' fails check 1 'FAILED: 1 + 1 == 3: 2 is not 3' 300
+try '... on another thread' fails check_on_another_thread 1 'FAILED: 1 + 1 == 3: 2 is not 3' 300
+try '... a trap' fails trap 1 'thread 1: TRAP: RuntimeError: unreachable' 300
+try '... a late write' fails late_write 1 'FAILED: a page was written to after test_unmap' 300
+try '... more threads than there are' fails too_many_threads 1 'FAILED: i < THREADS' 300
 try '... a thread that is never woken' fails hang 124 '' 10
 
 # Node 20's compiler. What it does to a wait that is not in a function of its own:
@@ -164,7 +165,7 @@ counts() { # NAME EXPECTED [NODE OPTION...]
     name=$1
     expected=$2
     shift 2
-    actual=$(timeout 20 node "$@" -p 'new WebAssembly.Instance(
+    actual=$(timeout 120 node "$@" -p 'new WebAssembly.Instance(
         new WebAssembly.Module(require("fs").readFileSync(process.argv[1])),
         {env: {memory: new WebAssembly.Memory({initial: 2, maximum: 2, shared: true})}}).exports.reset(100)' \
         "$dir/$name.wasm")
@@ -187,14 +188,6 @@ plant() {
     mkdir -p "$1" && cp sys/wasm.c "$1" && python3 test/lib/plant.py "$1/wasm.c" "$2" "$3"
 }
 number=0
-# objects DIRECTORY [COMPILER ARGUMENT...]: the library with the planted file
-objects() {
-    to=$1
-    shift
-    for file in $core "$to/wasm.c"; do
-        threaded -Wno-unused-parameter "$@" -c "$file" -o "$to/$(basename "$file" .c).o" || return
-    done
-}
 # caught NAME MODULE CHECK OLD NEW of sys/wasm.c: contract.mjs's CHECK, which the library has passed, must fail
 caught() {
     turn 6 || return 0
@@ -202,8 +195,9 @@ caught() {
     planted=$dir/plant-$number
     memory=
     [ "$2" != shared ] || memory=--shared-memory
-    output=$({ plant "$planted" "$4" "$5" && objects "$planted" &&
-        library "$planted/$2.wasm" "$planted"/*.o ${memory:+"$memory"}; } 2>&1) || {
+    output=$({ plant "$planted" "$4" "$5" &&
+        threaded -Wno-unused-parameter -c "$planted/wasm.c" -o "$planted/wasm.o" &&
+        library "$planted/$2.wasm" "$dir/core.a" "$planted/wasm.o" ${memory:+"$memory"}; } 2>&1) || {
         bad "planted: $1: $output"
         return
     }
@@ -246,10 +240,12 @@ caught 'nobody asks whether it may block' unshared 'where no thread may block' \
 
 # and in core/: unpark wakes one
 wakes_one() {
-    mkdir -p "$dir/one/core" && cp core/word.h "$dir/one/core" && cp sys/wasm.c "$dir/one" &&
+    mkdir -p "$dir/one/core" && cp core/word.h "$dir/one/core" &&
         python3 test/lib/plant.py "$dir/one/core/word.h" 'VALET_WAKE_PARKED VALET_SYS_ALL' 'VALET_WAKE_PARKED 1' &&
-        objects "$dir/one" -iquote "$dir/one" && library "$dir/one/shared.wasm" "$dir/one"/*.o --shared-memory || return
-    timeout 5 node test/wasm/contract.mjs "$dir/one/shared.wasm" 'a stranger queued before the parked thread' \
+        threaded -iquote "$dir/one" -c core/park_futex.c -o "$dir/one/park.o" &&
+        without core_park_futex.c.o "$dir/one/core.a" &&
+        library "$dir/one/shared.wasm" "$dir/one/core.a" "$dir/one/park.o" --shared-memory || return
+    timeout 60 node test/wasm/contract.mjs "$dir/one/shared.wasm" 'a stranger queued before the parked thread' \
         >"$dir/one/said.txt"
     [ $? -eq 1 ] && grep -q '^FAILED ' "$dir/one/said.txt"
 }
@@ -259,7 +255,7 @@ try 'planted: an unpark of one: taken by a stranger' wakes_one
 early() {
     plant "$dir/early" 'valet_deadline_sleep(clock_ns(),' 'valet_deadline_sleep(clock_ns() + 1000000000,' &&
         program "$dir/early/park_test" test/contract/park_test.c "$dir/early/wasm.c" || return
-    timeout 120 node test/wasm/node.mjs "$dir/early/park_test" >"$dir/early/park.txt" 2>&1
+    timeout 300 node test/wasm/node.mjs "$dir/early/park_test" >"$dir/early/park.txt" 2>&1
     [ $? -eq 1 ] && grep -q 'FAILED: valet_now() >= start + timeout' "$dir/early/park.txt"
 }
 try 'planted: timeouts come a second early: caught by park_test' early
@@ -267,7 +263,7 @@ try 'planted: timeouts come a second early: caught by park_test' early
 # ---- the demo
 
 demo() {
-    timeout 60 node test/demo/wasm.mjs "$dir/$1/wc.wasm" "$2" "$3" "$4" "$5" "$6"
+    timeout 300 node test/demo/wasm.mjs "$dir/$1/wc.wasm" "$2" "$3" "$4" "$5" "$6"
 }
 same() { # FILE WORKERS CHUNK
     expected=$(right_counts "$1")
@@ -302,12 +298,12 @@ try 'demo: 10 MB, 4 workers' same "$dir/binary" 4 65536
 try 'demo: 10 MB, 8 workers' same "$dir/binary" 8 1000
 try 'demo: no file' complains "wc: $dir/none: no such file or directory" "$dir/none"
 try 'demo: no memory' complains 'wc: not enough memory for the chunks' -c 1073741824 "$dir/text"
-try 'demo, a lost unpark: builds' sh test/demo/wasm.sh "$dir/demo-lost" -DDEMO_PLANTED_BUG=2
+try 'demo, a lost notify: builds' sh test/demo/wasm.sh "$dir/demo-lost" -DDEMO_PLANTED_BUG=2
 lost() {
     timeout 10 node test/demo/wasm.mjs "$dir/demo-lost/wc.wasm" -w 1 -c 1 "$dir/text" >/dev/null
     [ $? -eq 124 ]
 }
-try 'planted: a lost unpark hangs the demo' lost
+try 'planted: a lost notify hangs the demo' lost
 try '... and without it, the same' same "$dir/text" 1 1
 
 # ---- the browser

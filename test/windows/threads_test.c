@@ -63,7 +63,7 @@ static void waits(void *unused)
     atomic_store(&o.result, wait_for_it());
 }
 
-/* A thread that is in its call by now; as far as can be told, it sleeps. */
+/* A thread that is in its call by now; as far as can be told, it sleeps, or its deadline came. */
 static struct test_thread *start_sleeper(void)
 {
     unsigned before = control_waits();
@@ -71,7 +71,7 @@ static struct test_thread *start_sleeper(void)
     while (control_waits() == before)
         test_yield();
     test_sleep(50 * MS);
-    CHECK_EQ(atomic_load(&o.result), ASLEEP);
+    CHECK(atomic_load(&o.result) == ASLEEP || valet_now() >= o.deadline);
     return t;
 }
 
@@ -168,11 +168,15 @@ static void test_a_stranger_by_wait_on_address(void)
         begin_anew(operation, operation == PARK ? valet_now() + 1 * S : VALET_FOREVER);
         struct test_thread *t = start_sleeper();
         wake(NULL);
+        bool late = valet_now() >= o.deadline; /* on a slow machine: once more */
         test_join(t);
-        CHECK_EQ(atomic_load(&o.result), VALET_OK);
+        CHECK(late || atomic_load(&o.result) == VALET_OK);
         test_interrupt(stranger, NULL, NULL); /* if it was not woken */
         test_join(stranger);
-        test_been_through(operation);
+        if (late)
+            operation--;
+        else
+            test_been_through(operation);
     }
 }
 

@@ -43,8 +43,8 @@ runs_here() {
 
 # configure COMPILER SYSTEM
 configure() {
-    meson setup "$dir/$1-$2" --cross-file "test/cross/$(cross "$1").txt" "-Dos=$2" -Doptimization=2 -Dwerror=true ||
-        return
+    meson setup "$dir/$1-$2" --cross-file "test/cross/$(cross "$1").txt" "-Dos=$2" -Doptimization=2 -Ddebug=false \
+        -Dwerror=true || return
     set -- -C "$dir/$1-$2" -j2
     case $2 in
     "$dir"/arm64*) set -- "$@" test/park_test.exe test/windows/windows_test.exe ;; # will not run: one of each kind
@@ -56,23 +56,33 @@ builds() {
     try "builds: $1, $2" configure "$1" "$2"
 }
 
-# program OUTPUT SYSTEM FILE TEST [COMPILER ARGUMENT...]: a test program by gcc, on that file in place of
-# sys/SYSTEM.c
-program() {
-    out=$1
-    kind=$(kind_of "$2")
-    file=$3
-    test=$4
-    shift 4
+# compiled SYSTEM COMPILER ARGUMENT...: by gcc, for a test program
+compiled() {
     futex=0
-    [ "$kind" = sema ] || futex=1
+    [ "$(kind_of "$1")" = sema ] || futex=1
+    shift
     x86_64-w64-mingw32-gcc -std=c11 -O2 -Wall -Wextra -Werror -Wno-unused -ffreestanding \
-        -fno-stack-protector -mno-stack-arg-probe -nostdlib -Wl,-e,start -Wl,--subsystem,console \
-        "$@" -I. -Iinclude -Itest/harness -Itest/windows -DVALET_TEST_FUTEX_KIND=$futex \
-        -DVALET_TEST_OS_windows core/now.c "core/park_$kind.c" "core/waiters_$kind.c" \
-        "core/futex_$kind.c" "core/park_with_$kind.c" "core/waiters_with_$kind.c" "core/futex_with_$kind.c" \
-        "$file" "$test" test/harness/test.c test/windows/arguments.c test/windows/host.c \
-        "test/windows/control_$kind.c" -lntdll -o "$out"
+        -fno-stack-protector -mno-stack-arg-probe "$@" -I. -Iinclude -Itest/harness -Itest/windows \
+        -DVALET_TEST_FUTEX_KIND=$futex -DVALET_TEST_OS_windows
+}
+
+# rest SYSTEM: all of a program but the test and sys/SYSTEM.c
+rest() {
+    kind=$(kind_of "$1")
+    mkdir -p "$dir/rest-$1"
+    for file in core/now core/cancel "core/park_$kind" "core/waiters_$kind" "core/futex_$kind" "core/park_with_$kind" \
+        "core/waiters_with_$kind" "core/futex_with_$kind" "core/futex_requeue_$kind" test/harness/test \
+        test/windows/arguments test/windows/host "test/windows/control_$kind"; do
+        compiled "$1" -c "$file.c" -o "$dir/rest-$1/$(basename "$file").o" || return
+    done
+}
+
+# program OUTPUT SYSTEM FILE TEST [COMPILER ARGUMENT...]: a test program, on that file in place of sys/SYSTEM.c
+program() {
+    out=$1 system=$2 file=$3 test=$4
+    shift 4
+    compiled "$system" "$@" "$file" "$test" "$dir/rest-$system"/*.o -nostdlib -Wl,-e,start -Wl,--subsystem,console \
+        -lntdll -o "$out"
 }
 
 # detach DIRECTORY SYSTEM FILE [COMPILER ARGUMENT...]: detach.c as a DLL with that file, and its program
@@ -127,11 +137,15 @@ caught() {
     }
     limit=200
     [ "$6" != hangs ] || limit=6
-    # shellcheck disable=SC2086 # a list of words
-    VALET_WINE_LIMIT=$limit sh "$run" "$planted/test.exe" $5 >"$planted/said" 2>&1
-    status=$?
+    # Three tries: what a busy machine does in between may hide a fault of a moment.
+    for _ in 1 2 3; do
+        # shellcheck disable=SC2086 # a list of words
+        VALET_WINE_LIMIT=$limit sh "$run" "$planted/test.exe" $5 >"$planted/said" 2>&1
+        status=$?
+        [ $status -eq 0 ] || break
+    done
     seen=$(sed -n 's/^.*\(FAILED: .*\)$/\1/p' "$planted/said" | head -n 1)
-    [ $status -ne 124 ] || seen=hangs
+    [ "$status" -ne 124 ] || seen=hangs
     case $6-$status-$seen in
     *-1-"FAILED: $6"* | hangs-124-* | hangs-1-FAILED*) good "planted in $3: $1: $seen" ;;
     *) bad "planted in $3: $1: not caught: status $status, $(tail -n 3 "$planted/said")" ;;
@@ -167,7 +181,7 @@ imports() {
 # demo ARGUMENT...: its output goes to a file. Wine's own programs, which the first program starts, inherit
 # it: a pipe would stay open for as long as they run.
 demo() {
-    VALET_WINE_LIMIT=${limit:-200} sh "$run" "$@" >"$dir/output" 2>&1
+    VALET_WINE_LIMIT=${limit:-600} sh "$run" "$@" >"$dir/output" 2>&1
 }
 
 # same SYSTEM FILE OPTION...
@@ -260,13 +274,12 @@ try_not 'another library is seen' imports x86_64 /usr/lib/x86_64-linux-gnu/wine/
 
 begin_notes windows
 begin_notes windows_keyed
-# The longest first; and in a run that is not deep all with few threads and rounds.
-few=
-deep || few=-few
+# With few threads and rounds; a deep run has all of them for `windows`, and the stress for both. The longest first.
 {
-    [ -n "$few" ] || echo passes gcc windows_keyed keyed test_100000_
-    for system in windows_keyed windows; do
+    for system in windows windows_keyed; do
         for name in stress windows waiters park futex clock locks time; do
+            few=-few
+            case $system-$name in windows-* | *-stress) ! deep || few= ;; esac
             echo passes gcc $system $name $few
         done
         echo passes gcc $system threads test_interrupts
@@ -283,6 +296,7 @@ deep || few=-few
         done
     done
     echo passes gcc windows_keyed stress -few -xp
+    ! deep || echo passes gcc windows_keyed keyed test_20000_
     echo passes gcc windows_keyed keyed -xp test_20000_
     echo passes gcc windows_keyed keyed -early test_20000_
     for compiler in gcc clang msvc; do
@@ -296,7 +310,7 @@ in_parallel "$dir/runs"
 
 # ends DIRECTORY CALL: 42, and no worker was woken, which would be another status
 ends() {
-    VALET_WINE_LIMIT=${limit:-110} sh "$run" "$1/detach.exe" "$2"
+    VALET_WINE_LIMIT=${limit:-600} sh "$run" "$1/detach.exe" "$2"
     status=$?
     echo "status $status"
     [ "$status" -eq 42 ]
@@ -326,6 +340,9 @@ done
 
 # ---- what fails must be seen
 
+for system in $systems; do
+    try "what each program of $system has" rest "$system"
+done
 try 'the runner sees a failed check' fails check 1 'FAILED: 1 + 1 == 3: 2 is not 3' 200
 try '... on another thread' fails check_on_another_thread 1 'FAILED: 1 + 1 == 3: 2 is not 3' 200
 try '... a trap' fails trap 1 'FAILED: no trap' 200
@@ -403,12 +420,12 @@ for system in $systems; do
 done
 try 'the demo: no file' complains "wc: $dir/none: no such file or directory" "$dir/none"
 try 'the demo: a directory' complains "wc: $dir: is a directory" "$dir"
-try 'the demo, a lost unpark: builds' sh test/demo/windows.sh windows "$dir/demo-lost" -DDEMO_PLANTED_BUG=2
+try 'the demo, a lost notify: builds' sh test/demo/windows.sh windows "$dir/demo-lost" -DDEMO_PLANTED_BUG=2
 lost() {
     limit=12 demo "$dir/demo-lost/wc.exe" -w 1 -c 1 "$dir/text"
     [ $? -eq 124 ]
 }
-try 'planted: a lost unpark hangs the demo' lost
+try 'planted: a lost notify hangs the demo' lost
 try '... and without it, the same' same windows "$dir/text" -w 1 -c 1
 
 counted windows
