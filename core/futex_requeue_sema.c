@@ -73,7 +73,7 @@ VALET_UNPROTECTED int valet_futex_requeue(uint32_t *from, uint32_t expected, uin
     read_notes(b, notes, &out);
     settle(b, from, &out);
     if (atomic_load_explicit((valet_word32 *)from, memory_order_relaxed) != expected) {
-        let_go(b, &out);
+        let_go(b, &out, NULL);
         return VALET_CHANGED;
     }
     if (second != b)
@@ -100,6 +100,6 @@ VALET_UNPROTECTED int valet_futex_requeue(uint32_t *from, uint32_t expected, uin
     }
     if (second != NULL && second != b)
         let_go_queue(second, &out);
-    let_go(b, &out);
+    let_go(b, &out, NULL);
     return VALET_OK;
 }

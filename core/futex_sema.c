@@ -90,7 +90,6 @@ struct bucket {
 /* Nodes that are out of the queue, in their order. */
 struct out {
     struct node *first, **end;
-    const struct node *self; /* the caller's own, if it is in the queue */
 };
 
 /* One table in each linked image, however often this file is in it. What another version of this
@@ -261,15 +260,15 @@ static void let_go_queue(struct bucket *b, struct out *out)
     }
 }
 
-/* And then of the nodes that are out. True: so is the caller's own, which it may have had to wake
- * as one of all. That gets no post: where a post waits for its owner, it would for itself. */
-static bool let_go(struct bucket *b, struct out *out)
+/* And then of the nodes that are out. True: so is self, the caller's own, as one of all. It gets no
+ * post: where a post waits for its owner, it would for itself. */
+static bool let_go(struct bucket *b, struct out *out, const struct node *self)
 {
     bool found = false;
     let_go_queue(b, out);
     for (struct node *n = out->first, *next; n != NULL; n = next) {
         next = n->next; /* before the post: after it the node is gone */
-        if (n == out->self)
+        if (n == self)
             found = true;
         else
             valet_sys_sema_post(&n->sema);
@@ -313,7 +312,7 @@ VALET_UNPROTECTED static int leave(struct bucket *b, struct node *n, int r)
     struct out out = {.end = &out.first};
     read_notes(b, newest(seen), &out);
     unlink_node(b, n);
-    let_go(b, &out);
+    let_go(b, &out, NULL);
     return r;
 }
 
@@ -349,10 +348,10 @@ VALET_INLINE int queue_and_sleep(uint32_t *word, uint32_t expected, uint64_t dea
                                                     memory_order_relaxed));
     bool woken = false;
     if (next == TAKEN) {
-        struct out out = {.end = &out.first, .self = &n};
+        struct out out = {.end = &out.first};
         read_notes(b, newest(seen), &out);
         append(b, &n);
-        woken = let_go(b, &out);
+        woken = let_go(b, &out, &n);
     }
     uintptr_t fate = (uintptr_t)b; /* CHECKING */
     /* release: LOOKED, for a requeue that finds it ASLEEP: its look at the word is no older */
@@ -416,7 +415,7 @@ VALET_UNPROTECTED uint32_t valet_futex_wake(uint32_t *word, uint32_t count)
     struct out out = {.end = &out.first};
     read_notes(b, notes, &out);
     uint32_t woken = wake_on(b, word, count, &out);
-    let_go(b, &out);
+    let_go(b, &out, NULL);
     return woken;
 }
 
