@@ -1,8 +1,5 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0 */
-/*
- * What figures.c needs around it on a Cortex-M board: the vectors, and an end by semihosting. TIMES
- * stands for the number of arguments.
- */
+/* What figures.c needs around it on a Cortex-M board: the vectors, and an end by semihosting. */
 #include <stdint.h>
 
 int main(int argc, char **argv);
@@ -15,7 +12,7 @@ __attribute__((section(".vectors"), used)) static void *const vectors[] = {stack
 
 void start(void)
 {
-    main(TIMES, 0);
+    main(1, 0); /* no arguments */
     for (;;) {
         register uint32_t r0 __asm__("r0") = 0x18; /* SYS_EXIT */
         register uint32_t r1 __asm__("r1") = 0x20026;

@@ -53,14 +53,15 @@ functions_of() {
 }
 
 # parker CPU COMPILER LEVEL BOUND [spin]: function sizes of a program that parks and unparks, whether it
-# polls (-Dspin=) or not
+# polls (-Dspin=) or not: that changes one object of it
 parker() {
-    out=$dir/$1-$2$3${5:-}
+    out=$dir/$1-$2$3
     mkdir -p "$out"
-    for file in core/park_futex.c core/now.c sys/linux.c; do
-        freestanding compile "$1" "$2" ${5:+-DVALET_SPIN=1} "$3" -c "$file" -o "$out/$(basename "$file" .c).o" || return
+    for file in core/park_futex.c core/now.c sys/linux.c test/figures/figures.c; do
+        [ -z "${5:-}" ] || [ $file = core/park_futex.c ] || continue
+        freestanding compile "$1" "$2" ${5:+-DVALET_SPIN=1} "$3" -DSIZE -c "$file" \
+            -o "$out/$(basename "$file" .c).o" || return
     done
-    freestanding compile "$1" "$2" "$3" -DSIZE -c test/figures/figures.c -o "$out/start.o" || return
     ld.lld --gc-sections -e start "$out"/*.o -o "$out/program" || return
     bytes "code of one parker, $1, $2 $3${5:+, that polls}" "$2" "$(functions_of "$out/program")" "$4"
 }
@@ -144,17 +145,18 @@ in_a_rwlock=$(account -DVALET_SPIN=1 core/locks/rwlock.c core/locks/queue.c core
 bound '... in a lock for readers and writers' "$in_a_rwlock" 320
 bound '... sema kind, without the system'"'"'s own' "$(account '' core/park_sema.c)" 384
 
-# emulated_instructions_of_a_round CPU PROGRAM: qemu writes a line for each, and now and then one twice. One
-# instruction at a time is -singlestep before QEMU 8.1.
+# of_a_round INSTRUCTIONS: of a run of 1000 rounds; what a run of the loop alone takes, $loop, is not in it
+of_a_round() { echo $((($1 - loop + 500) / 1000)); }
+
+# emulated_instructions_of CPU PROGRAM: qemu writes a line for each, and now and then one twice. One instruction at a
+# time is -singlestep before QEMU 8.1.
 case $(qemu-aarch64 -help) in
 *one-insn-per-tb*) one=-one-insn-per-tb ;;
 *) one=-singlestep ;;
 esac
-emulated_instructions_of_a_round() {
-    for n in '' 2; do
-        "qemu-$1" "$one" -d exec,nochain -D "$2.trace" "$2" ${n:+"$n"} && grep -c '^Trace' "$2.trace"
-        rm -f "$2.trace"
-    done | awk '{n[NR] = $1} END {if (NR == 2) print int((n[2] - n[1]) / 1000 + 0.5)}'
+emulated_instructions_of() {
+    "qemu-$1" "$one" -d exec,nochain -D "$2.trace" "$2" && grep -c '^Trace' "$2.trace"
+    rm -f "$2.trace"
 }
 
 # library CPU: by gcc -O2
@@ -166,14 +168,14 @@ library() {
         freestanding compile "$1" gcc -O2 -c sys/linux.c -o "$dir/linux.o"
 }
 
-# instructions CPU WHAT: through the call, of that library
+# instructions CPU WHAT: of a run, through the call, of that library
 instructions() {
     run=$dir/run-$1-$2
     compile "$1" gcc -O2 -I. -Iinclude "-D$2" -DROUNDS=1000 test/figures/figures.c \
         "$dir/park.o" "$dir/waiters.o" "$dir/linux.o" -static -o "$run" || return
     case $1 in
-    x86_64) instructions_of_a_round "$run" ;;
-    *) emulated_instructions_of_a_round "$1" "$run" ;;
+    x86_64) instructions_of "$run" ;;
+    *) emulated_instructions_of "$1" "$run" ;;
     esac
 }
 
@@ -186,11 +188,11 @@ fast_paths() {
     loop=$(instructions "$cpu" NOTHING)
     for what in 'UNPARK unpark, nobody parked' 'PAIR unpark and park with a token' \
         'WAIT wait for a state that is there' 'SET store and wake nobody'; do
-        bound "instructions, $cpu: ${what#* }" "$(($(instructions "$cpu" "${what%% *}") - loop))" "$1"
+        bound "instructions, $cpu: ${what#* }" "$(of_a_round "$(instructions "$cpu" "${what%% *}")")" "$1"
         shift
     done
     [ $# = 0 ] || bound "instructions, $cpu: a deadline into seconds and ns" \
-        "$(($(instructions "$cpu" SPLIT) - loop))" "$1"
+        "$(of_a_round "$(instructions "$cpu" SPLIT)")" "$1"
 }
 fast_paths x86_64 11 22 13 9
 fast_paths aarch64 10 20 11 11
@@ -202,10 +204,10 @@ fast_paths i386 18 30 18 20 60
 fast_paths ppc64le 11 24 16 12
 fast_paths s390x 9 18 12 10
 
-# unit WHAT: instructions in the user's own unit, the one file, by gcc -O2
+# unit WHAT: instructions of a run in the user's own unit, the one file, by gcc -O2
 unit() {
     gcc -std=gnu11 -O2 "-I$dir/unit" -DONE_UNIT "-D$1" -DROUNDS=1000 test/figures/figures.c -o "$dir/unit-$1" &&
-        instructions_of_a_round "$dir/unit-$1"
+        instructions_of "$dir/unit-$1"
 }
 # changes WHAT: atomic read-modify-writes that are in its loop; those of the slow paths are in functions of their own
 changes() {
@@ -216,17 +218,19 @@ mkdir -p "$dir/unit"
 python3 core/amalgamate.py . linux futex linux.c x86_64 1 0 "$dir/unit/valet.c" "$dir/unit/valet.h" "$dir/unit/d" ||
     bad 'the one file'
 loop=$(unit NOTHING)
-bound 'instructions, x86_64, in one unit: lock and unlock a mutex' "$(($(unit LOCK) - loop))" 10
+bound 'instructions, x86_64, in one unit: lock and unlock a mutex' "$(of_a_round "$(unit LOCK)")" 10
 bound '... atomic read-modify-writes' "$(changes LOCK)" 2
-bound 'instructions, x86_64, in one unit: notify nobody' "$(($(unit NOTIFY) - loop))" 6
-bound 'instructions, x86_64, in one unit: call once what is done' "$(($(unit ONCE) - loop))" 6
+bound 'instructions, x86_64, in one unit: notify nobody' "$(of_a_round "$(unit NOTIFY)")" 6
+bound 'instructions, x86_64, in one unit: call once what is done' "$(of_a_round "$(unit ONCE)")" 6
 unchanged() { [ "$(changes "$1")" -eq 0 ]; }
 try '... no atomic read-modify-write: notify nobody' unchanged NOTIFY
 try '... nor: call once what is done' unchanged ONCE
 try_not 'planted: a lock is taken in that' unchanged LOCK
 
 # Cortex-M, -Dos=bare: one parker, a whole program that parks and unparks, and the fast paths on a board.
-# cortexm CORE COMPILER LEVEL DIRECTORY ARGUMENT...: figures.c as a program, each file a unit of its own
+# cortexm CORE COMPILER LEVEL DIRECTORY ARGUMENT...: figures.c as a program, each file a unit of its own; $only: of one
+# that is there this file alone is compiled again
+only=
 cortexm() {
     core=$1 by=$2 level=$3 out=$4
     shift 4
@@ -235,10 +239,10 @@ cortexm() {
     *-m0) by='clang --target=thumbv6m-none-eabi' ;;
     *) by='clang --target=thumbv8m.main-none-eabi -mfloat-abi=soft' ;;
     esac
-    rm -rf "$out"
+    [ -n "$only" ] || rm -rf "$out"
     mkdir -p "$out"
-    for file in core/park_futex.c core/waiters_futex.c core/now.c sys/bare.c test/figures/figures.c \
-        test/figures/cortexm.c; do
+    for file in ${only:-core/park_futex.c core/waiters_futex.c core/now.c sys/bare.c test/figures/figures.c \
+        test/figures/cortexm.c}; do
         # shellcheck disable=SC2086 # words on purpose
         $by "-mcpu=cortex-$core" "$level" -std=c11 -ffreestanding -ffunction-sections -fno-stack-protector \
             -fno-asynchronous-unwind-tables -fstack-usage -I. -Iinclude "$@" -c "$file" \
@@ -250,7 +254,7 @@ cortexm() {
 # cortexm_parker CORE COMPILER LEVEL CODE STACK FLASH: bounds, in bytes
 cortexm_parker() {
     out=$dir/cortex-$1-$2$3
-    cortexm "$1" "$2" "$3" "$out" -DPAIR -DROUNDS=1 -DTIMES=1 || return
+    cortexm "$1" "$2" "$3" "$out" -DPAIR -DROUNDS=1 || return
     bound "code of one parker, Cortex-$(echo "$1" | tr m M), $2 $3" "$(llvm-nm -S --defined-only "$out/program" |
         awk '$4 != "main" && $4 != "start" && $3 ~ /[tTwW]/ {print $2}' |
         while read -r hex; do echo $((0x$hex)); done | awk '{sum += $1} END {print sum}')" "$4"
@@ -267,24 +271,23 @@ cortexm_parker m33 clang -O2 400 96 480
 cortexm_parker m0 gcc -Os 480 112 560
 cortexm_parker m0 clang -Os 480 112 560
 
-# cortexm_instructions WHAT: by gcc -O2, on two lengths of run
+# cortexm_instructions WHAT: of a run, by gcc -O2
 cortexm_instructions() {
     case $one in
     -singlestep) set -- "$1" -singlestep ;;
     *) set -- "$1" -accel tcg,one-insn-per-tb=on ;;
     esac
-    for times in 1 2; do
-        cortexm m33 gcc -O2 "$dir/board-$1" "-D$1" -DROUNDS=1000 "-DTIMES=$times" || return
-        timeout 60 qemu-system-arm -M mps2-an505 -nodefaults -display none -semihosting-config enable=on,target=native \
-            "$2" ${3:+"$3"} -d exec,nochain -D "$dir/trace" -kernel "$dir/board-$1/program" >/dev/null 2>&1 &&
-            grep -c '^Trace' "$dir/trace"
-    done | awk '{n[NR] = $1} END {if (NR == 2) print int((n[2] - n[1]) / 1000 + 0.5)}'
+    cortexm m33 gcc -O2 "$dir/board" "-D$1" -DROUNDS=1000 || return
+    timeout 60 qemu-system-arm -M mps2-an505 -nodefaults -display none -semihosting-config enable=on,target=native \
+        "$2" ${3:+"$3"} -d exec,nochain -D "$dir/trace" -kernel "$dir/board/program" >/dev/null 2>&1 &&
+        grep -c '^Trace' "$dir/trace"
 }
 loop=$(cortexm_instructions NOTHING)
+only=test/figures/figures.c
 for what in 'UNPARK 12 unpark, nobody parked' 'PAIR 24 unpark and park with a token' \
     'WAIT 14 wait for a state that is there' 'SET 12 store and wake nobody'; do
     most=${what#* }
-    bound "instructions, Cortex-M33: ${most#* }" "$(($(cortexm_instructions "${what%% *}") - loop))" "${most%% *}"
+    bound "instructions, Cortex-M33: ${most#* }" "$(of_a_round "$(cortexm_instructions "${what%% *}")")" "${most%% *}"
 done
 
 # What one parker takes on each system and CPU, as in test/figures/sizes.txt: each row is in both. The bounds of code
@@ -318,8 +321,9 @@ larger() (
 )
 slower() (
     failed=0
-    loop=$(instructions "$1" NOTHING)
-    bound 'instructions of unpark, nobody parked' "$(($(instructions "$1" PAIR) - loop))" "$2"
+    library "$1" && loop=$(instructions "$1" NOTHING) && n=$(of_a_round "$(instructions "$1" PAIR)") &&
+        [ "$n" -gt 0 ] || exit 0 # nothing was measured
+    bound 'instructions of unpark, nobody parked' "$n" "$2"
     [ "$failed" -eq 0 ]
 )
 nothing() (

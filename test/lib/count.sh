@@ -75,13 +75,6 @@ instructions_of() {
     valgrind --tool=callgrind --callgrind-out-file="$1.callgrind" "$@" 2>&1 | sed -n 's/.*Collected : //p'
 }
 
-# instructions_of_a_round PROGRAM: it makes 1000 rounds, and 1000 more for each argument; the difference of
-# two lengths of run
-instructions_of_a_round() {
-    { instructions_of "$1" && instructions_of "$1" 2 3 4 5 6 7 8 9 10; } |
-        awk '{n[NR] = $1} END {print int((n[2] - n[1]) / 9000 + 0.5)}'
-}
-
 counted() {
     echo "$1: $passed passed, $failed failed, $skipped skipped"
     [ "$failed" -eq 0 ] && [ "$passed" -gt 0 ]
