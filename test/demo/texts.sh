@@ -6,6 +6,7 @@
 # only if it has a printable character, that of 9.7 (Debian 13) and POSIX count unprintable ones, too. The words
 # of `control` and `binary` all have one and are the same words to both; those of the two *.posix have not.
 texts() {
+    rm -f "$1"/*.right
     : >"$1/empty"
     printf 'x' >"$1/one-byte"
     printf '\n' >"$1/one-line"
@@ -22,8 +23,13 @@ open(sys.argv[1] + "/binary", "wb").write(
 }
 
 # right_counts FILE: the line that is right, from wc or, for *.posix, from Python, whose words are those of POSIX:
-# what isspace divides. POSIXLY_CORRECT: else byte 160 divides, too, says wc of coreutils 9.7.
+# what isspace divides. POSIXLY_CORRECT: else byte 160 divides, too, says wc of coreutils 9.7. Each
+# file is counted once.
 right_counts() {
+    [ -e "$1.right" ] || counts_of "$1" >"$1.right"
+    cat "$1.right"
+}
+counts_of() {
     case $1 in
     *.posix)
         python3 -c 'import sys
