@@ -10,15 +10,28 @@ top=$PWD dir=$PWD/build/assert
 rm -rf "$dir"
 mkdir -p "$dir"
 
-# build OUT TREE KIND OPTIONS...: the program, with the library of that tree
+# build OUT BASE TREE OPTIONS FILE...: the program, of those files, with the headers of that tree, and of all other
+# objects of BASE, a program that is there
 build() {
-    out=$1 tree=$2 kind=$3
-    shift 3
+    out=$1 base=$2 tree=$3 options=$4
+    shift 4
+    rm -rf "$out.objects"
+    if [ -n "$base" ]; then cp -r "$base.objects" "$out.objects"; else mkdir "$out.objects"; fi || return
+    # shellcheck disable=SC2086 # a list of words
+    (cd "$out.objects" && gcc -std=gnu11 -O2 -w -pthread "-I$tree" "-I$tree/include" $options -c "$@") &&
+        gcc -pthread "$out.objects"/*.o -o "$out"
+}
+# whole KIND
+whole() {
     file=linux
-    [ "$kind" = futex ] || file=posix
-    gcc -std=gnu11 -O2 -w -pthread -I"$tree" -I"$tree/include" "$@" test/assert/assert_test.c \
-        "$tree"/core/*_"$kind".c "$tree/core/now.c" \
-        "$tree"/core/locks/*.c "$tree/sys/$file.c" -o "$out"
+    [ "$1" = futex ] || file=posix
+    build "$dir/$1" '' "$top" -DVALET_ASSERTIONS "$top/test/assert/assert_test.c" "$top"/core/*_"$1".c \
+        "$top/core/now.c" "$top"/core/locks/*.c "$top/sys/$file.c"
+}
+# with_owners KIND: who owns a mutex is known where the build says who a thread is
+with_owners() {
+    build "$dir/$1-owners" "$dir/$1" "$top" '-DVALET_ASSERTIONS -DVALET_LOCK_OWNER=who' \
+        "$top/test/assert/assert_test.c" "$top"/core/locks/*.c
 }
 # traps PROGRAM WHAT: it ends by SIGILL, and by nothing else
 traps() {
@@ -27,7 +40,7 @@ traps() {
 }
 
 for kind in futex sema; do
-    try "$kind kind: builds" build "$dir/$kind" . $kind -DVALET_ASSERTIONS
+    try "$kind kind: builds" whole $kind
     try "$kind kind: no trap where all is well" timeout 10 "$dir/$kind" time_out
     for what in park_a_stranger unpark_a_stranger unlock_what_is_free finish_what_nobody_began \
         count_below_nothing release_too_many read_unlock_what_is_free write_unlock_what_is_free \
@@ -35,8 +48,7 @@ for kind in futex sema; do
         come_to_a_barrier_for_none; do
         try "$kind kind: $what" traps "$dir/$kind" $what
     done
-    # Who owns a mutex is known where the build says who a thread is.
-    try "$kind kind, with owners: builds" build "$dir/$kind-owners" . $kind -DVALET_ASSERTIONS -DVALET_LOCK_OWNER=who
+    try "$kind kind, with owners: builds" with_owners $kind
     try "$kind kind, with owners: no trap where all is well" timeout 10 "$dir/$kind-owners" time_out
     for what in unlock_what_is_free lock_twice lock_twice_until lock_twice_for lock_twice_with \
         unlock_a_strangers unlock_fair_a_strangers wait_with_a_strangers; do
@@ -81,9 +93,9 @@ plant() {
     shift 3
     rm -rf "$tree"
     mkdir -p "$tree" && cp -r core sys arch include "$tree"
-    if ! python3 test/lib/plant.py "$tree/$file" "$@"; then
+    if ! python3 -S test/lib/plant.py "$tree/$file" "$@"; then
         bad "planted, $what: no longer applies"
-    elif ! build "$dir/planted" "$tree" "$name" -DVALET_ASSERTIONS; then
+    elif ! build "$dir/planted" "$dir/$name" "$tree" -DVALET_ASSERTIONS "$tree/$file"; then
         bad "planted, $what: does not compile"
     else
         try "planted, $what: traps" traps "$dir/planted" time_out
