@@ -109,7 +109,7 @@ passes() {
     [ -f "$exe" ] || exe=$dir/$compiler-$system/test/windows/${name}_test.exe
     log=$(mktemp "$dir/run.XXXXXX")
     start=$(date +%s)
-    VALET_WINE_LIMIT=1200 sh "$run" "$exe" "$@" >"$log" 2>&1
+    VALET_WINE_LIMIT=300 sh "$run" "$exe" "$@" >"$log" 2>&1
     status=$?
     tests=$(sed -n 's/^\([1-9][0-9]*\) tests passed.*$/\1/p' "$log")
     what="$compiler, $system: ${name}_test${*:+ $*}"
@@ -130,7 +130,7 @@ caught() {
     planted=$(mktemp -d "$dir/plant.XXXXXX")
     mkdir "$planted/sys"
     cp "sys/$2.c" sys/windows.h "$planted/sys"
-    output=$({ python3 test/lib/plant.py "$planted/$3" "$7" "$8" &&
+    output=$({ python3 -S test/lib/plant.py "$planted/$3" "$7" "$8" &&
         program "$planted/test.exe" "$2" "$planted/sys/$2.c" "test/$4.c" "-I$planted"; } 2>&1) || {
         bad "planted in $3: $1: $output"
         return
@@ -177,6 +177,14 @@ imports() {
 }
 
 # ---- the demo
+
+# build_demo SYSTEM DIRECTORY [COMPILER ARGUMENT...]: on the library that gcc has built above
+build_demo() {
+    demo_of=$1 to=$2
+    shift 2
+    mkdir -p "$to" && sh test/demo/windows.sh "$demo_of" "$dir/gcc-$demo_of" "$@" &&
+        mv "$dir/gcc-$demo_of/wc.exe" "$to"
+}
 
 # demo ARGUMENT...: its output goes to a file. Wine's own programs, which the first program starts, inherit
 # it: a pipe would stay open for as long as they run.
@@ -264,7 +272,7 @@ for compiler in gcc clang msvc arm64 arm64-msvc; do
     done
 done
 for system in $systems; do
-    try "the demo builds: $system" sh test/demo/windows.sh "$system" "$dir/demo-$system"
+    try "the demo builds: $system" build_demo "$system" "$dir/demo-$system"
     try 'it imports ntdll alone' imports x86_64 "$dir/demo-$system/wc.exe"
     printf '%s\n' "$output" | sed 's/^/        /'
 done
@@ -326,7 +334,7 @@ done
 mkdir -p "$dir/detach-waits"
 waits_for_the_dead() {
     cp sys/windows_keyed.c "$dir/detach-waits" &&
-        python3 test/lib/plant.py "$dir/detach-waits/windows_keyed.c" 'if (RtlDllShutdownInProgress())' 'if (0)' &&
+        python3 -S test/lib/plant.py "$dir/detach-waits/windows_keyed.c" 'if (RtlDllShutdownInProgress())' 'if (0)' &&
         detach "$dir/detach-waits" windows_keyed "$dir/detach-waits/windows_keyed.c"
 }
 try 'planted in windows_keyed.c: a post in the detach of a DLL: builds' waits_for_the_dead
@@ -420,7 +428,7 @@ for system in $systems; do
 done
 try 'the demo: no file' complains "wc: $dir/none: no such file or directory" "$dir/none"
 try 'the demo: a directory' complains "wc: $dir: is a directory" "$dir"
-try 'the demo, a lost notify: builds' sh test/demo/windows.sh windows "$dir/demo-lost" -DDEMO_PLANTED_BUG=2
+try 'the demo, a lost notify: builds' build_demo windows "$dir/demo-lost" -DDEMO_PLANTED_BUG=2
 lost() {
     limit=12 demo "$dir/demo-lost/wc.exe" -w 1 -c 1 "$dir/text"
     [ $? -eq 124 ]
