@@ -486,6 +486,41 @@ static void test_a_child_calls_at_once(void)
     test_been_through(FUTEX);
 }
 
+static pthread_t again;
+static bool starts;
+
+static void start_again(void)
+{
+    if (!starts)
+        return;
+    again = start(futex_waiter, NULL);
+    test_sleep(1 * MS); /* it sleeps */
+}
+
+/* A runtime's own handler starts its threads again in the child, and they wait. It runs after the
+ * library's, which forgets the parent's, if somebody has slept before it was registered. */
+static void test_a_child_handler_starts_threads(void)
+{
+    word = 0;
+    CHECK_EQ(valet_futex_wait(&word, 0, 1), VALET_TIMEDOUT); /* so says sys/README.md */
+    CHECK_EQ(pthread_atfork(NULL, NULL, start_again), 0);
+    CHECK_EQ(valet_futex_wait(&word, 0, valet_now() + 10 * US), VALET_TIMEDOUT);
+    starts = true;
+    for (int round = 0; round < (seconds() > 0 ? 20 : 5); round++) {
+        pid_t child = fork();
+        if (child == 0) {
+            alarm(PATIENCE);
+            __atomic_store_n(&word, 1, __ATOMIC_RELEASE);
+            valet_futex_wake(&word, 1);
+            pthread_join(again, NULL);
+            _exit(0);
+        }
+        CHECK_EQ(status_of(child), 0);
+    }
+    starts = false;
+    test_been_through(FUTEX);
+}
+
 /* ---- cancelled ------------------------------------------------------------------------------- */
 
 static struct {
@@ -897,5 +932,6 @@ TEST_PROGRAM(TEST(test_a_waker_of_higher_priority_goes_on),
              TEST(test_a_page_that_is_protected_for_a_moment), TEST(test_no_timeout_is_early),
              TEST(test_a_handler_interrupts_a_wait), TEST(test_the_first_thread_ends),
              TEST(test_a_process_ends_while_threads_wait), TEST(test_a_child_waits_by_itself),
-             TEST(test_a_child_calls_at_once), TEST(test_no_wait_is_a_cancellation_point),
-             TEST(test_a_crowd_with_one_deadline), TEST(test_a_waker_that_computes_on), );
+             TEST(test_a_child_calls_at_once), TEST(test_a_child_handler_starts_threads),
+             TEST(test_no_wait_is_a_cancellation_point), TEST(test_a_crowd_with_one_deadline),
+             TEST(test_a_waker_that_computes_on), );

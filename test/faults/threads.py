@@ -40,7 +40,7 @@ EVENTS = [
     ("cancelled, deferred and asynchronously", ["test_no_wait_is_a_cancellation_point"],
      [(WINDOWS + ["wasm"], "no cancellation")]),
     ("a fork while others wait", ["test_a_parked_program_may_fork", "test_a_child_waits_by_itself",
-                                  "test_a_child_calls_at_once"],
+                                  "test_a_child_calls_at_once", "test_a_child_handler_starts_threads"],
      [(WINDOWS + ["wasm"], "no fork")]),
     ("the process is stopped, SIGSTOP", ["test_stopped_threads_stay_parked",
                                          "test_a_deadline_that_comes_while_stopped"],
