@@ -7,11 +7,14 @@
     shown            a row claims what there is a rig for, and all of it: suites, Wine, a model, SIGILL
     features         the table of sys/README.md, of what not each row has, is that of sys/meson.build and the files
     departures       the rows that wake more than they are asked to are those whose file does; so in sys/README.md
+    build            the files of core/ that a build of one's own compiles are those of core/meson.build, for both kinds
     times            the minutes that it says all.sh takes are those of test/lib/steps, on two cores: no less, and
                      less than twice as many
     figures PRINTED  its table of figures has what test/figures/figures.sh printed, and all of it
     benchmark TABLE  TABLE, which test/bench/shown.py makes, stands in the page as it is
 """
+import fnmatch
+import glob
 import os
 import re
 import sys
@@ -122,6 +125,19 @@ def features():
         faults.append("the table is\n" + "\n".join(wanted))
 
 
+def build():
+    said = re.search(r"\*\*In your own build\*\*:(.*?)`sys/`", text, re.S)[1]
+    patterns = re.findall(r"`(core/[^`]*)`", said)
+    files_of_core = re.search(r"^core_files = files\((.*?)^$", read("core/meson.build"), re.M | re.S)[1]
+    listed = re.findall(r"'([\w/@]+\.c)'", files_of_core)
+    for kind, other in (("futex", "sema"), ("sema", "futex")):
+        there = {"core/" + name.replace("@0@", kind) for name in listed}
+        mine = [pattern for pattern in patterns if not fnmatch.fnmatch(f"core/_{other}.c", pattern)]
+        named = {path for pattern in mine for path in glob.glob(pattern)}
+        faults.extend(f"{kind}: {path} is not compiled" for path in sorted(there - named))
+        faults.extend(f"{kind}: {path} is not in core/meson.build" for path in sorted(named - there))
+
+
 def times():
     steps = [line.split("|")[1].split() for line in read("test/lib/steps").splitlines()
              if line.count("|") == 5 and not line.startswith("#")]
@@ -172,6 +188,7 @@ def benchmark():
         faults.append("another table")
 
 
-{check.__name__: check for check in (lines, systems, shown, departures, features, times, figures, benchmark)}[what]()
+{check.__name__: check for check in (lines, systems, shown, departures, features, build, times, figures,
+                                   benchmark)}[what]()
 print("\n".join(faults))
 sys.exit(bool(faults))

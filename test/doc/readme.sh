@@ -132,6 +132,7 @@ try 'at most 220 lines, of 132 characters' states lines
 try 'the table of systems is that of sys/meson.build' states systems
 try 'what is shown of each system has its rig' states shown
 try 'who wakes more than asked' states departures
+try 'the files of core/ to compile in a build of your own are all' states build
 page=sys/README.md
 try 'who has which flag, and tells how many it woke' states features
 page=
@@ -223,6 +224,8 @@ misstated 'a row that wakes all' 'README.md: redox is not named' \
     's/^\(  is not 1, on .bare.\) and .redox. /\1 /' departures
 misstated 'a row that wakes as asked' 'README.md: linux does not' \
     "/^- .valet_futex_wake. wakes all/s/darwin/linux/" departures
+misstated 'a file less to compile' 'sema: core/cancel.c is not compiled' 's/ .core.cancel.c.,//' build
+misstated 'a file more to compile' 'futex: core/with.h is not in' 's/ .core.cancel.c.,/& `core\/with.h`,/' build
 misstated 'a time too short' 'all.sh deep: 9 minutes' '/^. .sh test.all.sh deep/s/[0-9]* minutes/9 minutes/' times
 misstated 'a time that was cut since' 'all.sh deep: 60 minutes' \
     '/^. .sh test.all.sh deep/s/[0-9]* minutes/60 minutes/' times
