@@ -5,10 +5,14 @@
 plant.py FILE OLD NEW [OLD NEW]...: in FILE each text OLD, which must occur once, becomes NEW.
 plant.py --bug BUGS NAME TREE: the edits of that bug, in a copy of the sources.
 plant.py --list BUGS: one line a bug: name, row, CPU, scenario, print or -, words of the verdict.
+plant.py --each BUGS TREES: the same lines; and of each bug, in TREES/NAME, the files that it changes, and their names
+    in the file `planted`. A compiler that looks there first needs no other copy of the sources. One that cannot be
+    planted has no such directory.
 
 White space in OLD matches any other: a fault outlives a reformatting of what it is planted in. Where it runs often it
 is started by python3 -S: without the site, of which it needs nothing, and which may take longer than it does.
 """
+import os
 import re
 import sys
 
@@ -65,11 +69,26 @@ def bugs_of(path, text=None):
     return bugs
 
 
+def write_changed(bug, tree):
+    texts = {}
+    for file, (old, new) in bug["edits"]:
+        texts[file] = edited(texts.get(file) or read(file), "\n".join(old), "\n".join(new))
+    for file, text in {**texts, "planted": "".join(f"{file}\n" for file in texts)}.items():
+        os.makedirs(os.path.dirname(f"{tree}/{file}"), exist_ok=True)
+        with open(f"{tree}/{file}", "w", encoding="utf-8") as made:
+            made.write(text)
+
+
 def main():
     match sys.argv[1:]:
-        case ["--list", path]:
+        case ["--list" | "--each" as how, path, *trees]:
             for name, bug in bugs_of(path).items():
                 print(name, bug["row"], bug["print"], bug["says"])
+                try:
+                    if how == "--each":
+                        write_changed(bug, f"{trees[0]}/{name}")
+                except (OSError, ValueError) as error:
+                    print(f"{name}: {error}", file=sys.stderr)
         case ["--bug", path, name, tree]:
             for file, (old, new) in bugs_of(path)[name]["edits"]:
                 plant(f"{tree}/{file}", [("\n".join(old), "\n".join(new))])

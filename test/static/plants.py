@@ -187,7 +187,7 @@ def in_script(tree, path):
                 edit = edits[0] if what == "SED" else "s\2{}\2{}\2".format(*edits)
                 yield who, [("sed", file, edit, "")]
     for words in calls(text, r'(?:"\$\w+/)?(?:test/)?lib/plant\.py"?', known):
-        if words[0] in ("--list", "--bug"):
+        if words[0] in ("--list", "--each", "--bug"):
             yield "plant.py", [] if tree.find(words[1], near) else unread(f"no such file: {words[1]}")
         elif ARGUMENT not in "".join(words[1:]):
             file = tree.find(words[0], near)
