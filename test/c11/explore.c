@@ -216,17 +216,37 @@ static size_t buffer_used;
 
 #define INLINE static inline __attribute__((always_inline))
 
-INLINE void bytes(void *p, size_t size, bool reading_back)
+INLINE void bytes(unsigned char **at, void *p, size_t size, bool reading_back)
 {
-    if (buffer_used + size > BUFFER_SIZE) {
-        violation("a state of more than %d bytes", BUFFER_SIZE);
-        return;
-    }
     if (reading_back)
-        memcpy(p, buffer + buffer_used, size);
+        memcpy(p, *at, size);
     else
-        memcpy(buffer + buffer_used, p, size);
-    buffer_used += size;
+        memcpy(*at, p, size);
+    *at += size;
+}
+
+/* Of words and granules a state has as many as this search has needed so far: there is nothing yet
+ * to know of any other. One that needs more begins again. */
+enum { BLOCK = 16 };
+static int words_kept, granules_kept;
+static size_t view_kept; /* bytes */
+static bool begins_again;
+
+static void keep(int words_needed, int granules_needed)
+{
+    const size_t before = offsetof(struct view, knows);
+    _Static_assert(sizeof(struct view) % BLOCK == 0, "views are copied in whole blocks");
+    words_kept = words_needed < ATOMICS ? words_needed : ATOMICS;
+    view_kept = (before + (size_t)granules_needed + BLOCK - 1) / BLOCK * BLOCK;
+    if (view_kept > sizeof(struct view))
+        view_kept = sizeof(struct view);
+    granules_kept = (int)(view_kept - before);
+}
+
+INLINE void view_bytes(unsigned char **at, struct view *view, bool reading_back)
+{
+    for (size_t i = 0; i < view_kept; i += BLOCK)
+        bytes(at, (unsigned char *)view + i, BLOCK, reading_back);
 }
 
 enum { LINE = 32 };
@@ -271,7 +291,7 @@ static void forget_written(void)
 
 /* The variables: of those lines the ones that are not as they were at the start, each after its
  * number. */
-INLINE void guest_bytes(bool reading_back)
+INLINE void guest_bytes(unsigned char **at, bool reading_back)
 {
     size_t line = 0, none = SIZE_MAX;
     for (size_t i = 0; i < written_n; i++) {
@@ -279,16 +299,16 @@ INLINE void guest_bytes(bool reading_back)
         if (reading_back)
             memcpy(line_now(line), guest_at_start + line * LINE, size_of_line(line));
         else if (!is_line_of_start(line)) {
-            bytes(&line, sizeof line, false);
-            bytes(line_now(line), size_of_line(line), false);
+            bytes(at, &line, sizeof line, false);
+            bytes(at, line_now(line), size_of_line(line), false);
         }
     }
     if (!reading_back) {
-        bytes(&none, sizeof none, false);
+        bytes(at, &none, sizeof none, false);
         return;
     }
-    for (bytes(&line, sizeof line, true); line != none; bytes(&line, sizeof line, true))
-        bytes(line_now(line), size_of_line(line), true);
+    for (bytes(at, &line, sizeof line, true); line != none; bytes(at, &line, sizeof line, true))
+        bytes(at, line_now(line), size_of_line(line), true);
 }
 
 /* Was there a write that nobody told us of? */
@@ -299,42 +319,75 @@ static void check_written(void)
             violation("%s is written, and nobody was seen to", name_of((uintptr_t)line_now(line)));
 }
 
+INLINE void sema_bytes(unsigned char **at, struct sema *sema, bool reading_back)
+{
+    bytes(at, &sema->address, sizeof sema->address, reading_back);
+    bytes(at, &sema->posted, sizeof sema->posted, reading_back);
+    if (sema->posted)
+        view_bytes(at, &sema->view, reading_back);
+    else if (reading_back)
+        memset(&sema->view, 0, sizeof sema->view);
+}
+
 INLINE void all_bytes(bool reading_back)
 {
-    buffer_used = 0;
+    unsigned char *at = buffer;
     for (int t = 0; t < threads; t++) {
         struct thread *thread = &world.thread[t];
-        bytes(thread, offsetof(struct thread, acquired), reading_back);
-        if (with_fences)
-            bytes(&thread->acquired, sizeof thread->acquired + sizeof thread->released,
-                  reading_back);
-        bytes(&thread->sema, sizeof thread->sema, reading_back);
-        bytes(&thread->late, sizeof thread->late, reading_back);
+        bytes(&at, thread, offsetof(struct thread, current), reading_back);
+        view_bytes(&at, &thread->current, reading_back);
+        if (with_fences) {
+            view_bytes(&at, &thread->acquired, reading_back);
+            view_bytes(&at, &thread->released, reading_back);
+        }
+        if (VALET_C11_KIND == 2)
+            sema_bytes(&at, &thread->sema, reading_back);
+        bytes(&at, &thread->late, sizeof thread->late, reading_back);
     }
-    bytes(world.granule, sizeof world.granule, reading_back);
-    bytes(&world.seq_cst, sizeof world.seq_cst, reading_back);
-    bytes(&world.spurious, 1, reading_back);
-    bytes(&world.weak_failures, 1, reading_back);
-    bytes(&world.refusals, 1, reading_back);
-    for (int x = 0; x < ATOMICS; x++) {
-        bytes(&world.history[x].count, 1, reading_back);
-        bytes(&world.history[x].waked, 1, reading_back);
-        for (int i = 0; i < world.history[x].count; i++) {
-            bytes(&world.history[x].of[i].value, sizeof(uint64_t), reading_back);
-            bytes(&world.history[x].of[i].view, sizeof(struct view), reading_back);
+    bytes(&at, world.granule, (size_t)granules_kept * sizeof *world.granule, reading_back);
+    view_bytes(&at, &world.seq_cst, reading_back);
+    bytes(&at, &world.spurious, 1, reading_back);
+    bytes(&at, &world.weak_failures, 1, reading_back);
+    bytes(&at, &world.refusals, 1, reading_back);
+    for (int x = 0; x < words_kept; x++) {
+        struct history *h = &world.history[x];
+        bytes(&at, &h->count, 1, reading_back);
+        bytes(&at, &h->waked, 1, reading_back);
+        for (int i = 0; i < h->count; i++) {
+            bytes(&at, &h->of[i].value, sizeof h->of[i].value, reading_back);
+            view_bytes(&at, &h->of[i].view, reading_back);
         }
     }
     for (int t = 0; t < threads; t++) {
         unsigned char *used = world.thread[t].stack_pointer, *top = stack[t] + STACK_SIZE;
         if (used != NULL)
-            bytes(used, (size_t)(top - used), reading_back);
+            bytes(&at, used, (size_t)(top - used), reading_back);
     }
-    guest_bytes(reading_back);
+    guest_bytes(&at, reading_back);
+    buffer_used = (size_t)(at - buffer);
+}
+
+/* The longest that a state may be now. */
+static size_t most_of_state(void)
+{
+    size_t size = sizeof world + (written_n + 1) * (sizeof *written + LINE);
+    for (int t = 0; t < threads; t++)
+        if (world.thread[t].stack_pointer != NULL)
+            size +=
+                (size_t)(stack[t] + STACK_SIZE - (unsigned char *)world.thread[t].stack_pointer);
+    return size;
 }
 
 static void write_state(void)
 {
-    all_bytes(false);
+    if (words_known > words_kept || granules_known > granules_kept) {
+        keep(words_known + 4, granules_known + 8);
+        begins_again = true;
+    }
+    if (most_of_state() > BUFFER_SIZE)
+        violation("a state of more than %d bytes", BUFFER_SIZE);
+    else
+        all_bytes(false);
 }
 
 static void read_state(void)
@@ -545,14 +598,14 @@ static int search(void)
     new_table(1 << 12);
     states = edges = 0;
     verdict = NULL;
-    seen_by_litmus = left = false;
+    seen_by_litmus = left = begins_again = false;
     start();
     take_buffer(0);
     write_state();
     visit(0, none, &is_new);
     if (verdict == NULL && !enter(0, 0))
         depth = -1;
-    while (depth >= 0 && verdict == NULL && !left) {
+    while (depth >= 0 && verdict == NULL && !left && !begins_again) {
         struct level *l = &level[depth];
         if (l->next == l->moves) {
             depth--;
@@ -569,7 +622,7 @@ static int search(void)
             take_buffer(depth + 1);
             write_state();
             state = visit(l->state, move, &is_new);
-            if (!is_new || left)
+            if (!is_new || left || begins_again)
                 continue;
             if (depth + 2 == DEPTH_MAX)
                 violation("more than %d steps", DEPTH_MAX);
@@ -582,7 +635,7 @@ static int search(void)
         if (verdict != NULL && !quiet && !(scenario->flags & LITMUS))
             print_schedule(state, state == l->state ? &move : NULL);
     }
-    if (verdict == NULL && !left) {
+    if (verdict == NULL && !left && !begins_again) {
         int lost = state_without_end();
         if (lost >= 0) {
             violation("livelock: from here no end can be reached");
@@ -599,7 +652,11 @@ static bool explore(void)
     threads = scenario->threads;
     with_fences = VALET_C11_PLAIN || scenario->flags & FENCES;
     clock_t begin = clock();
-    int ends = search();
+    int ends;
+    keep(0, 0);
+    do
+        ends = search();
+    while (begins_again && verdict == NULL);
     double seconds = (double)(clock() - begin) / CLOCKS_PER_SEC;
     bool good = verdict == NULL;
     const char *found = good ? "nothing" : verdict;
