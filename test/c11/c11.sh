@@ -19,6 +19,7 @@ rm -rf "$dir"
 # No register is kept over a call (test/c11/registers; hooks.c as well): a state would have what is left in them.
 # $spin: with a poll of two looks before a thread sleeps, or nothing. $debug: what a schedule is printed by.
 debug=-g
+# guest TREE SOURCE OUTPUT [-E]: the object; or its text alone, by which two variants may have the same object
 guest() {
     # An assertion of the lock for readers and writers is an expectation: that the mutex is locked which it promised.
     asserts=''
@@ -29,7 +30,8 @@ guest() {
         '-DVALET_INLINE=static VALET_UNPROTECTED' \
         -DVALET_LOCKS_POLL=0 -DVALET_LOCKS_LOSSES=1 -DVALET_LOCKS_HERD=1 "-I$1/include" $spin $trap \
         $asserts @test/c11/registers \
-        -c "$2" -o "$3" &&
+        ${4:--c} "$2" -o "$3" || return
+    [ $# -gt 3 ] ||
         objcopy --set-section-flags .bss=alloc,load,contents --rename-section .bss=guest \
             --rename-section .data=guest "$3"
 }
@@ -55,8 +57,8 @@ of() {
     esac
 }
 
-# explorer VARIANT: its parts; what it explores lies beside them. What two have alike is compiled once: the parts, and
-# the core under another file of sys/.
+# explorer VARIANT: its parts; what it explores lies beside them: of those that are asked for a parker or waiters alone,
+# no more than these. What two have alike is compiled once: the parts, and what is the same text.
 explorer() {
     out=$dir/$1
     of "$1"
@@ -66,7 +68,7 @@ explorer() {
     locks) number=4 ;;
     esac
     parts=$dir/parts-$number-$plain
-    mkdir -p "$out" "$parts" || return
+    mkdir -p "$out" "$parts" "$dir/same" || return
     for part in explore moves memory hooks table; do
         registers=''
         [ "$part" != hooks ] || registers=@test/c11/registers
@@ -76,25 +78,26 @@ explorer() {
                 -o "$parts/$part.o" || return
         ln "$parts/$part.o" "$out" || return
     done
-    case $kind in
-    locks) set -- core/now.c test/c11/locks.c test/c11/demo.c ;;
-    *) set -- core/now.c test/c11/locks.c test/c11/pool.c ;;
-    esac
-    for file in core/locks/*.c; do
-        case $kind-$file in
-        locks-*/once*.c | locks-*/latch*.c) ;; # these are on the core's waiters
-        *) set -- "$@" "$file" ;;
-        esac
-    done
+    set -- "$1" core/now.c
     [ "$kind" = locks ] || set -- "$@" core/park_"$kind".c core/waiters_"$kind".c core/futex_"$kind".c \
         core/park_with_"$kind".c core/waiters_with_"$kind".c core/futex_with_"$kind".c core/futex_requeue_"$kind".c \
-        ${system:+"$system"} test/c11/scenario.c test/c11/gates.c test/c11/litmus.c
+        ${system:+"$system"} test/c11/scenario.c
+    case $1 in
+    futex | sema) set -- "$@" core/locks/*.c test/c11/locks.c test/c11/pool.c test/c11/gates.c test/c11/litmus.c ;;
+    locks | herd)
+        for file in core/locks/*.c test/c11/locks.c test/c11/demo.c; do
+            case $file in
+            */once*.c | */latch*.c) ;; # these are on the core's waiters
+            *) set -- "$@" "$file" ;;
+            esac
+        done
+        ;;
+    esac
+    shift
     for file; do
-        object=$(basename "$file" .c).o
-        case $1 in
-        by_id | keyed) ! ln "$dir/sema/$object" "$out" 2>/dev/null || continue ;;
-        esac
-        guest . "$file" "$out/$object" || return
+        same=$dir/same/$(guest . "$file" - -E | cksum | tr ' ' -).o
+        [ -e "$same" ] || guest . "$file" "$same" || return
+        ln "$same" "$out/$(basename "$file" .c).o" || return
     done
     gcc -no-pie "$out"/*.o -o "$out/explore"
 }
@@ -221,12 +224,13 @@ done <"$dir/chosen"
 
 # Planted bugs.
 echo
-python3 -S test/lib/plant.py --list test/c11/bugs >"$dir/all" || bad 'the list of bugs'
+python3 -S test/lib/plant.py --each test/c11/bugs "$dir/trees" >"$dir/all" || bad 'the list of bugs'
 some 8 <"$dir/all" >"$dir/bugs"
 while read -r name kind scenario _ says; do
     label=$(printf '%-46s' "$name")
-    file=$(sed -n "/^bug $name\$/,/^in /s/^in //p" test/c11/bugs)
-    if python3 -S test/lib/plant.py --bug test/c11/bugs "$name" "$dir/tree" && changed "$kind" "$file" "$scenario"; then
+    file=''
+    if read -r file <"$dir/trees/$name/planted" && cp "$dir/trees/$name/$file" "$dir/tree/$file" &&
+        changed "$kind" "$file" "$scenario"; then
         must_find "$label" "$scenario" "$says"
     else
         bad "$label  cannot be planted"
