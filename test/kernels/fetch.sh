@@ -17,7 +17,8 @@ cd "$new"
 apt_lists deb
 apt_cpus amd64 arm64
 
-# fetch CPU ARCHITECTURE PACKAGE IMAGE: what the package without a number depends on is the kernel of today
+# fetch CPU ARCHITECTURE PACKAGE IMAGE: what the package without a number depends on is the kernel of today. tar ends
+# with the kernel: most of a package, its modules, comes after it, and dpkg-deb says that nobody takes it.
 fetch() {
     package=$(apt-cache depends "$3:$2" | sed -n 's/^ *Depends: *//p')
     release=${package%:*} release=${release#linux-image-}
@@ -26,7 +27,7 @@ fetch() {
     mkdir -p "$1"
     timeout 300 apt-get download "linux-image-$release:$2" &&
         dpkg-deb --fsys-tarfile "linux-image-$release"_*.deb |
-        tar -x -C "$1" --strip-components=2 "./boot/$4-$release" &&
+        tar -x -C "$1" --strip-components=2 --occurrence "./boot/$4-$release" &&
         mv "$1/$4-$release" "$1/vmlinuz" && echo "$release" >"$1/release"
 }
 
