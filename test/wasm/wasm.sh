@@ -185,7 +185,7 @@ esac
 
 # plant DIRECTORY OLD NEW of sys/wasm.c, in a copy there
 plant() {
-    mkdir -p "$1" && cp sys/wasm.c "$1" && python3 test/lib/plant.py "$1/wasm.c" "$2" "$3"
+    mkdir -p "$1" && cp sys/wasm.c "$1" && python3 -S test/lib/plant.py "$1/wasm.c" "$2" "$3"
 }
 number=0
 # caught NAME MODULE CHECK OLD NEW of sys/wasm.c: contract.mjs's CHECK, which the library has passed, must fail
@@ -241,7 +241,7 @@ caught 'nobody asks whether it may block' unshared 'where no thread may block' \
 # and in core/: unpark wakes one
 wakes_one() {
     mkdir -p "$dir/one/core" && cp core/word.h "$dir/one/core" &&
-        python3 test/lib/plant.py "$dir/one/core/word.h" 'VALET_WAKE_PARKED VALET_SYS_ALL' 'VALET_WAKE_PARKED 1' &&
+        python3 -S test/lib/plant.py "$dir/one/core/word.h" 'VALET_WAKE_PARKED VALET_SYS_ALL' 'VALET_WAKE_PARKED 1' &&
         threaded -iquote "$dir/one" -c core/park_futex.c -o "$dir/one/park.o" &&
         without core_park_futex.c.o "$dir/one/core.a" &&
         library "$dir/one/shared.wasm" "$dir/one/core.a" "$dir/one/park.o" --shared-memory || return
@@ -284,7 +284,10 @@ complains() { # MESSAGE ARGUMENT...
         return 1
     }
 }
-try 'demo: builds' sh test/demo/wasm.sh "$dir/demo"
+build_demo() { # DIRECTORY [COMPILER ARGUMENT...]: on the library that is built with threads
+    mkdir -p "$1" && to=$1 && shift && sh test/demo/wasm.sh "$dir/threads" "$@" && mv "$dir/threads/wc.wasm" "$to"
+}
+try 'demo: builds' build_demo "$dir/demo"
 imported "$dir/demo/wc.wasm" demo.error demo.exit demo.open demo.read demo.start demo.write env.memory \
     valet.may_block valet.now
 texts "$dir" 10000000
@@ -298,7 +301,7 @@ try 'demo: 10 MB, 4 workers' same "$dir/binary" 4 65536
 try 'demo: 10 MB, 8 workers' same "$dir/binary" 8 1000
 try 'demo: no file' complains "wc: $dir/none: no such file or directory" "$dir/none"
 try 'demo: no memory' complains 'wc: not enough memory for the chunks' -c 1073741824 "$dir/text"
-try 'demo, a lost notify: builds' sh test/demo/wasm.sh "$dir/demo-lost" -DDEMO_PLANTED_BUG=2
+try 'demo, a lost notify: builds' build_demo "$dir/demo-lost" -DDEMO_PLANTED_BUG=2
 lost() {
     timeout 10 node test/demo/wasm.mjs "$dir/demo-lost/wc.wasm" -w 1 -c 1 "$dir/text" >/dev/null
     [ $? -eq 124 ]
