@@ -122,14 +122,14 @@ standard=$dir/standard.hpp
 cat test/clients/cpp/valet.hpp test/clients/cpp/*_test.cpp | grep '^#include <.*>$' | grep -v linux/ >"$standard"
 cxx g++ -std=c++20 -O0 -x c++-header "$standard" -o "$standard.gch" >"$dir/log" 2>&1 ||
     bad "the standard's headers: $(cat "$dir/log")"
-python3 test/lib/plant.py --list test/clients/bugs | some 4 >"$dir/bugs"
+python3 -S test/lib/plant.py --list test/clients/bugs | some 4 >"$dir/bugs"
 while read -r name language _ says; do
     tree=$dir/planted
     rm -rf "$tree"
     cp -r test/clients "$tree"
     mkdir "$tree/include"
     cp include/valet_locks.hpp "$tree/include"
-    if ! python3 test/lib/plant.py --bug test/clients/bugs "$name" "$tree" >"$dir/log" 2>&1; then
+    if ! python3 -S test/lib/plant.py --bug test/clients/bugs "$name" "$tree" >"$dir/log" 2>&1; then
         bad "$name: $(cat "$dir/log")"
         continue
     fi

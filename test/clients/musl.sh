@@ -228,13 +228,14 @@ planted_object() {
     shift 3
     case $name in
     core/* | sys/*)
-        cp "$name" "$out.c" && python3 test/lib/plant.py "$out.c" "$@" && valet_object "$out.d/valet.o" "$name" "$out.c"
+        cp "$name" "$out.c" && python3 -S test/lib/plant.py "$out.c" "$@" &&
+            valet_object "$out.d/valet.o" "$name" "$out.c"
         ;;
     *)
         file=$dir/valet/src/$name
         object=obj/src/${name%.c}.lo
         cp "$file" "$out.kept"
-        python3 test/lib/plant.py "$file" "$@" &&
+        python3 -S test/lib/plant.py "$file" "$@" &&
             (cd "$dir/valet" && make -s "$object" && cp "$object" "$out.d/")
         made=$?
         cp "$out.kept" "$file"

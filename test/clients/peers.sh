@@ -414,7 +414,7 @@ try 'each seam, but those of locks, has at most 40 lines' short_seams
 # ---- planted faults ------------------------------------------------------------------------------------
 
 : >"$dir/planted"
-python3 test/lib/plant.py --list test/clients/peers/bugs >"$dir/bugs"
+python3 -S test/lib/plant.py --list test/clients/peers/bugs >"$dir/bugs"
 while read -r name row _ programs; do
     for program in $programs; do
         # Its job, and behind that the path of the planted library
@@ -427,7 +427,7 @@ while read -r name row _ programs; do
     rm -rf "$tree"
     mkdir -p "$tree"
     cp -r arch core include sys "$tree"
-    { python3 test/lib/plant.py --bug test/clients/peers/bugs "$name" "$tree" &&
+    { python3 -S test/lib/plant.py --bug test/clients/peers/bugs "$name" "$tree" &&
         valet "$row" "$dir/planted-$name" "$tree"; } >"$dir/log" 2>&1 || bad "$name: $(cat "$dir/log")"
 done <"$dir/bugs"
 cat "$dir/planted" >>"$dir/jobs"

@@ -178,7 +178,7 @@ hold_up() {
     rm -rf "$dir/held"
     mkdir -p "$dir/held"
     cp -r arch core include sys "$dir/held"
-    if ! python3 test/lib/plant.py "$dir/held/$file" "$@" ||
+    if ! python3 -S test/lib/plant.py "$dir/held/$file" "$@" ||
         ! build_test "$row" "$program" "$dir/held/test" "$dir/held" "$file"; then
         bad "planted: $planted: cannot be planted"
         return
@@ -266,7 +266,7 @@ plant() {
     tree=$dir/plant$number
     mkdir -p "$tree"
     cp -r arch core include sys "$tree"
-    if ! python3 test/lib/plant.py "$tree/$3" "$4" "$5"; then
+    if ! python3 -S test/lib/plant.py "$tree/$3" "$4" "$5"; then
         bad "planted: $1: no longer applies"
         return
     fi

@@ -143,7 +143,7 @@ done
 plant() {
     rm -rf "$dir/planted"
     mkdir -p "$dir/planted"
-    cp -r arch core include sys "$dir/planted" && python3 test/lib/plant.py "$dir/planted/$2" "$3" "$4" &&
+    cp -r arch core include sys "$dir/planted" && python3 -S test/lib/plant.py "$dir/planted/$2" "$3" "$4" &&
         program "$dir/planted" linux futex "$1"
 }
 is_past() {

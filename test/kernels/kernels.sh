@@ -309,7 +309,7 @@ for bug in check trap late_write hang; do
 done
 mkdir -p "$dir/sys"
 cp sys/linux.c "$dir/sys/"
-python3 test/lib/plant.py "$dir/sys/linux.c" 't = timespec_of(deadline);' \
+python3 -S test/lib/plant.py "$dir/sys/linux.c" 't = timespec_of(deadline);' \
     'uint64_t wall = valet_sys_now_realtime();
         t = timespec_of(!flags ? deadline : deadline < wall ? 1 : deadline - wall + valet_sys_now());' \
     'operation |= FUTEX_CLOCK_REALTIME;' 'operation |= 0;' >"$dir/log" 2>&1 || end 'a wall clock that is asked once'
