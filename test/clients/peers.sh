@@ -170,7 +170,11 @@ nsync() {
         flags='' seconds=180
         case $test in
         mu_starvation_test) left_out "nsync, $test" 'it counts turns by the clock, so the load decides' && continue ;;
-        mu_test | cv_test) deep || continue ;;
+        mu_test)
+            deep || continue
+            [ -n "$whole" ] || flags='-x test_mutex_nthread,test_rwmutex_nthread' # the locks of the libc
+            ;;
+        cv_test) deep || continue ;;
         cv_mu_timeout_stress_test) [ -n "$whole" ] || continue ;;
         pingpong_test)
             deep || continue
