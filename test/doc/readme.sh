@@ -225,7 +225,7 @@ misstated 'a row that wakes all' 'README.md: redox is not named' \
 misstated 'a row that wakes as asked' 'README.md: linux does not' \
     "/^- .valet_futex_wake. wakes all/s/darwin/linux/" departures
 misstated 'a file less to compile' 'sema: core/cancel.c is not compiled' 's/ .core.cancel.c.,//' build
-misstated 'a file more to compile' 'futex: core/with.h is not in' 's/ .core.cancel.c.,/& `core\/with.h`,/' build
+misstated 'a file more to compile' 'futex: core/with.h is not in' 's/ \(.\)core.cancel.c.,/& \1core\/with.h\1,/' build
 misstated 'a time too short' 'all.sh deep: 9 minutes' '/^. .sh test.all.sh deep/s/[0-9]* minutes/9 minutes/' times
 misstated 'a time that was cut since' 'all.sh deep: 60 minutes' \
     '/^. .sh test.all.sh deep/s/[0-9]* minutes/60 minutes/' times
