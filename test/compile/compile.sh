@@ -126,11 +126,22 @@ build() {
     rm -rf "$5"
     mkdir -p "$5"
     find "$1" || return 1
+    core=$root/$dir/core-$kind-$3-$2$4
+    [ "$3" = gcc ] || core=$core-$target
     (cd "$5" && source=$root/sys/$1.c &&
         set -- strict compile "$3" "$1" "$2" "$4" -fPIC -fvisibility=hidden -ffunction-sections -fdata-sections \
             -I"$root" -I"$root/include" &&
-        together "$kind" "$root" "$@" && "$@" -c "$source")
+        built "$core" "$kind" "$@" && ln "$core"/*.o . && "$@" -c "$source")
 }
+
+# built DIRECTORY KIND COMPILER ARGUMENT...: the core, once for all that ask: the target is all that is said of a system
+built() (
+    mkdir -p "$1" && cd "$1" || exit
+    what=$2
+    shift 2
+    flock 7
+    [ -e built ] || { together "$what" "$root" "$@" && : >built; }
+) 7>>"$1.lock"
 
 check_one() {
     build "$1" "$2" "$3" "$4" "$dir/$1-$2-$3$4" && holds "$1" "$2" "$dir/$1-$2-$3$4"
@@ -211,6 +222,7 @@ if [ $# -eq 4 ]; then # one check of the list below, in its own process
     exit
 fi
 
+rm -rf "$dir"/core-*
 mkdir -p "$dir"
 printf '%s\n' "$table" | while read -r system kind target cpus symbols; do
     [ -n "$system" ] || continue

@@ -22,24 +22,30 @@ renamed() {
     done
 }
 
-# together WHAT TREE COMPILER ARGUMENT...: those units of the core in TREE, each an object here. WHAT may have the word
-# "plain" behind it: without the calls with flags, which are the same machines once more.
+# unit_text FILE...: a unit as the text of one file. What it includes is where the compiler is told to look, whatever
+# the directory.
+unit_text() {
+    [ $# -eq 1 ] || echo '#define VALET_HAS_MACHINE'
+    for part; do
+        name=${part##*/} name=${name%.c}
+        case $name in
+        *_with* | *_requeue*) ;; # goes on with what is before it
+        *) renamed "$name" ;;
+        esac
+        echo "#include <$part>"
+    done
+}
+
+# together WHAT TREE COMPILER ARGUMENT...: those units of the core in TREE, which is also where the arguments have the
+# compiler look for headers, each an object here. WHAT may have the word "plain" behind it: without the calls with
+# flags, which are the same machines once more.
 together() {
     of=$1 tree_of=$2
     shift 2
     (cd "$tree_of" && units "${of% plain}") >listed
     case $of in *' plain') sed -i 's/ [^ ]*\(_with\|_requeue\|cancel\)[^ ]*//g' listed ;; esac
     while read -r unit files; do
-        (
-            for file in $files; do
-                name=${file##*/} name=${name%.c}
-                case $name in
-                *_with* | *_requeue*) ;; # goes on with what is before it
-                *) renamed "$name" >"$name.h" && set -- "$@" -include "$name.h" ;;
-                esac
-                set -- "$@" -include "$tree_of/$file"
-            done
-            "$@" -DVALET_HAS_MACHINE -x c -c /dev/null -o "$unit.o"
-        ) || return
+        # shellcheck disable=SC2086 # a list of words
+        unit_text $files | "$@" -x c -c - -o "$unit.o" || return
     done <listed
 }
