@@ -10,28 +10,30 @@ test=$(cd "$(dirname "$0")/.." && pwd)
 root=$(dirname "$test")
 build=${MODEL_BUILD:-$root/build/model}
 . "$root/test/lib/count.sh"
+. "$root/test/compile/together.sh"
 export MODEL_BUILD="$build"
 
-# made OBJECT TREE SOURCE COMMAND...: it, and what it was made from
-made() {
-    new=$1 from=$2 source=$3
+# object TREE UNIT FILES COMMAND...: $o, in $objects, which is for that command: the files in one. One that another
+# image has is not made again, but where a bug is planted in what it was made from: these files are in TREE/planted.
+object() {
+    tree_of=$1 o=$objects/$2.o files_of=$3
     shift 3
-    # without the looks of a futex wake at a taken queue: each would be a state
-    "$@" -DVALET_FUTEX_LOOKS=0 -I"$from" -I"$from/include" "$from/$source" -MMD -MF "$new.d.$$" -o "$new.$$"
-    mv "$new.d.$$" "$new.d"
-    mv "$new.$$" "$new"
+    [ -e "$o" ] || made "$root" "$@"
+    if [ "$tree_of" != "$root" ] && grep -qFf "$tree_of/planted" "$o.d"; then
+        o=${tree_of%/*}/${o##*/}
+        made "$tree_of" "$@"
+    fi
 }
 
-# object TREE SOURCE COMMAND...: $o, in $objects, which is for that command. One that another image has is not made
-# again, but where a bug is planted in what it was made from: these files are in TREE/planted.
-object() {
-    tree_of=$1 file_of=$2 o=$objects/$2.o
-    shift 2
-    [ -e "$o" ] || made "$o" "$root" "$file_of" "$@"
-    if [ "$tree_of" != "$root" ] && grep -qFf "$tree_of/planted" "$o.d"; then
-        o=${tree_of%/*}/${file_of##*/}.o
-        made "$o" "$tree_of" "$file_of" "$@"
-    fi
+# made TREE COMMAND...: $o of $files_of, and what it was made from
+made() {
+    from=$1
+    shift
+    # without the looks of a futex wake at a taken queue: each would be a state
+    # shellcheck disable=SC2086 # a list of words
+    unit_text $files_of | "$@" -DVALET_FUTEX_LOOKS=0 -I"$from" -I"$from/include" -MMD -MF "$o.d.$$" -x c - -o "$o.$$"
+    mv "$o.d.$$" "$o.d"
+    mv "$o.$$" "$o"
 }
 
 # Build the image of the row in $name, $file, ... for $1, a CPU, from the sources $2, in $3.
@@ -53,23 +55,28 @@ image() (
     *-apple*) prefix=_ ;;
     esac
     common="clang -target $target $machine $cflags -c"
-    flags='-std=c11 -ffreestanding -O2 -g -fPIC -fno-stack-protector -fno-unwind-tables
+    # what another file has is called, not inlined, though it be in the same unit: as a build of the files has it
+    flags='-std=c11 -ffreestanding -O2 -g -fPIC -fsemantic-interposition -fno-stack-protector -fno-unwind-tables
         -fno-asynchronous-unwind-tables -ffunction-sections'
-    sources="core/park_$kind.c core/waiters_$kind.c core/futex_$kind.c core/now.c core/park_with_$kind.c
-        core/waiters_with_$kind.c core/futex_with_$kind.c core/futex_requeue_$kind.c core/cancel.c $locks"
-    [ "$file" = - ] || sources="$sources sys/$file"
     objects=$build/objects/$(printf '%s' "$common $flags" | cksum | tr ' ' -)
-    mkdir -p "$objects/core/locks" "$objects/sys" "$objects/test/model"
+    mkdir -p "$objects"
+    {
+        units "$kind"
+        [ "$file" = - ] || echo "${file%.c} sys/$file"
+        for s in $locks; do
+            echo "$(basename "$s" .c)-alone $s"
+        done
+    } >"$out/units"
     set --
-    for s in $sources; do
+    while read -r unit files; do
         # shellcheck disable=SC2086 # lists of words, here and below
-        object "$tree" "$s" $common $flags
+        object "$tree" "$unit" "$files" $common $flags
         set -- "$@" "$o"
-    done
+    done <"$out/units"
     scenarios=test/model/scenario.c
     [ -z "$locks" ] || scenarios=test/model/locks.c
     # shellcheck disable=SC2086
-    object "$root" "$scenarios" $common $flags
+    object "$root" "${scenarios##*/}" "$scenarios" $common $flags
     set -- "$@" "$o"
     for s in check_enter check_leave check_expect check_clock check_woken check_move_wall \
         $("$build/checker" --symbols "$model"); do
@@ -147,16 +154,12 @@ job_honest() {
     else
         echo 'honest: a wake of 0 that wakes nobody is noticed  ok'
     fi
-    # The checker made wrong: it repeats a run whatever that reads.
+    # The checker made wrong, with all its other parts: it repeats a run whatever that reads.
     sed 's/memcmp(guest(k, a->address), &a->value, a->size) != 0/k == NULL/' "$test/model/cpu.c" >"$build/cpu_wrong.c"
-    set -- "$build/cpu_wrong.c"
-    for s in "$test"/model/*.c; do
-        case $s in
-        */scenario.c | */locks.c | */honest.c | */cpu.c) ;;
-        *) set -- "$@" "$s" ;;
-        esac
-    done
-    gcc -std=gnu11 -O1 -I"$root/include" -I"$test/model" "$@" -lunicorn -o "$build/checker_wrong"
+    mkdir "$build/wrong"
+    cp "$build"/parts/*.o "$build/wrong"
+    gcc -std=gnu11 -O1 -I"$root/include" -I"$test/model" -c "$build/cpu_wrong.c" -o "$build/wrong/cpu.o"
+    gcc "$build"/wrong/*.o -lunicorn -o "$build/checker_wrong"
     read -r name file kind model cpus target <<END
 $(grep '^external_sema ' "$test/model/table")
 END
@@ -232,7 +235,9 @@ for s in "$test"/model/*.c; do
     *) set -- "$@" "$s" ;;
     esac
 done
-gcc -std=gnu11 -O2 -g -Wall -Wextra -Werror -I"$root/include" "$@" -lunicorn -o "$build/checker"
+mkdir "$build/parts"
+(cd "$build/parts" && gcc -std=gnu11 -O2 -g -Wall -Wextra -Werror -I"$root/include" -c "$@")
+gcc "$build"/parts/*.o -lunicorn -o "$build/checker"
 
 {
     [ "${only:-linux}" != linux ] || echo honest
