@@ -91,10 +91,15 @@ int valet_sys_futex_wait_with(uint32_t *word, uint32_t expected, uint64_t deadli
     return wait(word, expected, deadline, flags);
 }
 
-/* After the deadline: the kernel compares the word, and then sleeps for the shortest time. */
+/* After the deadline: the kernel compares the word, and then sleeps for the shortest time. A
+ * handler that ends that has said nothing of the word. */
 int valet_sys_futex_look(uint32_t *word, uint32_t expected)
 {
-    return sleep_for(word, expected, 1, 0, 0);
+    int r;
+    do
+        r = sleep_for(word, expected, 1, 0, VALET_INTERRUPTIBLE);
+    while (r == VALET_INTERRUPTED);
+    return r;
 }
 
 void valet_sys_futex_wake(uint32_t *word, uint32_t count)

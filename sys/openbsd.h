@@ -35,7 +35,8 @@
 
 #define LONGEST_NS (UINT64_C(86400) * 1000000000u)
 
-/* For a look at the word after the deadline: the kernel compares it, and then sleeps for a tick. */
+/* For a look at the word after the deadline: the kernel compares it, and then sleeps for a tick. A
+ * handler that ends that has said nothing of the word. */
 #define SHORTEST_NS 1
 
 static inline int private_flag(unsigned flags)

@@ -78,6 +78,7 @@ static struct {
     bool interrupted;                /* its last to a sleep: a handler ran, which is to end it */
     unsigned looks;                  /* waits since, which only look at the word */
     bool unclear;                    /* one ran in what may be a look, or where a post beats it */
+    bool looked_badly;               /* a handler ended the last of these, so it has not looked */
     struct valet_sema *pending;      /* a post that is due */
     int32_t told;                    /* by a wake */
     unsigned posts;
@@ -389,7 +390,10 @@ int32_t target_wait(const struct asked *asked)
     bool ends = world.flags & VALET_INTERRUPTIBLE || world.cancel;
     bool interrupts = ends && kernel_interrupts(answer);
     if (world.interrupted && waits_on_a_word())
+    if (kernel->awake && may_look(asked) && kernel_interrupts(answer))
+        answer = kernel->timed_out;
         world.looks++;
+    world.looked_badly = kernel_interrupts(answer);
     else if (may_look(asked) || world.posts != 0)
         world.unclear |= interrupts;
     else
@@ -517,7 +521,7 @@ static int after_an_interruption(void)
 {
     if (!waits_on_a_word() || kernel->library->sema)
         return VALET_INTERRUPTED;
-    MUST(kernel->looks ? world.looked : world.looks != 0);
+    MUST(kernel->looks ? world.looked : world.looks != 0 && !world.looked_badly);
     if (world.refused)
         return VALET_ERR_SYSTEM;
     if (kernel->looks)

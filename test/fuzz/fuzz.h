@@ -125,6 +125,7 @@ struct kernel {
     bool one_clock;     /* its wall clock is the other */
     bool follows;       /* it waits by the wall clock itself */
     unsigned handlers;  /* how many of `again`, the first ones, mean that a signal handler ran */
+    bool awake;         /* where a deadline has passed it does not sleep, so no handler ends that */
     bool ticks;         /* its clock counts ticks of kernel_frequency */
     enum { REFUSES, A_WAKE, AN_ERRNO } positive; /* what a positive answer is */
 };

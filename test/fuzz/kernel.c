@@ -793,7 +793,7 @@ static const struct kernel kernels[] = {
     {ROW(freebsd), .last = UINT64_MAX - 1, .proves = true, .timed_out = -60, .again = {-4},
      .handlers = 1, .follows = true},
     {ROW(netbsd), .last = UINT64_MAX - 1, .timed_out = -60, .changed = -35, .again = {-4},
-     .probes = true, .handlers = 1},
+     .probes = true, .handlers = 1, .awake = true},
     {ROW(netbsd_park), .last = UINT64_MAX - 1, .timed_out = -60, .again = {-4, -37}, .handlers = 1},
     {ROW(openbsd), .last = UINT64_MAX - 1, .longest = DAY, .timed_out = -60, .changed = -35,
      .again = {-4, -88}, .positive = AN_ERRNO, .handlers = 2},

@@ -158,6 +158,16 @@ plant 'a cancellation without a look' answers linux core/cancel.c \
 plant 'a shared word, waited on as a private one' answers linux sys/linux.c \
     'if (!(flags & VALET_SHARED))
         operation' 'operation'
+plant 'an interruption forgotten for that of a look' answers dragonfly sys/dragonfly.c \
+    '1, 0, VALET_INTERRUPTIBLE' '1, 0, 0'
+plant 'an interruption forgotten for that of a look' answers openbsd sys/openbsd.c \
+    '(long)&t, 0, VALET_INTERRUPTIBLE' '(long)&t, 0, 0'
+plant 'an interruption forgotten for that of a look' answers openbsd_libc sys/openbsd_libc.c \
+    '&t, 0, VALET_INTERRUPTIBLE' '&t, 0, 0'
+plant 'an interruption forgotten for that of a look' answers darwin sys/darwin.c \
+    '1, 0, VALET_INTERRUPTIBLE' '1, 0, 0'
+plant 'an interruption forgotten for that of a look' answers darwin_os_sync sys/darwin_os_sync.c \
+    '1, 0, VALET_INTERRUPTIBLE' '1, 0, 0'
 plant 'a shared word, woken as a private one' answers openbsd_libc core/futex_with_futex.c \
     'VALET_SYS_ALL : count, flags)' 'VALET_SYS_ALL : count, 0)'
 plant 'a shared word, moved as a private one' answers netbsd sys/netbsd.c \
