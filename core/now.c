@@ -64,5 +64,6 @@ uint64_t valet_now_realtime(void)
 
 unsigned valet_features(void)
 {
-    return (valet_sys_features() & ~(VALET_SYS_COUNTS | VALET_SYS_FOLLOWS)) | VALET_NO_POLL;
+    return (valet_sys_features() & ~(VALET_SYS_COUNTS | VALET_SYS_FOLLOWS | VALET_SYS_SET_BACK)) |
+           VALET_NO_POLL;
 }

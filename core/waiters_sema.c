@@ -39,7 +39,9 @@
  * changes.
  *
  * On its way it takes out every node whose deadline has come, so a crowd with one deadline is one
- * walk: the others find that they are OUT. The fate of a node:
+ * walk: the others find that they are OUT. They get no post, since the clock ends their sleep.
+ * Where that may be set back meanwhile (VALET_SYS_SET_BACK) they would sleep on, in no list: so
+ * there it takes out none for its deadline. The fate of a node:
  *
  *   fate     meaning                   next, and by whom
  *   WAITING  in the list               LEAVING by its owner, at its deadline or a refusal;
@@ -174,7 +176,7 @@ static int leave(valet_wordptr *word, struct node *n, bool oldest, int r)
         if (atomic_compare_exchange_weak_explicit(word, &seen, seen & STATE, memory_order_acquire,
                                                   memory_order_relaxed))
             return r;
-    uint64_t now = valet_sys_now();
+    uint64_t now = valet_sys_features() & VALET_SYS_SET_BACK ? 0 : valet_sys_now();
     /* acquire: pairs with OVER; what comes after, OWE publishes */
     if (atomic_exchange_explicit(&n->fate, LEAVING, memory_order_acquire) == OUT)
         return r;

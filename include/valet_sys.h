@@ -222,14 +222,16 @@ VALET_SYS_CALL void valet_sys_sema_fini(struct valet_sema *s);
  * is not optional. On Windows, whose linkers know no such thing, you define them.
  */
 
-#define VALET_SYS_COUNTS  0x80000000u /* valet_sys_futex_wake_with tells how many it woke */
-#define VALET_SYS_FOLLOWS 0x40000000u /* waits with VALET_REALTIME follow the clock that is set */
+#define VALET_SYS_COUNTS   0x80000000u /* valet_sys_futex_wake_with tells how many it woke */
+#define VALET_SYS_FOLLOWS  0x40000000u /* waits with VALET_REALTIME follow the clock that is set */
+#define VALET_SYS_SET_BACK 0x20000000u /* sema kind: valet_sys_now itself may be set back */
 
 /*
  * returns   VALET_REALTIME, there is a wall clock; VALET_INTERRUPTIBLE; VALET_SHARED, futex kind;
  *           VALET_REQUEUE, futex kind: valet_sys_futex_requeue is yours; sema kind: always, as the
  *           core itself moves them. VALET_CANCELLABLE, the two functions of that are there.
- *           VALET_SYS_COUNTS, VALET_SYS_FOLLOWS. Any of them or 0, and always the same
+ *           VALET_SYS_COUNTS, VALET_SYS_FOLLOWS, VALET_SYS_SET_BACK. Any of them or 0, and always
+ *           the same
  */
 VALET_SYS_CALL unsigned valet_sys_features(void);
 

@@ -107,7 +107,7 @@ void valet_sys_sema_fini(struct valet_sema *s)
 
 unsigned valet_sys_features(void)
 {
-    return VALET_REALTIME | VALET_REQUEUE;
+    return VALET_REALTIME | VALET_REQUEUE | VALET_SYS_SET_BACK;
 }
 
 int valet_sys_sema_wait_with(struct valet_sema *s, uint64_t deadline, unsigned flags)

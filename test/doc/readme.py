@@ -104,7 +104,7 @@ def features():
         code = read(f"sys/{file}") if file else ""
         has = re.findall(r"^unsigned valet_sys_features\(void\)\n\{\n    return (.*?);", code, re.M | re.S)
         flags = {flag for flags in has for flag in re.findall(r"VALET_(\w+)", flags)}
-        if len(has) < 2 and file and told.get(name, set()) != flags - {"SYS_COUNTS", "SYS_FOLLOWS"}:
+        if len(has) < 2 and file and told.get(name, set()) != flags - {"SYS_COUNTS", "SYS_FOLLOWS", "SYS_SET_BACK"}:
             faults.append(f"{name}: {told.get(name)} in sys/meson.build, {flags} in its file")
         number = ("core" if kind == "sema" else "-" if "SYS_COUNTS" not in flags else
                   "kernel, of nobody only" if "ENOENT" in code else "kernel")

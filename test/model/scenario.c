@@ -462,6 +462,38 @@ THREAD(wait_3_store_3)
     store(2, 3);
 }
 
+/*
+ * Where the one clock is the host's, it may be set back: a thread whose deadline had come by then,
+ * as another one has seen that gave up, is still woken by a store. In units, as for the wall clock.
+ */
+static int wait_by_the_clock(void)
+{
+    uint64_t ahead;
+    DO(0, ahead = valet_now());
+    ahead -= check_clock();
+    atomic_fetch_add_explicit(&flag, 1, memory_order_relaxed);
+    while (atomic_load_explicit(&flag, memory_order_relaxed) != 2)
+        ;
+    return CALL(4, valet_compare_and_wait_until(&waiters, 0, DEADLINE + ahead));
+}
+THREAD(wait_set_back_0)
+{
+    EXPECT(wait_by_the_clock() == VALET_TIMEDOUT);
+    check_move_wall(-2000);
+    store(2, 2);
+    data[0].plain = since_start(check_clock());
+}
+THREAD(wait_set_back_1)
+{
+    int r = wait_by_the_clock();
+    EXPECT(r == VALET_OK || r == VALET_TIMEDOUT);
+    data[1].plain = since_start(check_clock());
+}
+THREAD(end_wait_set_back)
+{
+    EXPECT(data[1].plain <= data[0].plain + UNITS(1001000000));
+}
+
 /* The lost wake-up of the seed: registered for a state that is gone before the sleep begins, while
  * another thread waits for the new one. */
 THREAD(wait_cycle_0)

@@ -39,6 +39,7 @@
     S(wait_wake,            2, 0,                        1)     \
     S(wait_wake_timed,      3, TIMED,                    0)     \
     S(wait_free,            2, EVERY,                    1)     \
+    S(wait_set_back,        2, SEMA_KIND | TIMED | SETS, 0)     \
     S(delegate,             2, EVERY,                    1)     \
     S(delegate_2,           3, 0,                        1)     \
     S(delegate_3,           4, WIDE,                     0)     \
