@@ -24,6 +24,7 @@
 #include <stddef.h>
 
 #include "arch/arch.h"
+#include "sys/deadline.h"
 #include "valet_sys.h"
 
 #define SYS_clock_time_get                  1
@@ -150,8 +151,9 @@ int valet_sys_sema_wait(struct valet_sema *s, uint64_t deadline)
             return VALET_OK;
         }
         if (type == CLOUDABI_EVENTTYPE_CLOCK && deadline != VALET_FOREVER) {
-            if (clock_ns() >= deadline)
-                return VALET_TIMEDOUT;
+            int r = valet_deadline_over_unasked(clock_ns(), deadline);
+            if (r != VALET_OK)
+                return r;
             continue;
         }
         return atomic_load_explicit(lock_of(s), memory_order_acquire) == POSTED ? VALET_OK

@@ -33,6 +33,15 @@ static inline int valet_deadline_over(uint64_t now, uint64_t deadline)
     return now < deadline ? VALET_OK : VALET_TIMEDOUT;
 }
 
+/* The same, for who has asked no clock before the sleep: where there is none, to sleep again would
+ * be to turn for ever. */
+static inline int valet_deadline_over_unasked(uint64_t now, uint64_t deadline)
+{
+    if (now < deadline)
+        return now != 0 ? VALET_OK : VALET_ERR_UNSUPPORTED;
+    return VALET_TIMEDOUT;
+}
+
 /* A sleep of valet_deadline_sleep, cut well below 2^64 ns, in larger units, rounded up. */
 static inline uint64_t valet_deadline_units(uint64_t ns, uint32_t unit)
 {

@@ -43,7 +43,7 @@ int valet_sys_futex_wait(uint32_t *word, uint32_t expected, uint64_t deadline)
     if (r == ZX_ERR_BAD_STATE) /* the word differed */
         return VALET_CHANGED;
     if (r == ZX_ERR_TIMED_OUT && until != ZX_TIME_INFINITE) /* a job's timer slack may be early */
-        return valet_deadline_over(clock_ns(), deadline);
+        return valet_deadline_over_unasked(clock_ns(), deadline);
     /* INVALID_ARGS: the word is not mapped, perhaps for a moment, or not aligned; anything else is
      * not documented. */
     return VALET_ERR_SYSTEM;

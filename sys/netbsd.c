@@ -104,7 +104,7 @@ VALET_INLINE int wait(uint32_t *word, uint32_t expected, uint64_t deadline, unsi
     if (r == -EAGAIN) /* the word differed; or it cannot be read, and whoever asks again spins */
         return is_mapped(word) ? VALET_CHANGED : VALET_ERR_SYSTEM;
     if (r == -ETIMEDOUT && deadline != VALET_FOREVER) /* after INT_MAX ticks (248 days) at most */
-        return valet_deadline_over(clock_ns(), deadline);
+        return valet_deadline_over_unasked(clock_ns(), deadline);
     /* EINVAL: not for these arguments. ENOMEM, ENFILE: the kernel has no room for a futex. ENOSYS,
      * anything else: no such call here (before 10). */
     return VALET_ERR_SYSTEM;

@@ -68,7 +68,7 @@ VALET_INLINE int sleep_with(uint64_t deadline, unsigned flags)
     if (r == 0 || r == -EALREADY || r == -EINTR)
         return VALET_OK;
     if (r == -ETIMEDOUT && deadline != VALET_FOREVER) /* after INT_MAX ticks (248 days) at most */
-        return valet_deadline_over(valet_sys_clock(), deadline);
+        return valet_deadline_over_unasked(valet_sys_clock(), deadline);
     /* ESRCH: for a thread to unpark first, which is not asked for. EINVAL: not for these
      * arguments. ENOSYS, anything else: no such call here. */
     return VALET_ERR_SYSTEM;

@@ -78,7 +78,7 @@ int valet_sys_futex_wait(uint32_t *word, uint32_t expected, uint64_t deadline)
     if (r == -EAGAIN) /* the word differed */
         return VALET_CHANGED;
     if (r == -ETIMEDOUT && deadline != VALET_FOREVER) /* or woken, before January 2026 */
-        return valet_deadline_over(clock_ns(), deadline);
+        return valet_deadline_over_unasked(clock_ns(), deadline);
     /* EFAULT: the word is not mapped, or its page is protected at this moment. EINVAL: it is not
      * aligned. ENOSYS, anything else: no such call. */
     return VALET_ERR_SYSTEM;

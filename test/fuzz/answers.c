@@ -72,13 +72,14 @@ static struct {
     unsigned refusals, row_refusals; /* in a row, as the core sees them; in one call of the row */
     bool no_clock;                   /* it said so */
     bool blind;                      /* ... and that was its last word on the time */
+    bool blinded;                    /* ... and will be */
     bool refused;                    /* its last word was a refusal */
     bool looked, differs;            /* it was asked to compare, at last, and the word differed */
     enum meaning meant;              /* its last answer to a wait */
     bool interrupted;                /* its last to a sleep: a handler ran, which is to end it */
     unsigned looks;                  /* waits since, which only look at the word */
-    bool unclear;                    /* one ran in what may be a look, or where a post beats it */
     bool looked_badly;               /* a handler ended the last of these, so it has not looked */
+    bool unclear;                    /* one ran in what may be a look, or where a post beats it */
     struct valet_sema *pending;      /* a post that is due */
     int32_t told;                    /* by a wake */
     unsigned posts;
@@ -298,14 +299,17 @@ static int32_t end(const struct asked *asked)
 uint64_t target_now(void)
 {
     world.clocks++;
+    world.blind = world.blinded;
     if (!ended()) {
         others();
-        if (take(&in, 1) == 0xff && !kernel->ticks) {
-            world.no_clock = world.blind = true;
-            return 0;
-        }
+        uint64_t how = take(&in, 1);
+        world.blinded |= how == 0xfe && !kernel->ticks;
+        world.blind = world.blinded || (how == 0xff && !kernel->ticks);
     }
-    world.blind = false;
+    if (world.blind) {
+        world.no_clock = true;
+        return 0;
+    }
     if (world.timeout != 0 && __builtin_add_overflow(world.now, world.timeout, &world.deadline))
         world.deadline = VALET_FOREVER;
     world.timeout = 0;
@@ -386,14 +390,14 @@ int32_t target_wait(const struct asked *asked)
     else if (kernel->meets && answer == kernel->woken)
         answer = -EFAULT;
     world.met = false;
+    if (kernel->awake && may_look(asked) && kernel_interrupts(answer))
+        answer = kernel->timed_out;
     world.meant = kernel_means(answer, until);
+    world.looked_badly = kernel_interrupts(answer);
     bool ends = world.flags & VALET_INTERRUPTIBLE || world.cancel;
     bool interrupts = ends && kernel_interrupts(answer);
     if (world.interrupted && waits_on_a_word())
-    if (kernel->awake && may_look(asked) && kernel_interrupts(answer))
-        answer = kernel->timed_out;
         world.looks++;
-    world.looked_badly = kernel_interrupts(answer);
     else if (may_look(asked) || world.posts != 0)
         world.unclear |= interrupts;
     else

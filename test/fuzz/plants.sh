@@ -76,6 +76,14 @@ plant 'a timeout believed without the clock' answers dragonfly sys/dragonfly.c \
 plant 'a clock that failed, taken for 0' answers openbsd sys/deadline.h \
     'if (now == 0)
         return VALET_ERR_UNSUPPORTED;' ''
+plant 'a clock that is gone, waited for' answers netbsd sys/deadline.h \
+    'now != 0 ? VALET_OK : VALET_ERR_UNSUPPORTED' 'VALET_OK'
+plant 'a clock that is gone, waited for' answers netbsd_park sys/deadline.h \
+    'now != 0 ? VALET_OK : VALET_ERR_UNSUPPORTED' 'VALET_OK'
+plant 'a clock that is gone, waited for' answers cloudabi sys/cloudabi.c \
+    'if (r != VALET_OK)
+                return r;' 'if (r == VALET_TIMEDOUT)
+                return r;'
 plant 'an unpark that loads, then stores' answers netbsd core/park_futex.c \
     'uint32_t old = atomic_exchange_explicit(word, NOTIFIED, memory_order_release);' \
     'uint32_t old = atomic_load_explicit(word, memory_order_relaxed);
