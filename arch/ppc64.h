@@ -56,7 +56,7 @@ static inline long valet_cancellable(const uint32_t *cancel, const long *call)
 {
     register const uint32_t *r3 __asm__("r3") = cancel;
     register const long *r4 __asm__("r4") = call;
-    __asm__ volatile("bl valet_sys_cancellable"
+    __asm__ volatile("bl valet_sys_cancellable_1"
                      : "+r"(r3), "+r"(r4)
                      :
                      : "r0", "r5", "r6", "r7", "r8", "r9", "r10", "r11", "r12", "lr", "ctr", "xer",

@@ -17,8 +17,9 @@
  * *cancel, and of the call: eight words, the number and seven arguments. Each function that calls
  * them, or compares with them, has them in its text as VALET_CANCELLABLE_HERE, so who calls neither
  * has neither. They are weak, hidden and in one group: files that each have them (VALET_STATIC)
- * link to one, and a program and its shared objects have one each. They have no unwind information,
- * for it cannot be given inside a function that has its own: a backtrace may end there.
+ * link to one, and a program and its shared objects have one each. Their name has a version: files
+ * that call them in another way have others, by another name. They have no unwind information, for
+ * it cannot be given inside a function that has its own: a backtrace may end there.
  */
 #ifndef VALET_SYS_CANCEL_H
 #define VALET_SYS_CANCEL_H
@@ -43,22 +44,22 @@
     ".hidden " name "\n"                     \
     ".set " name ", " label "\n"
 
-#define VALET_CANCELLABLE_HERE                                                 \
-    __asm__(".ifndef valet_sys_cancellable\n"                                  \
-            ".pushsection .text.valet_sys_cancellable,\"axG\",%progbits,"      \
-            "valet_sys_cancellable,comdat\n"                                   \
-            ".p2align 2\n"                                                     \
-            ".weak valet_sys_cancellable\n"                                    \
-            ".hidden valet_sys_cancellable\n"                                  \
-            ".type valet_sys_cancellable,%function\n"                          \
-            VALET_CANCELLABLE_THUMB                                            \
-            "valet_sys_cancellable:\n\t"                                       \
-            VALET_CANCELLABLE_TRAP                                             \
-            ".size valet_sys_cancellable,.-valet_sys_cancellable\n"            \
-            VALET_CANCELLABLE_LABEL("valet_sys_cancellable_look", "1b")        \
-            VALET_CANCELLABLE_LABEL("valet_sys_cancellable_after", "2b")       \
-            VALET_CANCELLABLE_LABEL("valet_sys_cancellable_out", "3b")         \
-            ".popsection\n"                                                    \
+#define VALET_CANCELLABLE_HERE                                              \
+    __asm__(".ifndef valet_sys_cancellable_1\n"                             \
+            ".pushsection .text.valet_sys_cancellable_1,\"axG\",%progbits," \
+            "valet_sys_cancellable_1,comdat\n"                              \
+            ".p2align 2\n"                                                  \
+            ".weak valet_sys_cancellable_1\n"                               \
+            ".hidden valet_sys_cancellable_1\n"                             \
+            ".type valet_sys_cancellable_1,%function\n"                     \
+            VALET_CANCELLABLE_THUMB                                         \
+            "valet_sys_cancellable_1:\n\t"                                  \
+            VALET_CANCELLABLE_TRAP                                          \
+            ".size valet_sys_cancellable_1,.-valet_sys_cancellable_1\n"     \
+            VALET_CANCELLABLE_LABEL("valet_sys_cancellable_1_look", "1b")   \
+            VALET_CANCELLABLE_LABEL("valet_sys_cancellable_1_after", "2b")  \
+            VALET_CANCELLABLE_LABEL("valet_sys_cancellable_1_out", "3b")    \
+            ".popsection\n"                                                 \
             ".endif")
 // clang-format on
 
@@ -68,9 +69,9 @@
 #define VALET_CANCELLABLE_ABI __attribute__((visibility("hidden")))
 #endif
 
-long valet_sys_cancellable(const uint32_t *cancel, const long *call) VALET_CANCELLABLE_ABI;
+long valet_sys_cancellable_1(const uint32_t *cancel, const long *call) VALET_CANCELLABLE_ABI;
 #ifndef VALET_CALL_CANCELLABLE
-#define VALET_CALL_CANCELLABLE valet_sys_cancellable
+#define VALET_CALL_CANCELLABLE valet_sys_cancellable_1
 #endif
 
 /* Of the smallest piece of an instruction: on s390x the address of what may be odd is not made by
@@ -80,11 +81,11 @@ typedef uint8_t valet_cancellable_code;
 #else
 typedef uint16_t valet_cancellable_code;
 #endif
-extern const valet_cancellable_code valet_sys_cancellable_look[]
+extern const valet_cancellable_code valet_sys_cancellable_1_look[]
     __attribute__((visibility("hidden")));
-extern const valet_cancellable_code valet_sys_cancellable_after[]
+extern const valet_cancellable_code valet_sys_cancellable_1_after[]
     __attribute__((visibility("hidden")));
-extern const valet_cancellable_code valet_sys_cancellable_out[]
+extern const valet_cancellable_code valet_sys_cancellable_1_out[]
     __attribute__((visibility("hidden")));
 
 /* Whether a wait that answered so was cancelled: taken out before the trap; or out of it, by a
@@ -118,10 +119,10 @@ VALET_INLINE long valet_cancellable_trap(const uint32_t *cancel, long number, lo
 VALET_INLINE bool valet_cancellable_redirect(uintptr_t *pc)
 {
     VALET_CANCELLABLE_HERE;
-    if (*pc < (uintptr_t)valet_sys_cancellable_look ||
-        *pc >= (uintptr_t)valet_sys_cancellable_after)
+    if (*pc < (uintptr_t)valet_sys_cancellable_1_look ||
+        *pc >= (uintptr_t)valet_sys_cancellable_1_after)
         return false;
-    *pc = (uintptr_t)valet_sys_cancellable_out;
+    *pc = (uintptr_t)valet_sys_cancellable_1_out;
     return true;
 }
 

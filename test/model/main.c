@@ -121,7 +121,7 @@ int main(int argc, char **argv)
                  strcmp(k.model->name, "gvisor") != 0) ||
                 (no_kernel && s->flags & (SANDBOX | KERNEL)) ||
                 (s->flags & CANCELS &&
-                 (small || image_address(&k.image, "valet_sys_cancellable") == 0)) ||
+                 (small || image_address(&k.image, "valet_sys_cancellable_1") == 0)) ||
                 (deep                 ? !every || !(s->flags & DEEP)
                  : s->flags & CANCELS ? !every
                                       : every && (quick || !(s->flags & EVERY))))

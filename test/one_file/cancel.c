@@ -2,7 +2,7 @@
 /*
  * Two files of a program, each with its own copy: with WAITS the one whose thread waits, else the
  * one with the handler that takes it out, which must know of the other's instructions: with
- * SA_RESTART the wait goes on otherwise.
+ * SA_RESTART the wait goes on otherwise. With TIMED nobody does, and the wait ends by a deadline.
  */
 #define _GNU_SOURCE
 #include <pthread.h>
@@ -16,13 +16,21 @@
 extern uint32_t word, cancelled;
 void *wait_for_it(void *result);
 
+#ifdef TIMED
+#define DEADLINE (valet_now() + 1000000)
+#define RESULT   VALET_TIMEDOUT
+#else
+#define DEADLINE VALET_FOREVER
+#define RESULT   VALET_INTERRUPTED
+#endif
+
 #ifdef WAITS
 
 uint32_t word, cancelled;
 
 void *wait_for_it(void *result)
 {
-    *(int *)result = valet_futex_wait_cancellable(&word, 0, VALET_FOREVER, 0, &cancelled);
+    *(int *)result = valet_futex_wait_cancellable(&word, 0, DEADLINE, 0, &cancelled);
     return result;
 }
 
@@ -47,11 +55,13 @@ int main(void)
     if (sigaction(SIGUSR1, &action, NULL) != 0 ||
         pthread_create(&thread, NULL, wait_for_it, &result) != 0)
         return 1;
-    usleep(20000);
-    __atomic_store_n(&cancelled, 1, __ATOMIC_RELAXED);
-    pthread_kill(thread, SIGUSR1);
+    if (RESULT == VALET_INTERRUPTED) {
+        usleep(20000);
+        __atomic_store_n(&cancelled, 1, __ATOMIC_RELAXED);
+        pthread_kill(thread, SIGUSR1);
+    }
     pthread_join(thread, NULL);
-    return result != VALET_INTERRUPTED;
+    return result != RESULT;
 }
 
 #endif

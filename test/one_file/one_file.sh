@@ -155,7 +155,7 @@ cancels() { # LINKER COMPILER FLAGS...
     strict "$@" -pthread -I"$dir/linux" -DWAITS -c test/one_file/cancel.c -o "$dir/linux/waits.o" &&
         strict "$@" -pthread -I"$dir/linux" -c test/one_file/cancel.c -o "$dir/linux/cancels.o" &&
         $ld -pthread "$dir/linux/waits.o" "$dir/linux/cancels.o" -o "$dir/linux/cancels" || return 1
-    times=$(objdump -d "$dir/linux/cancels" | grep -c '<valet_sys_cancellable>:')
+    times=$(objdump -d "$dir/linux/cancels" | grep -c '<valet_sys_cancellable_1>:')
     [ "$times" = 1 ] || echo "instructions: $times times"
     [ "$times" = 1 ] && timeout 20 "$dir/linux/cancels"
 }
@@ -165,10 +165,25 @@ try '... clang, lld' cancels 'clang -fuse-ld=lld' clang
 try '... gcc, not position independent' cancels 'gcc -no-pie' gcc -fno-pic
 try '... gcc, link-time optimisation' cancels 'gcc -flto -O2' gcc -flto
 try '... clang, link-time optimisation' cancels 'clang -flto -O2 -fuse-ld=lld' clang -flto
+# One of them is of a version that calls the instructions in another way: it has some by another name.
+versions() { # NAME: of the older one's
+    mkdir -p "$dir/older" && cp "$dir"/linux/*.h "$dir/older" && sed "
+        s/(const uint32_t \*cancel, const long \*call) VALET_CANC/(const long *, const uint32_t *) VALET_CANC/
+        s/VALET_CALL_CANCELLABLE(cancel, call)/VALET_CALL_CANCELLABLE(call, cancel)/
+        s/\"endbr64.n.t\"  /\"endbr64; xchg %rdi, %rsi;\"/
+        s/valet_sys_cancellable_1/$1/g" "$dir/linux/valet.c" >"$dir/older/valet.c" &&
+        strict gcc -pthread -I"$dir/older" -DWAITS -DTIMED -c test/one_file/cancel.c -o "$dir/older/waits.o" &&
+        strict gcc -pthread -I"$dir/linux" -DTIMED -c test/one_file/cancel.c -o "$dir/older/cancels.o" &&
+        gcc -pthread "$dir/older/cancels.o" "$dir/older/waits.o" -o "$dir/older/cancels" &&
+        timeout 20 "$dir/older/cancels"
+}
+try '... two versions, whose instructions are called in two ways' versions valet_sys_cancellable_0
+try_not '... planted: by one name' versions valet_sys_cancellable_1
 each_its_own() {
-    sed 's/\.weak valet_sys_cancellable\\n/.local valet_sys_cancellable\\n/; s/"\.weak " name/".local " name/
-        s/axG/ax/; s/%progbits,"/%progbits\\n"/; s/"valet_sys_cancellable,comdat\\n"/""/
-        s/"\.hidden valet_sys_cancellable\\n"/""/; s/"\.hidden " name "\\n"/""/' "$dir/linux/valet.c" >"$dir/valet.c" &&
+    sed 's/\.weak valet_sys_cancellable_1\\n/.local valet_sys_cancellable_1\\n/; s/"\.weak " name/".local " name/
+        s/axG/ax/; s/%progbits,"/%progbits\\n"/; s/"valet_sys_cancellable_1,comdat\\n"/""/
+        s/"\.hidden valet_sys_cancellable_1\\n"/""/; s/"\.hidden " name "\\n"/""/' \
+        "$dir/linux/valet.c" >"$dir/valet.c" &&
         mv "$dir/valet.c" "$dir/linux"
 }
 try '... planted: instructions of its own in each file' each_its_own
