@@ -30,7 +30,8 @@
 #include "sys/futex_word.h"
 #include "valet_sys.h"
 
-#define VALET_CANCELLED 1 /* no kernel's wait answers that */
+#define VALET_CANCELLED   1    /* no kernel's wait answers that */
+#define VALET_HANDLER_RAN (-4) /* -EINTR, on each of these systems */
 
 #if defined __thumb__
 #define VALET_CANCELLABLE_THUMB ".thumb_func\n"
@@ -90,10 +91,10 @@ extern const valet_cancellable_code valet_sys_cancellable_1_out[]
 
 /* Whether a wait that answered so was cancelled: taken out before the trap; or out of it, by a
  * handler after which it does not go on. `cancel` is null in a wait that cannot be. */
-static inline bool valet_is_cancelled(const uint32_t *cancel, long answer, bool handler_ran)
+static inline bool valet_is_cancelled(const uint32_t *cancel, long answer)
 {
-    return cancel != 0 &&
-           (answer == VALET_CANCELLED || (handler_ran && valet_futex_look(cancel) != 0));
+    return cancel != 0 && (answer == VALET_CANCELLED ||
+                           (answer == VALET_HANDLER_RAN && valet_futex_look(cancel) != 0));
 }
 
 #ifdef VALET_CANCELLABLE_TRAP

@@ -104,7 +104,7 @@ VALET_INLINE int wait(uint32_t *word, uint32_t expected, uint64_t deadline, unsi
     }
     int operation = flags & VALET_SHARED ? UMTX_OP_WAIT_UINT : UMTX_OP_WAIT_UINT_PRIVATE;
     long r = wait_trap(cancel, word, operation, expected, size, until);
-    if (valet_is_cancelled(cancel, r, r == -EINTR))
+    if (valet_is_cancelled(cancel, r))
         return VALET_INTERRUPTED;
     /* 0: woken, or the word differed; the kernel does not tell. EINTR: a signal handler ran,
      * whether under SA_RESTART or not. */

@@ -202,7 +202,7 @@ VALET_INLINE int wait(uint32_t *word, uint32_t expected, uint64_t deadline, unsi
         r = valet_sys_futex_cancellable(cancel, word, operation, expected, until);
     else
         r = valet_sys_futex(word, operation, (long)expected, until, NULL, FUTEX_BITSET_MATCH_ANY);
-    if (valet_is_cancelled(cancel, r, r == -EINTR))
+    if (valet_is_cancelled(cancel, r))
         return VALET_INTERRUPTED;
     /* 0: woken, perhaps by a stranger who used this address before. EINTR: a signal handler ran. */
     if (r == -EINTR && flags & VALET_INTERRUPTIBLE)

@@ -93,7 +93,7 @@ VALET_INLINE int wait(uint32_t *word, uint32_t expected, uint64_t deadline, unsi
     }
     int operation = FUTEX_WAIT_BITSET | (flags & VALET_SHARED ? 0 : FUTEX_PRIVATE_FLAG);
     long r = wait_trap(cancel, word, operation, expected, until);
-    if (valet_is_cancelled(cancel, r, r == -EINTR))
+    if (valet_is_cancelled(cancel, r))
         return VALET_INTERRUPTED;
     /* 0: woken, perhaps by a stranger who used this address before. EINTR: a signal handler ran;
      * under SA_RESTART the kernel goes back to sleep by itself. */

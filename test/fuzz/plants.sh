@@ -158,14 +158,6 @@ plant 'an interruption that nobody asked for' answers darwin sys/darwin.c \
     '-EINTR && flags & VALET_INTERRUPTIBLE' '-EINTR && (flags | VALET_INTERRUPTIBLE)'
 plant 'an interruption without a look' answers linux core/futex_with_futex.c \
     'r != VALET_TIMEDOUT && r != VALET_INTERRUPTED' 'r != VALET_TIMEDOUT'
-plant 'a cancelled wait that goes on' answers freebsd sys/freebsd.c \
-    'if (valet_is_cancelled(cancel, r, r == -EINTR))
-        return VALET_INTERRUPTED;' ''
-plant 'a cancellation without a look' answers linux core/cancel.c \
-    'r != VALET_TIMEDOUT && r != VALET_INTERRUPTED' 'r != VALET_TIMEDOUT'
-plant 'a shared word, waited on as a private one' answers linux sys/linux.c \
-    'if (!(flags & VALET_SHARED))
-        operation' 'operation'
 plant 'an interruption forgotten for that of a look' answers dragonfly sys/dragonfly.c \
     '1, 0, VALET_INTERRUPTIBLE' '1, 0, 0'
 plant 'an interruption forgotten for that of a look' answers openbsd sys/openbsd.c \
@@ -176,6 +168,14 @@ plant 'an interruption forgotten for that of a look' answers darwin sys/darwin.c
     '1, 0, VALET_INTERRUPTIBLE' '1, 0, 0'
 plant 'an interruption forgotten for that of a look' answers darwin_os_sync sys/darwin_os_sync.c \
     '1, 0, VALET_INTERRUPTIBLE' '1, 0, 0'
+plant 'a cancelled wait that goes on' answers freebsd sys/freebsd.c \
+    'if (valet_is_cancelled(cancel, r))
+        return VALET_INTERRUPTED;' ''
+plant 'a cancellation without a look' answers linux core/cancel.c \
+    'r != VALET_TIMEDOUT && r != VALET_INTERRUPTED' 'r != VALET_TIMEDOUT'
+plant 'a shared word, waited on as a private one' answers linux sys/linux.c \
+    'if (!(flags & VALET_SHARED))
+        operation' 'operation'
 plant 'a shared word, woken as a private one' answers openbsd_libc core/futex_with_futex.c \
     'VALET_SYS_ALL : count, flags)' 'VALET_SYS_ALL : count, 0)'
 plant 'a shared word, moved as a private one' answers netbsd sys/netbsd.c \
