@@ -356,7 +356,7 @@ VALET_INLINE int queue_and_sleep(uint32_t *word, uint32_t expected, uint64_t dea
     uintptr_t fate = (uintptr_t)b; /* CHECKING */
     /* release: LOOKED, for a requeue that finds it ASLEEP: its look at the word is no older */
     if (woken)
-        ; /* by itself */
+        r = VALET_OK; /* by itself */
     else if (atomic_load_explicit((valet_word32 *)word, memory_order_relaxed) != expected)
         r = VALET_CHANGED;
     else if (atomic_compare_exchange_strong_explicit(&n.fate, &fate, (uintptr_t)b | ASLEEP,
