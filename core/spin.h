@@ -61,7 +61,8 @@
 #define VALET_SPIN_LOOKS_UNKNOWN   ((VALET_SPIN_LOOKS + 3u) / 4)
 #define VALET_SPIN_LOOKS_CAP       (2u * VALET_SPIN_LOOKS)
 
-_Static_assert(VALET_SPIN_LOOKS > 0 && VALET_SPIN_LOOKS_CAP <= UINT16_MAX, "credit has 16 bits");
+_Static_assert(VALET_SPIN_LOOKS > 0 && VALET_SPIN_LOOKS_CAP + VALET_SPIN_LOOKS <= UINT16_MAX,
+               "credit has 16 bits, also with what a poll of waiters puts back");
 
 static inline uint32_t valet_spin_smaller(uint32_t a, uint32_t b)
 {
