@@ -67,7 +67,7 @@ def main():
     if record:
         used = resource.getrusage(resource.RUSAGE_CHILDREN)
         with open(record, "w", encoding="utf-8") as file:
-            print(int(used.ru_utime + used.ru_stime), file=file)
+            print(f"{used.ru_utime + used.ru_stime:.2f}", file=file)
     sys.exit(status)
 
 

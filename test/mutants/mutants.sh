@@ -29,19 +29,19 @@ kind_of() {
     esac
 }
 
-# compile BUILD ARGUMENTS OF THE COMPILER...: with the headers of the current directory
+# compile BUILD ARGUMENTS OF THE COMPILER...: with what is in the directory $tree instead of the tree's
 compile() {
     build=$1
     shift
     case $build in
     tsan-*) set -- clang -fsanitize=thread -O1 "$@" ;;
-    cond-*) set -- gcc -O2 -DVALET_POSIX_SEM=0 "$@" ;;
-    x86-*) set -- i686-linux-gnu-gcc -static -O2 -Wno-psabi "$@" ;;
-    *) set -- gcc -O2 "$@" ;;
+    cond-*) set -- gcc -O1 -DVALET_POSIX_SEM=0 "$@" ;;
+    x86-*) set -- i686-linux-gnu-gcc -static -O1 -Wno-psabi "$@" ;;
+    *) set -- gcc -O1 "$@" ;;
     esac
     futex=1
     [ "$(kind_of "$build")" = futex ] || futex=0
-    "$@" -std=gnu11 -w -pthread -I. -Iinclude -Itest/harness \
+    "$@" -std=gnu11 -w -pthread "-I$tree" "-I$tree/include" "-I$root" "-I$root/include" "-I$root/test/harness" \
         -DVALET_TEST_FUTEX_KIND=$futex "-DVALET_TEST_OS_${build#*-}"
 }
 
@@ -80,20 +80,22 @@ tests() {
 # object BUILD NAME FILE: what is no part of the library is compiled once, when it is first asked for
 object() (
     flock 7
-    cd "$root" && { [ -e "$dir/$1/$2.o" ] || compile "$1" -c "$3" -o "$dir/$1/$2.o"; }
+    # shellcheck disable=SC2030 # of what is no part of the library, nothing is changed
+    tree=$root
+    [ -e "$dir/$1/$2.o" ] || compile "$1" -c "$root/$3" -o "$dir/$1/$2.o"
 ) 7>>"$dir/$1/$2.lock"
 
-# link BUILD PROGRAM OUTPUT, in the mutant's directory. Three tests are compiled with what they test, and need nothing
-# else of the library.
+# link BUILD PROGRAM OUTPUT, in the mutant's directory, $tree. Three tests are compiled with what they test, and need
+# nothing else of the library.
 link() {
     object "$1" hosted test/harness/hosted.c && object "$1" test test/harness/test.c || return
     case $2 in
     deadline | polls | spin)
-        compile "$1" "test/contract/$2_test.c" "$dir/$1/hosted.o" "$dir/$1/test.o" -o "$3"
+        compile "$1" "$root/test/contract/$2_test.c" "$dir/$1/hosted.o" "$dir/$1/test.o" -o "$3"
         return
         ;;
     esac
-    [ -e lib1.o ] || make_library "$1" "$file" || return
+    [ -e lib1.o ] || make_library "$1" || return
     case $2 in
     contract_sema)
         compile "$1" "$root"/test/green/contract_sema_test.c "$root"/test/green/control.c "$root"/test/green/host.c \
@@ -108,26 +110,22 @@ link() {
     esac
 }
 
-# make_library BUILD FILE: lib*.o in the current directory; what was made without FILE, as the compiler noted, is that
-# of the control
+# make_library BUILD: lib*.o in the current directory, $tree; what was made without a file that is changed there, as
+# the compiler noted, is that of the control
 make_library() {
     n=0
     for source in $(library "$1"); do
-        n=$((n + 1))
-        if [ "$2" = every ]; then
-            compile "$1" -MMD -c "$source" -o "lib$n.o" || return
-        elif grep -qE "[ /]$2( |\$)" "$dir/$1/control/lib$n.d"; then
-            compile "$1" -c "$source" -o "lib$n.o" || return
+        n=$((n + 1)) from=$root
+        # shellcheck disable=SC2031
+        [ ! -e "$tree/$source" ] || from=$tree
+        if [ ! -e planted ]; then
+            compile "$1" -MMD -c "$from/$source" -o "lib$n.o" || return
+        elif grep -qFf planted "$dir/$1/control/lib$n.d"; then
+            compile "$1" -c "$from/$source" -o "lib$n.o" || return
         else
             ln -s "$dir/$1/control/lib$n.o" .
         fi
     done
-}
-
-copy() {
-    mkdir -p "$1" && cp -r arch core sys include "$1" && mkdir -p "$1/test/contract" &&
-        cp test/contract/deadline_test.c test/contract/polls_test.c test/contract/spin_test.c "$1/test/contract" &&
-        cp -r test/harness "$1/test"
 }
 
 # run SECONDS EACH: a program, or PROGRAM:WORD. 0 passed; its CPU time is left in cpu.txt, or the last words
@@ -151,30 +149,29 @@ run() {
 
 # control BUILD: the library without a fault, and its programs as they are asked for
 control() {
-    copy "$dir/$1/control"
-    (cd "$dir/$1/control" && make_library "$1" every)
+    mkdir -p "$dir/$1/control"
+    (cd "$dir/$1/control" && tree=$PWD && make_library "$1")
 }
 
 # measure BUILD EACH: without a fault it passes, and how long it takes is the measure. Once for each.
 measure() (
     cd "$dir/$1/control" || exit 1
+    tree=$PWD
     flock 8
     [ ! -e "../$2.limit" ] || exit 0
     program=${2%:*}
     [ -x "$program" ] || link "$1" "$program" "$program" || exit 1
     run 120 "$2" || exit 1
-    echo $(($(cat cpu.txt) * 4 + 4)) >"../$2.limit"
+    awk '{ print $1 * 4 + 1 }' cpu.txt >"../$2.limit"
 ) 8>"$dir/$1/lock"
 
 # plant NUMBER NAME BUILD FIRST FILE: one fault; the result is a line in a file
 plant() {
     number=$1 name=$2 build=$3 first=$4 file=$5
     result=$dir/result.$number
-    copy "$dir/$number"
     (
-        cd "$dir/$number" || exit 1
-        python3 -S "$root/test/lib/plant.py" --bug "$root/test/mutants/bugs" "$name" . ||
-            { echo "STALE $name" >"$result"; exit; }
+        tree=$dir/trees/$name
+        cd "$tree" || { echo "STALE $name" >"$result"; exit; }
         # Where the tests of an order have threads meet by chance: three runs, before a fault survives.
         for attempt in 1 2 3; do
             for each in ${first#-} $(tests "$build" "$file"); do
@@ -194,7 +191,7 @@ plant() {
         done
         echo "SURVIVED $name" >"$result"
     )
-    rm -rf "${dir:?}/$number"
+    rm -rf "${dir:?}/trees/$name"
     echo >&9
 }
 
@@ -203,9 +200,10 @@ mkfifo "$dir/slots"
 exec 9<>"$dir/slots"
 printf '\n\n\n\n' >&9
 
-python3 -S test/lib/plant.py --list test/mutants/bugs >"$dir/all" || exit 1
+python3 -S test/lib/plant.py --each test/mutants/bugs "$dir/trees" >"$dir/all" || exit 1
 while read -r name build first _; do
-    file=$(sed -n "/^bug $name\$/,/^in /s/^in //p" test/mutants/bugs)
+    file=''
+    [ ! -e "$dir/trees/$name" ] || read -r file <"$dir/trees/$name/planted"
     case "$name $build $file" in
     *"$only"*) echo "$name $build $first $file" ;;
     esac
