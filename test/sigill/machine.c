@@ -20,8 +20,8 @@
 /* The linker's names for the section that holds the code of the library and nothing else. */
 extern unsigned char __start_valet_text[], __stop_valet_text[];
 
-/* TRAPS: how many there are, by a disassembler. */
-#if TRAPS > 0
+/* Its address is how many there are, by a disassembler. */
+extern unsigned char traps[];
 
 #define SPOILT 0xdeadbeef5badcafe
 
@@ -256,12 +256,11 @@ __attribute__((constructor)) static void take_traps(void)
     size_t size = (uintptr_t)__stop_valet_text - start;
     KERNEL_MUST(mprotect((void *)start, size, PROT_READ | PROT_WRITE | PROT_EXEC) == 0, errno);
     unsigned n = patch(__start_valet_text, __stop_valet_text);
-    KERNEL_MUST(n == TRAPS, n); /* else something else was taken for a trap, or one was not seen */
+    /* Else something else was taken for a trap, or one was not seen. */
+    KERNEL_MUST(n == (uintptr_t)traps, n);
     KERNEL_MUST(mprotect((void *)start, size, PROT_READ | PROT_EXEC) == 0, errno);
     __builtin___clear_cache((char *)__start_valet_text, (char *)__stop_valet_text);
     /* NODEFER: a handler of another signal may trap while this thread sleeps in a trap. */
     struct sigaction action = {.sa_sigaction = on_trap, .sa_flags = SA_SIGINFO | SA_NODEFER};
     KERNEL_MUST(sigaction(TRAP_SIGNAL, &action, NULL) == 0, errno);
 }
-
-#endif

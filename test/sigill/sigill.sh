@@ -17,7 +17,9 @@
 set -u
 cd "$(dirname "$0")/../.." || exit 1
 . test/lib/count.sh
-dir=${SIGILL_BUILD:-build/sigill}
+root=$PWD
+mkdir -p "${SIGILL_BUILD:-build/sigill}"
+dir=$(cd "${SIGILL_BUILD:-build/sigill}" && pwd) || exit 1
 rounds=12000
 deep || rounds=5000
 export VALET_TEST_SHORT=1 # of the programs: a signal for each call is what takes the time
@@ -68,62 +70,77 @@ compile() {
     "${tools}gcc" ${flag:+"$flag"} -O2 -Wall -Wextra -Werror -pthread -I"$tree" -I"$tree/include" "$@"
 }
 
-# core TREE KIND OUT: each file of core/, in a section of its own
+# core TREE KIND OUT: the objects of core/, there
 core() {
-    for source in park_$2 waiters_$2 futex_$2 park_with_$2 waiters_with_$2 futex_with_$2 futex_requeue_$2 \
-        cancel now; do
-        compile "$1" -std=c11 -ffreestanding -fno-stack-protector -ffunction-sections \
-            -c "$1/core/$source.c" -o "$3/part-$source.o" || return 1
+    mkdir -p "$3"
+    (cd "$3" && compile "$1" -std=c11 -ffreestanding -fno-stack-protector -ffunction-sections -c "$1"/core/*_"$2".c \
+        "$1/core/cancel.c" "$1/core/now.c")
+}
+
+# machine_of CPU KERNEL...: what is the same for all systems and both kinds, compiled once; and these kernels
+machine_of() {
+    machine "$1"
+    out=$dir/$1
+    mkdir -p "$out"
+    shift
+    for source in harness/test harness/hosted sigill/registers_test sigill/kernel sigill/machine "$@"; do
+        compile "$root" -O1 -std=gnu11 -Itest/harness -DVALET_TEST_OS_sigill -c "test/$source.c" \
+            -o "$out/${source##*/}.o" || return 1
     done
 }
 
-# programs CPU KIND: what is the same for all systems, compiled once
+# programs CPU KIND: what is the same for all systems
 programs() {
     machine "$1"
     futex=1 out=$dir/$1-$2
     mkdir -p "$out"
     [ "$2" = futex ] || futex=0
-    for source in harness/test harness/hosted contract/park_test contract/waiters_test contract/futex_test \
-        contract/stress_test sigill/handoff_test sigill/registers_test sigill/cancel_test; do
-        compile . -std=gnu11 -Itest/harness "-DROUNDS=${SIGILL_ROUNDS:-$rounds}u" \
+    for source in contract/park_test contract/waiters_test contract/futex_test contract/stress_test \
+        sigill/handoff_test sigill/cancel_test; do
+        compile "$root" -O1 -std=gnu11 -Itest/harness "-DROUNDS=${SIGILL_ROUNDS:-$rounds}u" \
             -DVALET_TEST_OS_sigill -DVALET_TEST_FUTEX_KIND=$futex -c "test/$source.c" \
             -o "$out/${source##*/}.o" || return 1
     done
-    core . "$2" "$out"
+    core "$root" "$2" "$out/core"
 }
 
-# library SYSTEM CPU TREE OUT: one object, its code in a section of its own; the kernel's objects
+# library SYSTEM CPU TREE OUT CORE: one object, its code in a section of its own, with the number of its traps, by a
+# disassembler, as a symbol; and what takes these, if there are any. The objects of core/ are those in CORE, or made.
 library() {
     find "$1" && machine "$2" || return 1
     rm -rf "$4"
-    mkdir -p "$4"
-    if [ "$3" = . ]; then
-        ln "$dir/$2-$kind"/part-*.o "$4" || return 1
-    else
-        core "$3" "$kind" "$4" || return 1
-    fi
+    mkdir -p "$4/parts"
+    [ -e "$5" ] || core "$3" "$kind" "$5" || return 1
     compile "$3" -std=c11 -ffreestanding -fno-stack-protector -ffunction-sections \
-        -c "$3/sys/$1.c" -o "$4/part-$1.o" || return 1
+        -c "$3/sys/$1.c" -o "$4/parts/$1.o" || return 1
     [ "$call" = - ] || compile "$3" -std=c11 "-DCALL=$call" -c test/sigill/registers.c \
-        -o "$4/part-registers.o" || return 1
+        -o "$4/parts/registers.o" || return 1
     echo 'SECTIONS { valet_text : { *(.text .text.*) } }' >"$4/one.ld"
-    "${tools}ld" -r --force-group-allocation -T "$4/one.ld" "$4"/part-*.o -o "$4/library.o" || return 1
-    # this program has a libc of its own, which is another
-    "${tools}objcopy" --redefine-sym futex=openbsd_futex \
-        --redefine-sym clock_gettime=openbsd_clock_gettime "$4/library.o" || return 1
+    "${tools}ld" -r --force-group-allocation -T "$4/one.ld" "$4"/parts/*.o "$5"/*.o -o "$4/library.o" || return 1
     traps=$("${tools}objdump" -d -j valet_text --no-show-raw-insn "$4/library.o" |
         grep -cE "$(printf '\t')(syscall|svc|ecall|int )")
-    for source in kernel machine "$kernel"; do
-        compile . -std=gnu11 -Itest/harness "-DTRAPS=$traps" -c "test/sigill/$source.c" -o "$4/kernel-$source.o" ||
-            return 1
-    done
+    # this program has a libc of its own, which is another
+    "${tools}objcopy" --redefine-sym futex=openbsd_futex --redefine-sym clock_gettime=openbsd_clock_gettime \
+        --add-symbol "traps=$traps,global" "$4/library.o" || return 1
+    [ "$traps" -eq 0 ] || ln "$dir/$2/machine.o" "$4"
+}
+
+# unchanged SYSTEM CPU: the library of the tree, for both jobs
+unchanged() {
+    find "$1"
+    (flock 7 && { [ -e "$dir/$1-$2/library.o" ] || library "$1" "$2" "$root" "$dir/$1-$2" "$dir/$2-$kind/core"; }) \
+        7>>"$dir/$1-$2.lock"
 }
 
 # execute SYSTEM CPU OUT PROGRAM SECONDS [WORD]: link it, and run all its tests or one
 execute() {
     find "$1" && machine "$2" || return 1
-    [ -e "$3/$4" ] || compile . -static "$3/library.o" "$3"/kernel-*.o "$dir/$2-$kind/test.o" \
-        "$dir/$2-$kind/hosted.o" "$dir/$2-$kind/${4}_test.o" -o "$3/$4" || return 1
+    if [ ! -e "$3/$4" ]; then
+        test=$dir/$2-$kind/${4}_test.o
+        [ -e "$test" ] || test=$dir/$2/${4}_test.o
+        compile "$root" -static "$3"/*.o "$dir/$2/kernel.o" "$dir/$2/$kernel.o" "$dir/$2/test.o" "$dir/$2/hosted.o" \
+            "$test" -o "$3/$4" || return 1
+    fi
     timeout -k 5 "$5" ${run:+"$run"} ${script:+"$script"} "$3/$4" ${6:+"$6"}
     status=$?
     [ "$status" -ne 124 ] || echo "no end within $5 s"
@@ -144,7 +161,7 @@ summary() {
 # job_rounds SYSTEM CPU
 job_rounds() {
     out=$dir/$1-$2
-    library "$1" "$2" . "$out" || return 1
+    unchanged "$1" "$2" || return 1
     execute "$1" "$2" "$out" handoff 600 >"$out/said" || {
         cat "$out/said" >&2
         return 1
@@ -167,7 +184,7 @@ job_rounds() {
 # job_contract SYSTEM CPU: QEMU is slow, so less there; and on i386, which is the same core
 job_contract() {
     find "$1"
-    [ -e "$dir/$1-$2/library.o" ] || library "$1" "$2" . "$dir/$1-$2" || return 1 # by job_rounds
+    unchanged "$1" "$2" || return 1
     if [ "$2" = x86_64 ]; then
         list='park waiters stress:unpark_against stress:random stress:queue'
     else
@@ -204,8 +221,11 @@ job_bug() {
     says=$*
     out=$dir/bug-$bug
     rm -rf "$out" && mkdir -p "$out/tree" && cp -r arch core include sys "$out/tree" &&
-        python3 test/lib/plant.py --bug test/sigill/bugs "$bug" "$out/tree" &&
-        library "$system" "$cpu" "$out/tree" "$out/built" || return 1
+        python3 -S test/lib/plant.py --bug test/sigill/bugs "$bug" "$out/tree" || return 1
+    find "$system" || return 1
+    core=$dir/$cpu-$kind/core
+    ! sed -n "/^bug $bug\$/,/^bug /s/^in //p" test/sigill/bugs | grep -qv '^sys/.*\.c$' || core=$out/core
+    library "$system" "$cpu" "$out/tree" "$out/built" "$core" || return 1
     # ten times as many whims, so that a few rounds suffice; a wait that is cancelled has none
     percent=50
     [ "$one" != cancel ] || percent=0
@@ -250,7 +270,7 @@ only=${1:-}
 rm -rf "$dir"
 mkdir -p "$dir/log"
 list() {
-    python3 test/lib/plant.py --list test/sigill/bugs | some 5 | sed 's/^/bug /'
+    python3 -S test/lib/plant.py --list test/sigill/bugs | some 5 | sed 's/^/bug /'
     for kind_of_job in rounds contract; do
         row=0
         printf '%s\n' "$table" | while read -r name kind kernel cpus call; do
@@ -264,7 +284,12 @@ list() {
     done
 }
 list | grep -F -e "$only" >"$dir/list"
+kernels_of() {
+    printf '%s\n' "$table" | awk -v cpu="$1" '$4 ~ "(^|,)" cpu "(,|$)" {print "sigill/" $3}' | sort -u
+}
 for cpu in x86_64 aarch64 riscv64 i386; do
+    # shellcheck disable=SC2046 # a list of words
+    ! grep -q " $cpu" "$dir/list" || machine_of $cpu $(kernels_of $cpu) || bad "the kernels for $cpu"
     for kind in futex sema; do
         ! grep -q " $cpu" "$dir/list" || programs $cpu $kind ||
             bad "the programs for $cpu, $kind kind"
