@@ -75,9 +75,19 @@ if [ "${1-}" = --only ]; then
     shift
 fi
 missing=
+# One question for all takes as long as one for a single package. It fails, and tells of the others, where it does not
+# know one.
+# shellcheck disable=SC2086 # a list of words
+known=$(dpkg-query -W -f '${Package} ${Status}\n' $packages "$@" 2>/dev/null || true)
 for package in $packages "$@"; do
-    status=$(dpkg-query -W -f '${Status}' "$package" 2>/dev/null || true)
-    [ "$status" = 'install ok installed' ] || missing="$missing $package"
+    case "
+$known
+" in
+    *"
+$package install ok installed
+"*) ;;
+    *) missing="$missing $package" ;;
+    esac
 done
 # Node comes in other packages, too.
 [ -z "$packages" ] || command -v node >/dev/null || missing="$missing nodejs"
