@@ -65,13 +65,14 @@ try 'external scheduler, futex kind' suite external-futex -Dos=external -Dextern
 try 'external scheduler, sema kind' suite external-sema -Dos=external -Dexternal_kind=sema
 try 'every system, by the corpora of test/fuzz' fuzz
 
-# exported: the counts of $run, for all of its programs
+# exported: the counts of $run, for all of its programs, and for the library alone
 exported() {
     set --
     while IFS= read -r program; do
         set -- "$@" ${1:+-object} "$program"
     done <"$run/programs"
-    llvm-cov export -instr-profile="$run/profile" "$@" >"$run/coverage.json" 2>"$run/log"
+    llvm-cov export -skip-functions -skip-expansions -instr-profile="$run/profile" "$@" \
+        -ignore-filename-regex='/(contract|fuzz|green|harness)/[a-z_]+[.][ch]$' >"$run/coverage.json" 2>"$run/log"
 }
 
 for run in "$dir"/*.run "$@"; do
