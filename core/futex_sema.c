@@ -70,6 +70,8 @@ struct note {
     struct node *node;
 };
 
+_Static_assert(_Alignof(struct note) > BITS, "structs are packed: #pragma pack?");
+
 struct node {
     struct valet_sema sema;
     struct note comes, leaves;

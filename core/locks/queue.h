@@ -64,6 +64,8 @@ struct valet_node {
     };
 };
 
+_Static_assert(_Alignof(struct valet_node) > VALET_NODE_BITS, "structs are packed: #pragma pack?");
+
 static inline struct valet_node *valet_newest(uintptr_t word)
 {
     return (struct valet_node *)(word & ~VALET_NODE_BITS);

@@ -49,6 +49,8 @@ table='
   gcc clang | -mcmodel=medium                        | - | none | none
   gcc clang | -fPIE -fno-plt                         | - | none | none
   gcc clang | -fshort-enums -funsigned-char          | - | none | none
+  gcc clang | -fpack-struct=4                        | error: structs are packed | - | -
++ gcc clang | -fpack-struct=8                        | - | error: structs are packed | error: structs are packed
 + gcc clang | -mx32                                  | error: this is x32 | error: this is x32 | error: this is x32
   gcc clang | -m32                                   | - | error: for this CPU | error: for this CPU
   gcc clang | -fsplit-stack                          | - | __morestack | __morestack
@@ -248,6 +250,10 @@ for cc in gcc clang; do
 done
 plant 'no word on what cannot be left out' 'it compiles' core/word.h 's/^#if !defined VALET_ONE_FILE.*/#if 0/' \
     both 'error: add -fno-stack-protector' clang tree -fstack-protector-all
+plant 'a node that is packed' 'it compiles' core/locks/queue.h 's/^_Static_assert(_Alignof(struct valet_node).*//' \
+    both 'error: structs are packed' gcc one -fpack-struct=8
+plant 'a note that is packed' 'it compiles' core/futex_sema.c 's/^_Static_assert(_Alignof(struct note).*//' \
+    comes 'error: structs are packed' clang tree external -fpack-struct=4
 plant 'pointers of 32 bits' __NR_clock_gettime64 arch/arch.h 's/^#if defined __ILP32__.*/#if 0/' \
     both 'error: this is x32' clang one -mx32
 counted flags
