@@ -315,6 +315,13 @@ def amalgamate(tree, options):
 #endif
 
 """
+    if options.os in ("bare", "external"):  # as in meson.build
+        poll += """/* How often a thread looks at a lock before it sleeps: here it leaves its CPU to others at once. */
+#ifndef VALET_LOCKS_POLL
+#define VALET_LOCKS_POLL 0
+#endif
+
+"""
     return f"""/* SPDX-License-Identifier: MIT OR Apache-2.0 */
 /*
  * valet {options.version} in one file, for -Dos={options.os} ({options.kind} kind) on {', '.join(tree.cpus)}.

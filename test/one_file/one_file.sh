@@ -89,6 +89,13 @@ for row in $rows; do
         try "$system, $kind kind, $cpu" cross "$system" $cpu
     done
 done
+# The rows whose locks do not poll, as meson.build has them
+locks_sleep() {
+    wanted=$(sed -n "s/^if os in \[\(.*\)\] # a thread that waits.*/\1/p" meson.build | tr -d "',")
+    there=$(cd "$dir" && grep -l '^#define VALET_LOCKS_POLL 0$' ./*/valet.c | sed 's|^./||; s|/.*||' | sort | xargs)
+    [ -n "$there" ] && [ "$there" = "$wanted" ]
+}
+try 'locks do not poll where they do not in the library' locks_sleep
 files=$(find sys -name '*.c' | wc -l)
 if [ "$count" -eq $((files + 2)) ]; then good "rows: $count"; else bad "rows: $count, files of sys/: $files"; fi
 
@@ -294,6 +301,11 @@ slower() {
     write linux futex linux.c x86_64 "$dir/tree" &&
         loop=$(instructions gcc NOTHING) && [ "$(of_a_round gcc UNPARK)" -le 7 ]
 }
+in_locks() {
+    write bare futex bare.c x86_64,aarch64,riscv64 "$dir/tree" && locks_sleep
+}
+planted 'locks that poll on bare metal' core/amalgamate.py 's/("bare", "external")/("external",)/' in_locks
+write bare futex bare.c x86_64,aarch64,riscv64 .
 planted 'an unpark that counts' core/park_futex.c \
     's/^ *valet_word32 \*word = word_of(p);$/&\n    static long n[2]; n[1] += ++n[0]; __asm__("" ::: "memory");/' slower
 try_not 'planted: a CPU that is not there' write linux futex linux.c pdp11 .
