@@ -41,6 +41,11 @@
 #include "sys/deadline.h"
 #include "valet_sys.h"
 
+/* A header that came before this one has chosen what the libc declares (VALET_STATIC). */
+#ifndef CLOCK_MONOTONIC
+#error "valet: include valet.c before any header, or compile it with -D_POSIX_C_SOURCE=200809L"
+#endif
+
 #if VALET_SYS_ATOMIC
 #error "valet: this CPU has no atomic instructions; is there a later one (-march=)?"
 #endif

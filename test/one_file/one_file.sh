@@ -107,6 +107,15 @@ one_cpu() {
 try 'for one CPU it is for no other' one_cpu
 try '... and for those again' write linux futex linux.c x86_64,aarch64,riscv64 .
 
+# posix in a strict C, behind a header that has settled what the others say: a line that helps.
+late() { # FLAGS...
+    printf '#include <stdio.h>\n#define VALET_STATIC\n#include "valet.c"\n' >"$dir/posix/late.c"
+    gcc -std=c11 -fsyntax-only -w "$@" "$dir/posix/late.c"
+}
+try 'posix, behind a header, with what it needs' late -D_POSIX_C_SOURCE=200809L
+helps() { late -O2 2>&1 | grep -q 'error "valet: include valet.c before any header'; }
+try '... and without: a line that helps' helps
+
 # A hook that the user's file has: no weak symbol is left, and it is the one that is called. Without VALET_HOOK (or
 # VALET_AT_FORK) the file's own is static, and a second one an error.
 hooked() { # SYSTEM COMPILER FLAGS...
@@ -306,6 +315,11 @@ in_locks() {
 }
 planted 'locks that poll on bare metal' core/amalgamate.py 's/("bare", "external")/("external",)/' in_locks
 write bare futex bare.c x86_64,aarch64,riscv64 .
+in_late() {
+    write posix sema posix.c x86_64,aarch64,riscv64 "$dir/tree" && helps
+}
+planted 'no word on a header that came first' sys/posix.c 's/^#ifndef CLOCK_MONOTONIC/#if 0/' in_late
+write posix sema posix.c x86_64,aarch64,riscv64 .
 planted 'an unpark that counts' core/park_futex.c \
     's/^ *valet_word32 \*word = word_of(p);$/&\n    static long n[2]; n[1] += ++n[0]; __asm__("" ::: "memory");/' slower
 try_not 'planted: a CPU that is not there' write linux futex linux.c pdp11 .
