@@ -270,10 +270,10 @@ static bool let_go(struct bucket *b, struct out *out, const struct node *self)
     let_go_queue(b, out);
     for (struct node *n = out->first, *next; n != NULL; n = next) {
         next = n->next; /* before the post: after it the node is gone */
-        if (n == self)
-            found = true;
-        else
+        if (self == NULL || n != self)
             valet_sys_sema_post(&n->sema);
+        else
+            found = true;
     }
     return found;
 }
