@@ -27,6 +27,7 @@
 #include "load.h"
 #include "machine.h"
 #include "objects.h"
+#include "start.h"
 #include "test.h"
 
 static struct valet_parker parker[64];
@@ -59,17 +60,6 @@ static void wake_on(int operation, int which)
         __atomic_fetch_add(&word, 1, __ATOMIC_RELEASE);
         valet_futex_wake(&word, UINT32_MAX);
     }
-}
-
-static pthread_t start(void *(*run)(void *), void *argument)
-{
-    pthread_t thread;
-    pthread_attr_t attributes;
-    pthread_attr_init(&attributes);
-    pthread_attr_setstacksize(&attributes, 64 * 1024);
-    CHECK_EQ(pthread_create(&thread, &attributes, run, argument), 0);
-    pthread_attr_destroy(&attributes);
-    return thread;
 }
 
 static int status_of(pid_t child)

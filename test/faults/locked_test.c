@@ -22,6 +22,7 @@
 
 #include "load.h"
 #include "machine.h"
+#include "start.h"
 #include "test.h"
 #include "valet_locks.h"
 
@@ -41,17 +42,6 @@ static void begin(void)
     x = mmap(NULL, sizeof *x, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     CHECK(x != MAP_FAILED);
     x->s = (struct valet_sem)VALET_SEM_INIT(1);
-}
-
-static pthread_t start(void *(*run)(void *), void *argument)
-{
-    pthread_t thread;
-    pthread_attr_t attributes;
-    pthread_attr_init(&attributes);
-    pthread_attr_setstacksize(&attributes, 64 * 1024);
-    CHECK_EQ(pthread_create(&thread, &attributes, run, argument), 0);
-    pthread_attr_destroy(&attributes);
-    return thread;
 }
 
 /* One section of each lock: with deadlines that come, and without. */
