@@ -9,6 +9,8 @@
  *
  * the macros as 0 or 1, and BLOCKS: whether a thread that parks sleeps at last.
  */
+#include "loop.h"
+
 #if HAS_PARKER
 static_assert(sizeof(struct parker) <= sizeof(struct peer_parker), "room for a parker");
 #define P(p) ((struct parker *)(void *)(p))
@@ -92,13 +94,6 @@ bool peer_wait_until(unsigned expected, uint64_t deadline)
     return waiters_wait_until(expected, deadline);
 }
 #endif
-
-#define LOOP(body)                         \
-    for (uint64_t i = 0; i < n; i++) {     \
-        body;                              \
-        __asm__ volatile("" ::: "memory"); \
-    }                                      \
-    break
 
 void peer_loop(enum peer_loop what, struct peer_parker *p, uint64_t n)
 {

@@ -9,6 +9,8 @@
  *   sem_take, sem_give                                   SEM
  *   once_call                                            ONCE
  */
+#include "loop.h"
+
 const struct peer peer = {
     sizeof mutex,
 #ifdef COND
@@ -32,13 +34,6 @@ const struct peer peer = {
     0,
 #endif
 };
-
-#define LOOP(body)                         \
-    for (uint64_t i = 0; i < n; i++) {     \
-        body;                              \
-        __asm__ volatile("" ::: "memory"); \
-    }                                      \
-    break
 
 void peer_loop(enum peer_loop what, uint64_t n)
 {
