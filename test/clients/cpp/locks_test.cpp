@@ -273,11 +273,7 @@ static void test_times_far_away()
 }
 
 // A simulation's clock, or a wall clock that was set back
-struct stopped_clock {
-    using duration = std::chrono::nanoseconds;
-    using rep = duration::rep;
-    using period = duration::period;
-    using time_point = std::chrono::time_point<stopped_clock>;
+struct stopped_clock : in_nanoseconds<stopped_clock> {
     static constexpr bool is_steady = false;
     static inline unsigned asked = 0;
     static time_point now()
