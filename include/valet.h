@@ -48,6 +48,12 @@
 #endif
 
 #ifdef __cplusplus
+#define VALET_AS_WORD(number) static_cast<uintptr_t>(number) /* for initialisers */
+#else
+#define VALET_AS_WORD(number) ((uintptr_t)(number)) /* for initialisers */
+#endif
+
+#ifdef __cplusplus
 extern "C" {
 #endif
 
@@ -230,9 +236,9 @@ VALET_API bool valet_parker_is_set(const struct valet_parker *p);
 struct valet_waiters {
     uintptr_t word; /* the library's; the state is in its low bits; aligned, as a parker's */
 };
-#define VALET_WAITERS_INIT(state)            \
-    {                                        \
-        (uintptr_t)(state) & VALET_STATE_MAX \
+#define VALET_WAITERS_INIT(state)              \
+    {                                          \
+        VALET_AS_WORD(state) & VALET_STATE_MAX \
     }
 
 /*

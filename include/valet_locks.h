@@ -310,9 +310,9 @@ struct valet_sem {
     uintptr_t count;         /* both */
 };
 #define VALET_SEM_MAX (UINTPTR_MAX / 2) /* permits that may be there */
-#define VALET_SEM_INIT(permits)                  \
-    {                                            \
-        VALET_MUTEX_INIT, (uintptr_t)(permits)*2 \
+#define VALET_SEM_INIT(permits)                      \
+    {                                                \
+        VALET_MUTEX_INIT, VALET_AS_WORD(permits) * 2 \
     }
 
 /*
@@ -679,9 +679,9 @@ struct valet_latch {
     struct valet_waiters waiters; /* the library's, */
     uintptr_t count;              /* both */
 };
-#define VALET_LATCH_INIT(count)                              \
-    {                                                        \
-        VALET_WAITERS_INIT((count) == 0), (uintptr_t)(count) \
+#define VALET_LATCH_INIT(count)                                \
+    {                                                          \
+        VALET_WAITERS_INIT((count) == 0), VALET_AS_WORD(count) \
     }
 
 /*
@@ -750,9 +750,9 @@ struct valet_barrier {
     uintptr_t count; /* both */
 };
 #define VALET_BARRIER_MAX (UINTPTR_MAX >> sizeof(uintptr_t) * 4) /* threads that one may be for */
-#define VALET_BARRIER_INIT(threads)                                             \
-    {                                                                           \
-        0, (uintptr_t)(threads) << sizeof(uintptr_t) * 4 | (uintptr_t)(threads) \
+#define VALET_BARRIER_INIT(threads)                                                 \
+    {                                                                               \
+        0, VALET_AS_WORD(threads) << sizeof(uintptr_t) * 4 | VALET_AS_WORD(threads) \
     }
 
 /*

@@ -16,7 +16,7 @@ root, pages = sys.argv[1:]
 faults = []
 # Of a declaration: nothing to explain
 MARKS = {"VALET_API", "VALET_SYS_CALL", "VALET_SYS_NOIPA", "VALET_UNPROTECTED", "VALET_UNFILLED", "VALET_CHECKED",
-         "VALET_INLINE", "VALET_LOCK_OWNER"}
+         "VALET_INLINE", "VALET_LOCK_OWNER", "VALET_AS_WORD"}
 
 
 def squeeze(text):

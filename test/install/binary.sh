@@ -255,7 +255,7 @@ edited() { # NAME SED of include/valet.h, in a copy
     mkdir -p "$dir/$1" && cp "$away/linux/include/"*.h "$dir/$1/" && sed -i "$2" "$dir/$1/valet.h" &&
         ! cmp -s "$dir/$1/valet.h" "$away/linux/include/valet.h"
 }
-try 'a header without the cast' edited wide 's/(uintptr_t)(state)/(state)/'
+try 'a header without the cast' edited wide 's/static_cast<uintptr_t>(number)/(number)/'
 seen 'planted: ... is seen' narrow wide "$dir/wide" clang++
 
 cat >"$dir/bound.py" <<'END'

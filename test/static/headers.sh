@@ -26,6 +26,26 @@ for standard in c++17 c++20; do
         try "valet_locks.hpp, $compiler, $standard" compiles valet_locks.hpp $compiler -std=$standard -x c++
     done
 done
+# initialisers DIRECTORY: each of the headers there, behind that for C++, with warnings that few ask for
+initialisers() {
+    mkdir -p build
+    sed -n 's/^#define \(VALET_\([A-Z]*\)_INIT\)\( .*\)\?$/struct valet_\L\2\E a_\L\2\E = \1;/p
+        s/^#define \(VALET_\([A-Z]*\)_INIT\)(.*/struct valet_\L\2\E a_\L\2\E = \1(3);/p' \
+        "$1/valet.h" "$1/valet_locks.h" | sort -u >build/initialisers
+    [ "$(wc -l <build/initialisers)" -eq 9 ] || { echo 'not nine' && return 1; }
+    for by in 'g++ -Wuseless-cast' clang++; do
+        # shellcheck disable=SC2086 # a list of words
+        { echo '#include "valet_locks.hpp"' && cat build/initialisers; } |
+            $by -std=c++17 -Wall -Wextra -Wpedantic -Wconversion -Wsign-conversion -Wold-style-cast \
+                -Wzero-as-null-pointer-constant -Werror "-I$1" -x c++ -fsyntax-only - || return
+    done
+}
+try 'the initialisers, in C++ that wants no cast of C' initialisers include
+edited() { # SED of include/valet.h, in a copy
+    mkdir -p build/headers && cp include/valet*.h* build/headers/ && sed -i "$1" build/headers/valet.h
+}
+try 'a header with a cast of C' edited 's/static_cast<uintptr_t>(number)/(uintptr_t)(number)/'
+try_not 'planted: ... is seen' initialisers build/headers
 # Without a library of C++, nor exceptions
 for compiler in g++ clang++; do
     try "valet_locks.hpp, $compiler, freestanding" compiles valet_locks.hpp $compiler -std=c++17 -x c++ \
