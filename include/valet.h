@@ -18,8 +18,9 @@
  * may be ended inside one (as by asynchronous cancellation): what it has left in the word would be
  * found by the others. But when a process ends, what is left of it (on Windows the detach of a DLL)
  * may wake threads that are gone already; nobody is woken, and no call waits for them. In the child
- * of a fork, begin anew what other threads of the parent waited on. A thread that is stopped in a
- * call holds up nobody but where the context of a call says so.
+ * of a fork, begin anew what other threads of the parent waited on; a handler that has forked does
+ * not return there into a call on such an object. A thread that is stopped in a call holds up
+ * nobody but where the context of a call says so.
  *
  * "Futex kind" and "sema kind" are the two kinds of system under the library; the README's table
  * says which one each system is. They differ for the user only where a comment below says so.
@@ -460,7 +461,9 @@ VALET_API bool valet_cancel_redirect(uintptr_t *pc);
  * metal), and for a thread that is about to sleep, only the change counts. Sema kind: a word is
  * used through one copy of the library, since a program and each shared object that has one have a
  * table each; a wake that meets another thread at the table leaves the wake to it, which then wakes
- * more; and the child of a fork finds the table empty on the posix row only.
+ * more; and the child of a fork finds the table empty on the posix row only. A signal handler that
+ * forks there may use the table in the child, but the child does not return from it into a call on
+ * a word that it has interrupted: that one is forgotten with the table, and nobody would wake it.
  *
  * word      may be dead by now: the address is a key, the word is not read
  * count     how many; 0: nobody; VALET_FUTEX_ALL, as any above INT32_MAX: all. More may wake: a few

@@ -212,6 +212,12 @@ hold_up 'a fork is not noticed' posix test_a_child_waits_by_itself sys/posix.c \
     'pthread_atfork(NULL, NULL, child) == 0' 'child != NULL'
 hold_up 'a wait until a time that has passed notes no fork' posix test_a_child_handler_starts_threads \
     core/futex_sema.c 'int r = forget_at_fork();' 'int r = deadline == 1 ? VALET_OK : forget_at_fork();'
+hold_up 'a fork in a handler is not noticed' posix test_a_handler_forks sys/posix.c \
+    'pthread_atfork(NULL, NULL, child) == 0' 'child != NULL'
+hold_up 'a wait that a fork has interrupted ends' linux test_a_handler_forks sys/linux.c \
+    'r == 0 || r == -EINTR' 'r == 0'
+hold_up 'a table that forgets by itself' posix test_a_fork_without_handlers core/futex_sema.c \
+    'if (count == 0) return 0;' 'if (count == 0) { return 0; } forget();'
 for row in posix posix-cond posix-musl; do
     hold_up 'a wait can be cancelled' $row test_no_wait_is_a_cancellation_point sys/posix.c \
         'pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &sema->cancel)' 'sema->cancel = PTHREAD_CANCEL_ENABLE'

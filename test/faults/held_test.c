@@ -511,6 +511,107 @@ static void test_a_child_handler_starts_threads(void)
     test_been_through(FUTEX);
 }
 
+/* ---- forked by a handler --------------------------------------------------------------------- */
+
+static pthread_t interrupted;
+static atomic_bool may_interrupt; /* where it holds no lock of the libc, which fork(2) takes */
+static volatile pid_t child_of_a_handler;
+static volatile bool in_the_child;
+
+/* The child is in the midst of the call, as its parent is, and goes on with it. But on posix, where
+ * the call is one on a futex: there the table is empty in the child, and it ends in the handler. */
+static void on_fork(int number)
+{
+    (void)number;
+    int saved = errno;
+    pid_t child = fork();
+    if (child == 0) {
+        alarm(PATIENCE);
+        in_the_child = true;
+        if (sleeper.operation == FUTEX && !VALET_TEST_FUTEX_KIND) {
+            uint32_t woken = valet_futex_wake(&word, 1);
+            int r = valet_futex_wait(&word, 0, valet_now() + 10 * US);
+            _exit(woken != 0 ? 1 : r != VALET_TIMEDOUT ? 2 : 0);
+        }
+    } else {
+        child_of_a_handler = child;
+    }
+    errno = saved;
+}
+
+static void *interrupts(void *ns)
+{
+    while (!atomic_load(&may_interrupt))
+        sched_yield();
+    test_sleep((uint64_t)(uintptr_t)ns);
+    pthread_kill(interrupted, SIGUSR2);
+    return NULL;
+}
+
+static void test_a_handler_forks(void)
+{
+    struct sigaction action = {.sa_handler = on_fork};
+    CHECK_EQ(sigaction(SIGUSR2, &action, NULL), 0);
+    interrupted = pthread_self();
+    uint32_t random = 11;
+    alarm(PATIENCE);
+    CHECK_EQ(valet_futex_wait(&word, word, 1), VALET_TIMEDOUT); /* it registers a handler of fork */
+    for (int operation = PARK; operation < OPERATIONS; operation++) {
+        for (int round = 0; round < (seconds() > 0 ? 50 : 5); round++) {
+            begin_anew();
+            child_of_a_handler = 0;
+            atomic_store(&may_interrupt, false);
+            pthread_t thread =
+                start(interrupts, (void *)(uintptr_t)(test_random(&random) % (1 * MS)));
+            sleeper.operation = operation;
+            sleeper.deadline = valet_now() + 3 * MS;
+            atomic_store(&may_interrupt, true);
+            int r = wait_for_it(operation, sleeper.deadline);
+            uint64_t now = valet_now();
+            while (child_of_a_handler == 0 && !in_the_child) /* the signal may be late */
+                test_sleep(10 * US);
+            if (in_the_child)
+                _exit(r != VALET_TIMEDOUT ? 3 : now < sleeper.deadline ? 4 : 0);
+            CHECK_EQ(r, VALET_TIMEDOUT);
+            CHECK(now >= sleeper.deadline);
+            pthread_join(thread, NULL);
+            CHECK_EQ(status_of(child_of_a_handler), 0);
+        }
+        test_been_through(operation);
+    }
+    alarm(0);
+}
+
+#if defined VALET_TEST_STEP && !VALET_TEST_FUTEX_KIND
+static int woken_in_a_child(pid_t (*copy)(void))
+{
+    pid_t child = copy();
+    if (child == 0) {
+        alarm(PATIENCE);
+        _exit((int)valet_futex_wake(&word, 1));
+    }
+    return status_of(child);
+}
+
+/* _Fork runs no handlers: in its child the table has who waited in the parent. */
+static void test_a_fork_without_handlers(void)
+{
+    word = 0;
+    pthread_t thread = start(futex_waiter, NULL);
+    int woken = 0;
+    alarm(PATIENCE);
+    for (int tries = 0; tries < 1000 && woken == 0; tries++) { /* until it is asleep */
+        test_sleep(1 * MS);
+        woken = woken_in_a_child(_Fork);
+    }
+    CHECK_EQ(woken, 1);
+    CHECK_EQ(woken_in_a_child(fork), 0);
+    wake_on(FUTEX, 0);
+    pthread_join(thread, NULL);
+    alarm(0);
+}
+#endif
+
 /* ---- cancelled ------------------------------------------------------------------------------- */
 
 static struct {
@@ -923,5 +1024,9 @@ TEST_PROGRAM(TEST(test_a_waker_of_higher_priority_goes_on),
              TEST(test_a_handler_interrupts_a_wait), TEST(test_the_first_thread_ends),
              TEST(test_a_process_ends_while_threads_wait), TEST(test_a_child_waits_by_itself),
              TEST(test_a_child_calls_at_once), TEST(test_a_child_handler_starts_threads),
+             TEST(test_a_handler_forks),
+#if defined VALET_TEST_STEP && !VALET_TEST_FUTEX_KIND
+             TEST(test_a_fork_without_handlers),
+#endif
              TEST(test_no_wait_is_a_cancellation_point), TEST(test_a_crowd_with_one_deadline),
              TEST(test_a_waker_that_computes_on), );
