@@ -264,6 +264,13 @@ for test in test_a_stranger_by_waitv test_a_stranger_that_was_moved test_a_stran
         'if (VALET_LIKELY(!(old & (WAITERS | OWED)))) { return; } valet_sys_futex_wake((uint32_t *)word, 1);'
 done
 
+hold_up 'a call that a filter forbids' linux test_what_a_filter_lets_pass sys/linux.c \
+    'int operation = FUTEX_WAIT_BITSET;' 'int operation = FUTEX_WAIT_BITSET; valet_trap_linux(24, 0, 0, 0, 0, 0, 0);'
+hold_up 'one refusal is the end' linux test_a_filter_without_restart_syscall core/word.h \
+    '#define VALET_TRIES 4' '#define VALET_TRIES 1'
+hold_up 'a call that is not begun again is no refusal' linux test_a_filter_without_restart_syscall sys/linux.c \
+    'r == 0 || r == -EINTR' 'r == 0 || r == -EPERM || r == -EINTR'
+
 # plant NAME SYSTEM FILE OLD NEW WHAT SCENARIO: the tracer must fail, by saying WHAT, in that scenario
 number=0
 plant() {

@@ -220,6 +220,7 @@ static void ping_pong(int unused)
 /* ---- answers that come again and again ------------------------------------------------------- */
 
 #define AUDIT_ARCH   0xc000003eu
+#define RETURN_KILL  0x80000000u /* the process */
 #define RETURN_TRAP  0x00030000u
 #define RETURN_ERRNO 0x00050000u
 #define RETURN_ALLOW 0x7fff0000u
@@ -244,9 +245,20 @@ struct instruction {
 #define LOAD(field)      {0x20, 0, 0, (uint32_t)offsetof(struct call_data, field)}
 #define LOAD_HIGH(field) {0x20, 0, 0, (uint32_t)offsetof(struct call_data, field) + 4}
 #define AND(mask)        {0x54, 0, 0, mask}
+#define IF(value, n)     {0x15, n, 0, (uint32_t)(value)} /* skip n instructions */
 #define UNLESS(value, n) {0x15, 0, n, (uint32_t)(value)} /* skip n instructions */
 #define RETURN(action)   {0x06, 0, 0, action}
 /* clang-format on */
+
+static void install(struct instruction *filter, size_t length)
+{
+    struct {
+        unsigned short length;
+        struct instruction *filter;
+    } program = {(unsigned short)length, filter};
+    CHECK_EQ(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), 0);
+    CHECK_EQ(prctl(PR_SET_SECCOMP, 2, &program, 0, 0), 0);
+}
 
 /* Answer `action` to the library's waits on the shared page. */
 static void filter_waits(uint32_t action)
@@ -270,12 +282,7 @@ static void filter_waits(uint32_t action)
         RETURN(RETURN_ALLOW),
     };
     /* clang-format on */
-    struct {
-        unsigned short length;
-        struct instruction *filter;
-    } program = {sizeof filter / sizeof *filter, filter};
-    CHECK_EQ(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), 0);
-    CHECK_EQ(prctl(PR_SET_SECCOMP, 2, &program, 0, 0), 0);
+    install(filter, sizeof filter / sizeof *filter);
 }
 
 static struct {
@@ -720,6 +727,102 @@ static void test_stopped_threads_stay_parked(void)
     }
 }
 
+#if VALET_TEST_FUTEX_KIND
+static struct {
+    uint64_t deadline;
+    uint32_t restart; /* what is answered to restart_syscall */
+} filtered;
+
+/* The calls that sys/README.md names, and the end of this process, which any other call ends. */
+static void sleep_filtered(int operation)
+{
+    /* clang-format off */
+    struct instruction filter[] = {
+        LOAD(arch),
+        UNLESS(AUDIT_ARCH, 5),
+        LOAD(nr),
+        IF(SYS_futex, 4),
+        IF(SYS_clock_gettime, 3),
+        IF(SYS_exit_group, 2),
+        IF(SYS_restart_syscall, 2),
+        RETURN(RETURN_KILL),
+        RETURN(RETURN_ALLOW),
+        RETURN(filtered.restart),
+    };
+    /* clang-format on */
+    atomic_store(&x->result, ASLEEP);
+    atomic_store(&x->id, getpid());
+    install(filter, sizeof filter / sizeof *filter);
+    int r = sleep_on(operation, filtered.deadline);
+    atomic_store(&x->early, r == VALET_TIMEDOUT && valet_now() < filtered.deadline);
+    atomic_store(&x->result, r);
+    while (atomic_load(&x->turn) == 0)
+        ;
+}
+
+static pid_t start_filtered(int operation, uint32_t restart, uint64_t timeout)
+{
+    filtered.restart = restart;
+    filtered.deadline = valet_now() + timeout;
+    return start_child(sleep_filtered, operation);
+}
+
+/* Stops it so often, as long as it is asleep in its call. */
+static unsigned stop_asleep(pid_t child, unsigned times)
+{
+    unsigned stops = 0;
+    while (stops < times && (atomic_load(&x->id) == 0 || atomic_load(&x->result) == ASLEEP)) {
+        int status;
+        CHECK_EQ(waitpid(child, &status, WNOHANG), 0); /* it is alive */
+        test_yield();
+        if (atomic_load(&x->id) != 0 && sleeps(child)) {
+            stop_child(child);
+            continue_child(child);
+            stops++;
+        }
+    }
+    return stops;
+}
+
+static void end_filtered(pid_t child, int result)
+{
+    until_result(result);
+    atomic_store(&x->turn, 1);
+    CHECK_EQ(status_of(child), 0);
+}
+
+#define TRIES 4 /* of the library's own word; of a user's, one */
+
+/* With these calls alone a wait outlives each stop, to its deadline. */
+static void test_what_a_filter_lets_pass(void)
+{
+    for (int operation = 0; operation < OPERATIONS; operation++) {
+        unsigned stops = 0;
+        for (uint64_t timeout = 50 * MS; stops <= TRIES;
+             timeout *= 2) { /* else it came meanwhile */
+            CHECK(timeout < 60 * S);
+            pid_t child = start_filtered(operation, RETURN_ALLOW, timeout);
+            stops = stop_asleep(child, TRIES + 1);
+            end_filtered(child, VALET_TIMEDOUT);
+        }
+    }
+}
+
+static void test_a_filter_without_restart_syscall(void)
+{
+    for (int operation = 0; operation < OPERATIONS; operation++) {
+        unsigned refusals = operation == FUTEX ? 1 : TRIES;
+        pid_t child = start_filtered(operation, RETURN_ERRNO | EPERM, LATER);
+        CHECK_EQ(stop_asleep(child, refusals - 1), refusals - 1);
+        until_asleep(child);
+        CHECK_EQ(stop_asleep(child, 1), 1);
+        while (atomic_load(&x->result) == ASLEEP)
+            CHECK(!sleeps(child));
+        end_filtered(child, VALET_ERR_SYSTEM);
+    }
+}
+#endif
+
 static void test_a_deadline_that_comes_while_stopped(void)
 {
     for (int operation = 0; operation < OPERATIONS; operation++) {
@@ -1102,6 +1205,7 @@ TEST_PROGRAM(
     TEST(test_a_read_only_word_can_be_waited_on), TEST(test_a_word_may_be_unmapped_under_a_wait),
     TEST(test_a_stranger_by_wait_bitset), TEST(test_a_stranger_by_waitv),
     TEST(test_a_stranger_that_was_moved), TEST(test_a_stranger_by_io_uring),
+    TEST(test_what_a_filter_lets_pass), TEST(test_a_filter_without_restart_syscall),
 #endif
     TEST(test_objects_at_the_end_of_a_page), TEST(test_stopped_threads_stay_parked),
     TEST(test_a_deadline_that_comes_while_stopped), TEST(test_tokens_survive_a_storm_of_stops),
