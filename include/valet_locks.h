@@ -301,9 +301,10 @@ VALET_API void valet_cond_notify_all(struct valet_cond *c);
  */
 
 /*
- * A number of permits, 0 to VALET_SEM_MAX. One that is there is taken past those who wait, by a
- * thread that runs. What bounds a wait: those who wait stand in line for a mutex, which is bounded
- * as ever; and once the first in line sleeps, the next permit that is released is handed to it.
+ * A number of permits, 0 to VALET_SEM_MAX; VALET_SEM_INIT does not look whether it is more. One
+ * that is there is taken past those who wait, by a thread that runs. What bounds a wait: those who
+ * wait stand in line for a mutex, which is bounded as ever; and once the first in line sleeps, the
+ * next permit that is released is handed to it.
  */
 struct valet_sem {
     struct valet_mutex line; /* the library's, */
@@ -744,7 +745,11 @@ VALET_API int valet_latch_wait_with(struct valet_latch *l, uint64_t deadline,
  *     }
  */
 
-/* Threads that wait until all of them have come; again and again. */
+/*
+ * Threads that wait until all of them have come; again and again. These are 1 to VALET_BARRIER_MAX;
+ * VALET_BARRIER_INIT does not look whether they are more, or none: a wait has no end then, or not
+ * that which is wanted. That the barrier is for some is asserted where a thread waits.
+ */
 struct valet_barrier {
     uintptr_t word;  /* the library's, */
     uintptr_t count; /* both */
