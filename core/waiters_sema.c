@@ -300,6 +300,20 @@ int valet_compare_and_wait_until(struct valet_waiters *w, unsigned expected, uin
     return compare_and_wait(word_of(w), expected, deadline);
 }
 
+/* The list as it is to be woken: the last node, which is the oldest, before the others. */
+static struct node *oldest_first(struct node *n)
+{
+    struct node **link = &n;
+    while (*link != NULL && (*link)->next != NULL)
+        link = &(*link)->next;
+    struct node *oldest = *link;
+    if (oldest != n) {
+        *link = NULL;
+        oldest->next = n;
+    }
+    return oldest;
+}
+
 void valet_store_and_wake(struct valet_waiters *w, unsigned state)
 {
     VALET_ASSERT(state <= STATE);
@@ -314,7 +328,7 @@ void valet_store_and_wake(struct valet_waiters *w, unsigned state)
     } while (!atomic_compare_exchange_weak_explicit(word, &seen, next, memory_order_acq_rel,
                                                     memory_order_relaxed));
     if (!(seen & TAKEN))
-        let_go((struct out){.woken = newest(seen)});
+        let_go((struct out){.woken = oldest_first(newest(seen))});
 }
 
 void valet_store_and_delegate(struct valet_waiters *w, unsigned state)
@@ -338,7 +352,7 @@ void valet_waiters_wake(struct valet_waiters *w)
                                                     memory_order_relaxed));
     if (seen & TAKEN)
         return;
-    let_go((struct out){.woken = newest(seen)});
+    let_go((struct out){.woken = oldest_first(newest(seen))});
 }
 
 #endif /* VALET_MACHINE_ONLY */

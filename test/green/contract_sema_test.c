@@ -365,6 +365,33 @@ static void test_the_futex_queue_is_first_in_first_out(void)
     CHECK_EQ(control.posts, 3);
 }
 
+static void sleep_and_come_in_turn(void *place)
+{
+    static const unsigned turn[3] = {0, 2, 1}; /* the oldest, then the newest and those before it */
+    CHECK_EQ(sleep_waiters(), VALET_OK);
+    CHECK_EQ(woken++, turn[(uintptr_t)place]);
+}
+
+static void test_the_oldest_of_the_waiters_is_woken_first(void)
+{
+    for (int wakes = 0; wakes < 2; wakes++) {
+        struct test_thread *t[3];
+        begin(1);
+        woken = 0;
+        start_sleepers(t, sleep_and_come_in_turn);
+        if (wakes) {
+            unsigned expected = 0;
+            CHECK(valet_waiters_compare_exchange(&waiters, &expected, 1));
+            valet_waiters_wake(&waiters);
+        } else {
+            wake_waiters();
+        }
+        CHECK_EQ(control.posts, 3);
+        for (int k = 0; k < 3; k++)
+            test_join(t[k]);
+    }
+}
+
 TEST_PROGRAM(TEST(test_a_post_before_the_wait_is_kept),
              TEST(test_a_timeout_is_never_early_and_consumes_nothing),
              TEST(test_only_the_post_ends_a_wait),
@@ -372,4 +399,5 @@ TEST_PROGRAM(TEST(test_a_post_before_the_wait_is_kept),
              TEST(test_a_refused_sleeper_stays_for_a_post_on_its_way),
              TEST(test_one_who_leaves_leaves_the_queue_whole),
              TEST(test_one_who_gives_up_takes_out_all_whose_deadline_has_come),
-             TEST(test_the_futex_queue_is_first_in_first_out));
+             TEST(test_the_futex_queue_is_first_in_first_out),
+             TEST(test_the_oldest_of_the_waiters_is_woken_first));
