@@ -10,9 +10,9 @@
  *
  * Threads that are woken one after the other, each by the one before, leave CPUs idle in between.
  * So of those who are notified at once each HERD go together: the first is moved, and when it is
- * woken, wakes the next WAKES; each of these, before it wants the mutex, wakes the one that came
- * WAKES after it. They are in no list then, and own nothing. But they were woken: who of them finds
- * the mutex taken has lost, and goes before those who came since.
+ * woken, wakes the others before it wants the mutex. They are in no list then, and own nothing. But
+ * they were woken: who of them finds the mutex taken has lost, and goes before those who came
+ * since.
  *
  * What becomes of a node that was moved, the one that has the mutex's list decides, as for any
  * other there. Its owner, if its deadline comes now, still looks for itself in this list, finds it
@@ -29,10 +29,7 @@
 #define ALL VALET_WAKING
 
 #ifndef VALET_LOCKS_HERD
-#define VALET_LOCKS_HERD 12
-#endif
-#ifndef VALET_LOCKS_WAKES
-#define VALET_LOCKS_WAKES 3
+#define VALET_LOCKS_HERD 64
 #endif
 
 static valet_wordptr *word_of(struct valet_cond *c)
@@ -110,11 +107,9 @@ VALET_UNPROTECTED void valet_queue_serve_cond(valet_wordptr *word, uintptr_t see
     VALET_UNFILLED struct valet_list l;
     valet_list_init(&l);
     struct valet_node *out = NULL, *newest = NULL, *oldest = NULL;
-    struct valet_node *last[VALET_LOCKS_WAKES]; /* of the herd; the first is who wakes the next */
+    struct valet_node **end = NULL; /* of the herd */
     valet_wordptr *mutex = NULL;
     unsigned room = 0; /* in the herd */
-    for (unsigned i = 0; i != VALET_LOCKS_WAKES; i++)
-        last[i] = NULL; /* not by an initialiser, as in valet_list_init */
     for (;;) {
         seen = valet_list_look(&l, word, seen, &out);
         if (seen & ALL)
@@ -122,14 +117,15 @@ VALET_UNPROTECTED void valet_queue_serve_cond(valet_wordptr *word, uintptr_t see
         for (struct valet_node *n; (n = l.oldest) != NULL && count != 0; count--) {
             mutex = n->mutex;
             n->herd = NULL;
-            bool moves = room == 0;
-            room = moves ? VALET_LOCKS_HERD - 1 : room - 1;
-            valet_list_take_out(&l, n, moves ? VALET_WOKEN : VALET_FREE,
-                                moves ? &newest : &last[0]->herd);
-            for (unsigned i = 0; i != VALET_LOCKS_WAKES; i++)
-                last[i] = moves || i == VALET_LOCKS_WAKES - 1 ? n : last[i + 1];
-            if (!moves)
+            if (room != 0) {
+                room--;
+                valet_list_take_out(&l, n, VALET_FREE, end);
+                end = &n->older;
                 continue;
+            }
+            room = VALET_LOCKS_HERD - 1;
+            valet_list_take_out(&l, n, VALET_WOKEN, &newest);
+            end = &n->herd;
             *(n->older ? &n->older->newer : &oldest) = n;
             n->newer = NULL;
             n->oldest = NULL;
