@@ -23,7 +23,7 @@ static inline void valet_arch_relax(void);
 #include "core/locks/rwlock.c"
 #include "core/locks/rwlock_with.c"
 
-enum { ALL_LOOKS = 3 + 6 + 12 + 24 + 48 + 96 };
+enum { ALL_LOOKS = 3 + 6 + 12 + 24 + 48 + 96 + 192 + 384 };
 
 static struct valet_mutex a_mutex;
 static struct valet_cond a_cond;
