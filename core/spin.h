@@ -15,8 +15,8 @@
  *   2  a poll whose token came, or another state, earns LOOKS_PER_HIT; it saved more, a sleep and a
  *      wake-up
  *   3  a poll in vain costs the looks that it took
- *   4  a poll takes 4 * typical + LOOKS_EXTRA looks, at most LOOKS, and is only made with credit
- *      for all of them
+ *   4  a poll takes 4 * typical + LOOKS_EXTRA looks, at most LOOKS_LONGEST, and is only made with
+ *      credit for all of them
  *
  * So the looks that failed, over an object's life, are at most
  *
@@ -24,13 +24,15 @@
  *
  * which is 80 ns a wait in the long run. Example, LOOKS being 1024: a fresh account
  * has 256, and its first poll would take 4 * 64 + 32 = 288; a sleep earns 4, so it polls after 8.
+ * Where no poll ever sees a token, one of 3072 looks is made every 768 waits.
  *
  * A parker has one thread, which pays after its poll. Waiters share an account, so each takes what
  * its poll may cost before it begins, and puts back what a hit did not need: no two burn the same
  * credit, and as many poll at a time as the account can pay for.
  *
  * A poll is long and rare rather than short and often: where both threads sleep, the answer is a
- * whole wake-up late, and a poll that is shorter would never find out that it need not be.
+ * whole wake-up late, and a poll that is shorter would never find out that it need not be. An idle
+ * CPU wakes up in 10 to 20 us, in many virtual machines in 40: hence the 60 us of LOOKS_LONGEST.
  *
  * All in looks, as fractions of those that take 20 us, which arch/ knows. Pure; no value becomes 0
  * again.
@@ -52,16 +54,20 @@
 #ifndef VALET_SPIN_LOOKS_FRESH
 #define VALET_SPIN_LOOKS_FRESH (VALET_SPIN_LOOKS / 4)
 #endif
+#ifndef VALET_SPIN_LOOKS_LONGEST
+#define VALET_SPIN_LOOKS_LONGEST (3u * VALET_SPIN_LOOKS)
+#endif
 /* Rounded up: none is 0. */
 #define VALET_SPIN_LOOKS_PER_SLEEP ((VALET_SPIN_LOOKS + 255u) / 256)
 #define VALET_SPIN_LOOKS_PER_HIT   ((VALET_SPIN_LOOKS + 15u) / 16)
 #define VALET_SPIN_LOOKS_TYPICAL   ((VALET_SPIN_LOOKS + 15u) / 16)
 #define VALET_SPIN_LOOKS_EXTRA     ((VALET_SPIN_LOOKS + 31u) / 32)
 #define VALET_SPIN_LOOKS_STEP      ((VALET_SPIN_LOOKS + 127u) / 128)
-#define VALET_SPIN_LOOKS_UNKNOWN   ((VALET_SPIN_LOOKS + 3u) / 4)
-#define VALET_SPIN_LOOKS_CAP       (2u * VALET_SPIN_LOOKS)
+#define VALET_SPIN_LOOKS_UNKNOWN   ((VALET_SPIN_LOOKS_LONGEST + 3u) / 4)
+#define VALET_SPIN_LOOKS_CAP       (VALET_SPIN_LOOKS_LONGEST + VALET_SPIN_LOOKS)
 
-_Static_assert(VALET_SPIN_LOOKS > 0 && VALET_SPIN_LOOKS_CAP + VALET_SPIN_LOOKS <= UINT16_MAX,
+_Static_assert(VALET_SPIN_LOOKS > 0 &&
+                   VALET_SPIN_LOOKS_CAP + VALET_SPIN_LOOKS_LONGEST <= UINT16_MAX,
                "credit has 16 bits, also with what a poll of waiters puts back");
 
 static inline uint32_t valet_spin_smaller(uint32_t a, uint32_t b)
@@ -77,7 +83,8 @@ static inline uint32_t valet_spin_account(uint32_t half)
 /* How many looks a poll may take now; 0, if it cannot pay for all that would make sense. */
 static inline uint32_t valet_spin_looks(uint32_t account)
 {
-    uint32_t n = valet_spin_smaller(4 * (account >> 16) + VALET_SPIN_LOOKS_EXTRA, VALET_SPIN_LOOKS);
+    uint32_t n =
+        valet_spin_smaller(4 * (account >> 16) + VALET_SPIN_LOOKS_EXTRA, VALET_SPIN_LOOKS_LONGEST);
     return (account & UINT16_MAX) >= n ? n : 0;
 }
 

@@ -47,7 +47,10 @@ guest() {
 of() {
     kind=$1 spin='' system='' trap='' plain=0
     case $1 in
-    spin) kind=futex spin='-DVALET_SPIN=1 -DVALET_SPIN_LOOKS=2 -DVALET_SPIN_LOOKS_FRESH=2' ;;
+    spin)
+        kind=futex
+        spin='-DVALET_SPIN=1 -DVALET_SPIN_LOOKS=2 -DVALET_SPIN_LOOKS_LONGEST=2 -DVALET_SPIN_LOOKS_FRESH=2'
+        ;;
     # gcc 14 takes such pointers for an error
     herd) kind=locks spin='-DVALET_LOCKS_HERD=2' ;;
     plain) kind=futex plain=1 trap='-include test/c11/plain.h -Wno-incompatible-pointer-types' ;;

@@ -140,7 +140,7 @@ static bool slept(unsigned at)
     CHECK(account() != 0);
     CHECK_EQ(wakes, waits);
     CHECK(waits <= 1);
-    CHECK(looks <= VALET_SPIN_LOOKS);
+    CHECK(looks <= 3072);
     if (waits == 0)
         CHECK_EQ(looks, at);
     return waits != 0;
@@ -210,11 +210,20 @@ static void test_a_poll_in_vain_is_paid_for(void)
     CHECK(round_with(0)); /* the next is longer */
     CHECK_EQ(looks, 4 * 136 + 32);
     CHECK(round_with(0));
-    CHECK_EQ(looks, 1024);
-    CHECK_EQ(account(), 256u << 16 | (2048 - 288 - 576 - 1024));
+    CHECK_EQ(looks, 4 * 280 + 32);
+    CHECK_EQ(account(), 568u << 16 | (2048 - 288 - 576 - 1152));
     CHECK(round_with(0)); /* and one that cannot be paid for is none */
     CHECK_EQ(looks, 0);
-    CHECK_EQ(account(), 256u << 16 | (2048 - 288 - 576 - 1024 + 4));
+    CHECK_EQ(account(), 568u << 16 | (2048 - 288 - 576 - 1152 + 4));
+
+    clear(568u << 16 | 4096);
+    CHECK(round_with(0));
+    CHECK_EQ(looks, 4 * 568 + 32);
+    CHECK_EQ(account(), 768u << 16 | (4096 - 2304));
+    clear(768u << 16 | 4096); /* none is longer than this */
+    CHECK(round_with(0));
+    CHECK_EQ(looks, 3072);
+    CHECK_EQ(account(), 768u << 16 | (4096 - 3072));
 }
 
 /* Neither one that has passed nor the one that always has. */
@@ -374,10 +383,10 @@ static void test_a_poll_of_waiters_in_vain_is_paid_for(void)
     CHECK(wait_with(0)); /* the next is longer */
     CHECK_EQ(looks, 4 * 136 + 32);
     CHECK(wait_with(0));
-    CHECK_EQ(looks, 1024);
+    CHECK_EQ(looks, 4 * 280 + 32);
     CHECK(wait_with(0)); /* and one that cannot be paid for is none */
     CHECK_EQ(looks, 0);
-    CHECK_EQ(account(), 256u << 16 | (2048 - 288 - 576 - 1024 + 4));
+    CHECK_EQ(account(), 568u << 16 | (2048 - 288 - 576 - 1152 + 4));
 }
 
 /* Whoever was woken for nothing, or by a state that came back, registers anew and polls no more. */
@@ -467,7 +476,7 @@ static void test_two_that_poll(void)
     CHECK_EQ(valet_compare_and_wait(&waiters, 0), VALET_OK);
     CHECK_EQ(looks, 2 * 288);
     CHECK_EQ(waits, 2);
-    CHECK_EQ(account(), 256u << 16 | (600 - 2 * 288));
+    CHECK_EQ(account(), 280u << 16 | (600 - 2 * 288));
 }
 
 /* In the short form, of loops over all there is, one in so many. */
@@ -487,15 +496,15 @@ static void check_that_looks_are_earned(bool round(unsigned at))
         for (unsigned i = 0; i < 100000; i++) {
             /* fast and slow phases, of lengths by kind */
             bool slow = i >> kind & 1;
-            if (round(slow ? 0 : 1 + test_random(&random) % (kind < 8 ? 20 : 1200))) {
+            if (round(slow ? 0 : 1 + test_random(&random) % (kind < 8 ? 20 : 3600))) {
                 sleeps++;
                 failed += looks;
             } else {
                 hits++;
             }
             CHECK(failed <= 256 + 4 * sleeps + 64 * hits);
-            CHECK(credit() <= 2048);
-            CHECK(account() >> 16 <= 1024);
+            CHECK(credit() <= 4096);
+            CHECK(account() >> 16 <= 3072);
         }
         CHECK(hits > 0 && failed > 0);
     }
@@ -538,14 +547,14 @@ static void test_the_account_is_full(void)
     clear(0);
     for (unsigned i = 0; i < 1000; i++)
         round_with(1);
-    CHECK_EQ(account(), 1u << 16 | 2048);
-    clear(1024u << 16 | 2048);
+    CHECK_EQ(account(), 1u << 16 | 4096);
+    clear(3072u << 16 | 4096);
     for (unsigned i = 0; i < 1000; i++)
-        CHECK(!round_with(1024));
-    CHECK_EQ(account(), 1024u << 16 | 2048);
-    clear(1024u << 16 | 1023); /* sleeps */
+        CHECK(!round_with(3072));
+    CHECK_EQ(account(), 3072u << 16 | 4096);
+    clear(3072u << 16 | 3071); /* sleeps */
     CHECK(round_with(1));
-    CHECK_EQ(account(), 1024u << 16 | 1027);
+    CHECK_EQ(account(), 3072u << 16 | 3075);
 }
 
 TEST_PROGRAM(TEST(test_a_fresh_parker_does_not_poll), TEST(test_a_token_that_comes_while_it_polls),
