@@ -7,6 +7,7 @@
 set -u
 cd "$(dirname "$0")/../.." || exit 1
 . test/lib/count.sh
+. test/compile/together.sh
 # shellcheck disable=SC2034 # used there
 good_word='PASS   ' bad_word='FAIL   '
 dir=build/figures${1:+-$1}
@@ -204,6 +205,30 @@ fast_paths i386 18 30 18 20 60
 fast_paths ppc64le 11 24 16 12
 fast_paths s390x 9 18 12 10
 
+# What valet.h and valet(7) say of any call of the library, by gcc -O2; the system's own functions are not in it, but
+# for Linux'.
+graphs() ( # CPU KIND
+    top=$PWD of_kind=$2 spin=1
+    case $1-$2 in arm-* | i386-* | *-sema) spin=0 ;; esac
+    set -- freestanding compile "$1" gcc -O2 -DVALET_SPIN=$spin -fcallgraph-info=su "-I$top" "-I$top/include"
+    rm -rf "$dir/graphs"
+    mkdir "$dir/graphs" && cd "$dir/graphs" && together "$of_kind" "$top" "$@" && together locks "$top" "$@" &&
+        { [ "$of_kind" = sema ] || "$@" -c "$top/sys/linux.c" -o linux.o; }
+)
+any_call() { # CPU KIND MOST
+    deepest=$(graphs "$1" "$2" && python3 test/figures/deepest.py "$dir/graphs")
+    bytes "stack of any call, $1, $2 kind (${deepest#* })" gcc "${deepest%% *}" "$3"
+}
+said='at most \([0-9]*\) bytes of stack on the futex kind, \([0-9]*\) on the sema kind,'
+for page in include/valet.h include/man/valet.7; do
+    most=$(sed -n "s/.*$said.*/\1 \2/p" $page)
+    try "$page says what any call takes" [ "$most" = '640 1024' ]
+done
+for cpu in x86_64 aarch64 riscv64 i386; do
+    any_call $cpu futex 640
+    any_call $cpu sema 1024
+done
+
 # unit WHAT: instructions of a run in the user's own unit, the one file, by gcc -O2
 unit() {
     gcc -std=gnu11 -O2 "-I$dir/unit" -DONE_UNIT "-D$1" -DROUNDS=1000 test/figures/figures.c -o "$dir/unit-$1" &&
@@ -335,6 +360,12 @@ try_not 'planted: a parker of more bytes than its bound' larger
 try_not 'planted: the instructions of two calls for those of one' slower x86_64 11
 try_not '... on aarch64' slower aarch64 10
 try_not 'planted: no figure' nothing
+deeper() (
+    failed=0 gcc=12
+    any_call x86_64 futex 100
+    [ "$failed" -eq 0 ]
+)
+try_not 'planted: a call that takes more stack than a page says' deeper
 not_all() (
     failed=0
     sed "$1" "$dir/sizes" >"$dir/others"
