@@ -12,9 +12,15 @@ int valet_futex_wait(uint32_t *word, uint32_t expected, uint64_t deadline)
     if (!valet_is_word(word))
         return VALET_ERR_INVALID;
     int r = deadline == 0 ? VALET_TIMEDOUT : valet_sys_futex_wait(word, expected, deadline);
+    if (r != VALET_TIMEDOUT)
+        return r;
     /* Some systems spend a wake on a thread whose deadline comes at that moment. Its waker changed
-     * the word first, so a look after the deadline finds out, and a difference beats a deadline. */
-    return r == VALET_TIMEDOUT ? valet_sys_futex_look(word, expected) : r;
+     * the word first, so a look after the deadline finds out, and a difference beats a deadline.
+     * Where the look is a sleep, a signal handler may end it first: then it has seen nothing. */
+    do
+        r = valet_sys_futex_look(word, expected);
+    while (r == VALET_INTERRUPTED);
+    return r;
 }
 
 int valet_futex_wait_for(uint32_t *word, uint32_t expected, uint64_t timeout_ns)

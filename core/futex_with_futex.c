@@ -20,7 +20,7 @@ VALET_UNPROTECTED int valet_futex_wait_with(uint32_t *word, uint32_t expected, u
     if (r != VALET_TIMEDOUT && r != VALET_INTERRUPTED)
         return r;
     /* A difference beats both. The look has no flags: it queues nobody, so no key is asked for. */
-    int look = valet_sys_futex_look(word, expected);
+    int look = valet_futex_wait(word, expected, 0);
     return look == VALET_TIMEDOUT ? r : look;
 }
 

@@ -146,13 +146,14 @@ VALET_SYS_CALL int valet_sys_futex_wait(uint32_t *word, uint32_t expected, uint6
  * Compare *word and expected, without sleeping where that can be. valet_futex_wait asks after its
  * deadline, and times out only if they are equal: so a wake that chose this thread just then, which
  * some systems call a timeout, is not lost. (Parkers and waiters look for themselves.) It must not
- * itself use up a wake and answer VALET_TIMEDOUT. A signal handler that runs in it is no answer:
- * the wait that it looks for may have been ended by another one, which the user is to be told. The
- * word is mapped, unless the user made a mistake: where the system reads it, and not a kernel, that
- * may be a fault.
+ * itself use up a wake and answer VALET_TIMEDOUT. The word is mapped, unless the user made a
+ * mistake: where the system reads it, and not a kernel, that may be a fault.
  *
  * returns   VALET_TIMEDOUT, *word was expected; VALET_CHANGED, it differed
  *           VALET_OK, it may differ, or a wake has come
+ *           VALET_INTERRUPTED, a signal handler ran before it could tell, and no wake was used up:
+ *           the core asks again. Not VALET_OK: the wait that it looks for may have been ended by
+ *           another handler, which the user is to be told
  *           VALET_ERR_SYSTEM, it is not mapped, or no longer, where that is no fault
  */
 VALET_SYS_CALL int valet_sys_futex_look(uint32_t *word, uint32_t expected);

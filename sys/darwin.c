@@ -130,11 +130,7 @@ int valet_sys_futex_wait_with(uint32_t *word, uint32_t expected, uint64_t deadli
  * handler that ends that has said nothing of the word. */
 int valet_sys_futex_look(uint32_t *word, uint32_t expected)
 {
-    int r;
-    do
-        r = sleep_for(word, expected, 1, 0, VALET_INTERRUPTIBLE);
-    while (r == VALET_INTERRUPTED);
-    return r;
+    return sleep_for(word, expected, 1, 0, VALET_INTERRUPTIBLE);
 }
 
 /* 0, but not how many, and those on their way out of the kernel count as asleep. ENOENT: nobody

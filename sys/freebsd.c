@@ -145,11 +145,7 @@ int valet_sys_futex_look(uint32_t *word, uint32_t expected)
     /* The kernel compares first, and does not call a thread late that was woken meanwhile. A
      * handler that comes before it does has seen neither. A deadline of 0 would be none: later
      * kernels than 12.1 sleep until an sbintime_t, and for ever where that is 0. */
-    int r;
-    do
-        r = wait(word, expected, 1, VALET_INTERRUPTIBLE, NULL);
-    while (r == VALET_INTERRUPTED);
-    return r;
+    return wait(word, expected, 1, VALET_INTERRUPTIBLE, NULL);
 }
 
 /* The count is a signed int. Always 0, also for an address that is gone. */

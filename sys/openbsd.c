@@ -83,11 +83,7 @@ int valet_sys_futex_wait_with(uint32_t *word, uint32_t expected, uint64_t deadli
 int valet_sys_futex_look(uint32_t *word, uint32_t expected)
 {
     struct timespec t = timespec_of(SHORTEST_NS);
-    int r;
-    do
-        r = sleep_for(word, expected, (long)&t, 0, VALET_INTERRUPTIBLE);
-    while (r == VALET_INTERRUPTED);
-    return r;
+    return sleep_for(word, expected, (long)&t, 0, VALET_INTERRUPTIBLE);
 }
 
 /* The number woken; 0 also for an address that is gone. */

@@ -557,8 +557,8 @@ static void check_result(int r)
         break;
     case VALET_TIMEDOUT: /* never early */
         MUST(timed() && (world.came || world.now >= world.deadline) && (!final() || asks_again()));
-        if (kernel->looks && waits_on_a_word())
-            MUST(world.looked && !world.differs); /* which would beat the deadline */
+        if (waits_on_a_word() && !kernel->library->sema) /* what would beat the deadline */
+            MUST(kernel->looks ? world.looked && !world.differs : !world.looked_badly);
         break;
     case VALET_ERR_SYSTEM:
         MUST(world.refused && (believed() == 1 || !retried()));

@@ -66,7 +66,7 @@ plant 'ETIMEDOUT without a timeout' answers linux sys/linux.c 'r == -ETIMEDOUT &
     'r == -ETIMEDOUT'
 plant 'a time from 2^63 ns on' answers linux sys/linux.c 'deadline <= INT64_MAX' 'deadline != VALET_FOREVER'
 plant 'a timeout without a look' answers linux core/futex_futex.c \
-    'r == VALET_TIMEDOUT ? valet_sys_futex_look(word, expected) : r' 'r'
+    'if (r != VALET_TIMEDOUT)' 'if (deadline != 0)'
 plant 'a look that sees nothing' answers linux sys/linux.c 'r == -EAGAIN ? VALET_CHANGED :' ''
 plant 'every error a timeout' answers fuchsia sys/fuchsia.c 'r == ZX_ERR_TIMED_OUT && ' ''
 plant 'any positive answer a wake-up' answers redox sys/redox.c 'r == 0 ||' 'r >= 0 ||'
@@ -158,6 +158,14 @@ plant 'an interruption that nobody asked for' answers darwin sys/darwin.c \
     '-EINTR && flags & VALET_INTERRUPTIBLE' '-EINTR && (flags | VALET_INTERRUPTIBLE)'
 plant 'an interruption without a look' answers linux core/futex_with_futex.c \
     'r != VALET_TIMEDOUT && r != VALET_INTERRUPTED' 'r != VALET_TIMEDOUT'
+plant 'a look that a handler ended, for an answer' answers dragonfly core/futex_futex.c \
+    'while (r == VALET_INTERRUPTED)' 'while (false)'
+plant 'a look that a handler ended, for a timeout' answers freebsd core/futex_futex.c \
+    'while (r == VALET_INTERRUPTED);
+    return r;' 'while (r == VALET_INTERRUPTED && deadline == 0);
+    return r == VALET_INTERRUPTED ? VALET_TIMEDOUT : r;'
+plant 'an interruption forgotten for that of a look' answers freebsd sys/freebsd.c \
+    '1, VALET_INTERRUPTIBLE, NULL' '1, 0, NULL'
 plant 'an interruption forgotten for that of a look' answers dragonfly sys/dragonfly.c \
     '1, 0, VALET_INTERRUPTIBLE' '1, 0, 0'
 plant 'an interruption forgotten for that of a look' answers openbsd sys/openbsd.c \

@@ -41,20 +41,24 @@ static void futex_call(struct model_call *c)
     case 3:
         if (!model_read(c, c->args[0], &value, sizeof value))
             return model_return(c, status(VALET_ERR_SYSTEM));
-        if (value == (uint32_t)c->args[1])
-            return model_return(c, VALET_TIMEDOUT);
-        return model_return(c, model_choose(c, 2, "tells") ? VALET_OK : VALET_CHANGED);
+        if (value != (uint32_t)c->args[1])
+            return model_return(c, model_choose(c, 2, "tells") ? VALET_OK : VALET_CHANGED);
+        if (model_choose(c, 2, "sleeps")) /* "without sleeping where that can be" */
+            return model_sleep(c, c->args[0], model_now(c));
+        return model_return(c, VALET_TIMEDOUT);
     }
 }
 
 static void futex_resume(struct model_call *c, enum model_event why)
 {
+    bool looks = c->number == 3;
     switch (why) {
     case MODEL_WOKEN: /* a wake and the deadline at once: the answer may be either */
-        if (model_now(c) >= c->args[2] && model_choose(c, 2, "woken, late") == 1)
+        if (!looks && model_now(c) >= c->args[2] && model_choose(c, 2, "woken, late") == 1)
             return model_return(c, VALET_TIMEDOUT);
         return model_return(c, VALET_OK);
-    case MODEL_SPURIOUS:
+    case MODEL_SPURIOUS: /* of a look: "a signal handler ran before it could tell" */
+        return model_return(c, looks ? VALET_INTERRUPTED : VALET_OK);
     case MODEL_SIGNAL:
     case MODEL_EARLY: /* "a sleep cut short is VALET_OK" */
         return model_return(c, VALET_OK);
