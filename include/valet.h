@@ -23,8 +23,8 @@
  * nobody but where the context of a call says so.
  *
  * A call takes at most 640 bytes of stack on the futex kind, 1024 on the sema kind, by gcc -O2 and
- * beside what the system's own functions take. The stack is aligned as the ABI has it at a call:
- * who waits is known by an address there, and its lowest bits are the library's.
+ * beside what the system's own functions take. The stack is aligned as the ABI has it at a call,
+ * since who waits is known by an address there, whose lowest bits are the library's.
  *
  * "Futex kind" and "sema kind" are the two kinds of system under the library; the README's table
  * says which one each system is. They differ for the user only where a comment below says so.
