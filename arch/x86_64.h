@@ -151,8 +151,8 @@ static inline long valet_trap_netbsd(long number, long a, long b, long c, long d
             ".popsection\n"                                                       \
             ".endif")
 
-/* 19 ns for a load and a pause, measured on two machines by AMD. By the model a pause is 10 to 140
- * cycles: with the longest, a poll in vain takes 45 us, not 20. */
+/* 19 ns for a load and a pause, measured on two machines by AMD, 14 on one by Intel. By the model a
+ * pause is 10 to 140 cycles: with the longest so many looks take 45 us, not 20. */
 #define VALET_ARCH_LOOKS 1024
 
 static inline void valet_arch_relax(void)

@@ -34,8 +34,8 @@
  * whole wake-up late, and a poll that is shorter would never find out that it need not be. An idle
  * CPU wakes up in 10 to 20 us, in many virtual machines in 40: hence the 60 us of LOOKS_LONGEST.
  *
- * All in looks, as fractions of those that take 20 us, which arch/ knows. Pure; no value becomes 0
- * again.
+ * All in looks, as fractions of those that take about 20 us, which arch/ knows; so the times are
+ * as much longer or shorter as these are. Pure; no value becomes 0 again.
  */
 #ifndef VALET_CORE_SPIN_H
 #define VALET_CORE_SPIN_H

@@ -207,7 +207,7 @@ VALET_API void valet_mutex_unlock_fair(struct valet_mutex *m);
 /*
  * Threads that wait for something that a mutex guards. All-zero is one on which nobody waits. Who
  * is notified while the mutex is taken goes from here into its queue, asleep: a notify of many does
- * not wake them all to find it taken, but twelve at a time.
+ * not wake them all to find it taken, but 64 at a time.
  */
 struct valet_cond {
     uintptr_t word; /* the library's; aligned, as a mutex's */
@@ -276,9 +276,11 @@ VALET_API int valet_cond_wait_with(struct valet_cond *c, struct valet_mutex *m, 
 VALET_API void valet_cond_notify_one(struct valet_cond *c);
 
 /*
- * Notify all who wait. They are woken twelve at a time, in the order in which they came: the first
- * twelve, where the mutex is free; each other twelve by an unlock of the mutex. Of twelve the first
- * is woken so, and each wakes others, before it takes the mutex. The rest is as for one.
+ * Notify all who wait. They are woken 64 at a time, in the order in which they came: the first 64,
+ * where the mutex is free; each other 64 by an unlock of the mutex. Of 64 the first is woken so; it
+ * wakes eight others before it takes the mutex, and each of these up to eight more. So where
+ * threads have priorities, one that comes late holds up those whom it has to wake. The rest is as
+ * for one.
  */
 VALET_API void valet_cond_notify_all(struct valet_cond *c);
 

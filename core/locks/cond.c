@@ -10,9 +10,9 @@
  *
  * Threads that are woken one after the other, each by the one before, leave CPUs idle in between.
  * So of those who are notified at once each HERD go together: the first is moved, and when it is
- * woken, wakes the others before it wants the mutex. They are in no list then, and own nothing. But
- * they were woken: who of them finds the mutex taken has lost, and goes before those who came
- * since.
+ * woken, wakes WAKES of the others before it wants the mutex, and each of these as many more. So
+ * one that has no CPU holds up few. They are in no list then, and own nothing. But they were woken:
+ * who of them finds the mutex taken has lost, and goes before those who came since.
  *
  * What becomes of a node that was moved, the one that has the mutex's list decides, as for any
  * other there. Its owner, if its deadline comes now, still looks for itself in this list, finds it
@@ -31,6 +31,11 @@
 #ifndef VALET_LOCKS_HERD
 #define VALET_LOCKS_HERD 64
 #endif
+#ifndef VALET_LOCKS_WAKES
+#define VALET_LOCKS_WAKES 8
+#endif
+_Static_assert(VALET_LOCKS_HERD <= 1 + VALET_LOCKS_WAKES + VALET_LOCKS_WAKES * VALET_LOCKS_WAKES,
+               "who is woken by the first's wakes nobody else");
 
 static valet_wordptr *word_of(struct valet_cond *c)
 {
@@ -107,9 +112,9 @@ VALET_UNPROTECTED void valet_queue_serve_cond(valet_wordptr *word, uintptr_t see
     VALET_UNFILLED struct valet_list l;
     valet_list_init(&l);
     struct valet_node *out = NULL, *newest = NULL, *oldest = NULL;
-    struct valet_node **end = NULL; /* of the herd */
+    struct valet_node *waker = NULL, **end = NULL; /* of the herd; the end of whom it wakes */
     valet_wordptr *mutex = NULL;
-    unsigned room = 0; /* in the herd */
+    unsigned room = 0, wakes = 0; /* in the herd; how many more its waker may wake */
     for (;;) {
         seen = valet_list_look(&l, word, seen, &out);
         if (seen & ALL)
@@ -119,12 +124,20 @@ VALET_UNPROTECTED void valet_queue_serve_cond(valet_wordptr *word, uintptr_t see
             n->herd = NULL;
             if (room != 0) {
                 room--;
+                if (wakes == 0) {
+                    waker = waker == newest ? waker->herd : waker->older;
+                    end = &waker->herd;
+                    wakes = VALET_LOCKS_WAKES;
+                }
+                wakes--;
                 valet_list_take_out(&l, n, VALET_FREE, end);
                 end = &n->older;
                 continue;
             }
             room = VALET_LOCKS_HERD - 1;
+            wakes = VALET_LOCKS_WAKES;
             valet_list_take_out(&l, n, VALET_WOKEN, &newest);
+            waker = n;
             end = &n->herd;
             *(n->older ? &n->older->newer : &oldest) = n;
             n->newer = NULL;

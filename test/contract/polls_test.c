@@ -282,7 +282,8 @@ static void test_a_herd(void)
     with_flags_and_without(herd_with);
 }
 
-/* Of two herds the first of each is in the mutex's queue. It wakes the others, as they came. */
+/* Of two herds the first of each is in the mutex's queue. It wakes eight of the others, and each of
+ * these eight more, as they came. */
 static void test_who_wakes_whom(void)
 {
     enum { COUNT = 2 * VALET_LOCKS_HERD };
@@ -301,15 +302,16 @@ static void test_who_wakes_whom(void)
     CHECK(n[0].older == NULL);
     int woken = 0;
     for (int i = 0; i < COUNT; i++) {
-        int next = i + 1;
-        if (n[i].fate == VALET_FREE)
-            continue; /* this one has been woken, and its link is to the next one of its herd */
-        for (const struct valet_node *w = n[i].herd; w != NULL; w = w->older, woken++, next++) {
-            CHECK(w == &n[next]);
-            CHECK_EQ(w->fate, VALET_FREE);
-            CHECK(w->herd == NULL);
+        if (i % VALET_LOCKS_HERD != 0)
+            CHECK_EQ(n[i].fate, VALET_FREE);
+        const struct valet_node *before = NULL;
+        for (const struct valet_node *w = n[i].herd; w != NULL; before = w, w = w->older, woken++) {
+            int place = (int)(w - n) % VALET_LOCKS_HERD;
+            CHECK((w - n) / VALET_LOCKS_HERD == i / VALET_LOCKS_HERD);
+            CHECK(place != 0);
+            CHECK_EQ(i % VALET_LOCKS_HERD, place <= 8 ? 0 : (place - 1) / 8);
+            CHECK(before == NULL || w == before + 1);
         }
-        CHECK_EQ(next % VALET_LOCKS_HERD, 0);
     }
     CHECK_EQ(woken, COUNT - 2);
     a_mutex.word = 0;
