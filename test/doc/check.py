@@ -5,7 +5,7 @@
 Every function of valet.h, valet_locks.h, valet_sys.h and valet_config.h is in one page with the very prototype; each
 of its parameters and each status that its comment names is explained there; every macro and status is in some page,
 with its value if it has one. And the other way round: a page has no function, no constant, no value and no struct that
-is not in a header, and explains no status that none of its functions answers.
+is not in a header, and explains no status that none of its functions answers. What the texts say of a herd is so.
 """
 import glob
 import os
@@ -110,5 +110,12 @@ for name, value in constants.items():
         faults.append(f"{name} is in no page")
     if value is not None and not re.search(rf"^\.It Dv {name}\n\\?{value}:", overview, re.M):
         faults.append(f"valet.7: {name} is not given as {value}")
+with open(os.path.join(root, "core/locks/cond.c"), encoding="utf-8") as file:
+    herd = re.search(r"^#define VALET_LOCKS_HERD (\d+)$", file.read(), re.M)[1]
+for path in (os.path.join(root, "include/valet_locks.h"), os.path.join(pages, "valet_cond.3")):
+    with open(path, encoding="utf-8") as file:
+        text = re.sub(r"\n( \* )?", " ", file.read())
+    if set(re.findall(r"(?:woken|but) (\w+) at a time", text)) != {herd}:
+        faults.append(f"{path}: {herd} are woken at a time")
 print("\n".join(faults) or f"{len(functions)} functions, {len(constants)} constants")
 sys.exit(bool(faults))

@@ -123,6 +123,7 @@ plant 'a function of the contract less in the page' 'valet_sys_sema_fini(' inclu
     '/^.Fn valet_sys_sema_fini/d' pages
 plant 'a parameter that is not explained' 'count of valet_futex_wake' include/man/valet_futex.3 \
     's/^.Fa count$/.Fa word/' pages
+plant 'another herd' 'woken at a time' core/locks/cond.c 's/LOCKS_HERD 64/LOCKS_HERD 32/' pages
 plant 'a macro that mandoc does not know' 'Xy' include/man/valet_park.3 's/^.Sh SEE ALSO/.Xy\n&/' mandocs
 plant 'a mistake in an example' 'valet_unpark' include/man/valet_park.3 \
     's/^ *valet_unpark(&parker);/valet_unpark(parker);/' examples
