@@ -5,7 +5,7 @@
 # bench/run.py: the tables, two pictures, and what test/bench keeps of them. With a WORD only the measurements
 # whose name has one: see MEASUREMENTS there, and bench/locks.py.
 #
-#   (none)    all peers, seven rounds; 25 minutes, also on a machine that has other work
+#   (none)    all peers, seven rounds; 28 minutes, also on a machine that has other work
 #   posix     what has a bound in time, of -Dos=posix beside the futex kind, glibc and musl, nine rounds; 5 minutes
 #   locks     valet_locks.h, of -Dos=linux and posix, beside eight others' locks, five rounds; 7 minutes
 #   quick     only the floors, valet, glibc and musl, three rounds; 4 minutes: to see that it works
