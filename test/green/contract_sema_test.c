@@ -374,6 +374,7 @@ static void sleep_and_come_in_turn(void *place)
 
 static void test_the_oldest_of_the_waiters_is_woken_first(void)
 {
+    bool preempted = green_preempt(false); /* who is woken first is to come first */
     for (int wakes = 0; wakes < 2; wakes++) {
         struct test_thread *t[3];
         begin(1);
@@ -390,6 +391,7 @@ static void test_the_oldest_of_the_waiters_is_woken_first(void)
         for (int k = 0; k < 3; k++)
             test_join(t[k]);
     }
+    green_preempt(preempted);
 }
 
 TEST_PROGRAM(TEST(test_a_post_before_the_wait_is_kept),
