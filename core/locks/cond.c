@@ -35,7 +35,7 @@
 #define VALET_LOCKS_WAKES 8
 #endif
 _Static_assert(VALET_LOCKS_HERD <= 1 + VALET_LOCKS_WAKES + VALET_LOCKS_WAKES * VALET_LOCKS_WAKES,
-               "who is woken by the first's wakes nobody else");
+               "a herd is the first, whom it wakes, and whom these wake");
 
 static valet_wordptr *word_of(struct valet_cond *c)
 {
