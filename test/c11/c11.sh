@@ -44,6 +44,7 @@ guest() {
 #   lock    sys/cloudabi.c; its trap is a call, by $trap
 #   locks   core/locks/ alone, on a parker that is nothing but its contract
 #   herd    the same; of those who are notified at once, two are woken together
+#   herd3   ... three, one after the other
 of() {
     kind=$1 spin='' system='' trap='' plain=0
     case $1 in
@@ -53,6 +54,7 @@ of() {
         ;;
     # gcc 14 takes such pointers for an error
     herd) kind=locks spin='-DVALET_LOCKS_HERD=2' ;;
+    herd3) kind=locks spin='-DVALET_LOCKS_HERD=3 -DVALET_LOCKS_WAKES=1' ;;
     plain) kind=futex plain=1 trap='-include test/c11/plain.h -Wno-incompatible-pointer-types' ;;
     by_id) kind=sema system=sys/sgx.c ;;
     keyed) kind=sema system=sys/windows_keyed.c ;;
@@ -87,7 +89,7 @@ explorer() {
         ${system:+"$system"} test/c11/scenario.c
     case $1 in
     futex | sema) set -- "$@" core/locks/*.c test/c11/locks.c test/c11/pool.c test/c11/gates.c test/c11/litmus.c ;;
-    locks | herd)
+    locks | herd*)
         for file in core/locks/*.c test/c11/locks.c test/c11/demo.c; do
             case $file in
             */once*.c | */latch*.c) ;; # these are on the core's waiters
@@ -166,7 +168,7 @@ must_find() {
 short=
 { [ -z "${1:-}" ] && deep; } || short=-s
 for each in futex sema 'spin park wait' 'plain -s park wait' 'by_id park' 'keyed park' 'lock park' locks \
-    'herd cond_all demo_end'; do
+    'herd cond_all demo_end' 'herd3 cond_herd'; do
     variant=${each%% *}
     try "explorer, $variant" explorer "$variant"
     # shellcheck disable=SC2086 # options or nothing

@@ -558,6 +558,29 @@ THREAD(end_cond_all_free)
     expect_nobody(3);
 }
 
+/* Three, of whom the first wakes the second, and this one the third (c11.sh, herd3). */
+THREAD(cond_herd_0)
+{
+    wait_untimed(false);
+}
+THREAD(cond_herd_1)
+{
+    wait_untimed(false);
+}
+THREAD(cond_herd_2)
+{
+    wait_untimed(false);
+}
+THREAD(cond_herd_3)
+{
+    make_ready();
+    valet_cond_notify_all(&cond);
+}
+THREAD(end_cond_herd)
+{
+    expect_nobody(4);
+}
+
 /* All are told of it who wait, also the one whose deadline comes while it is with the other. */
 THREAD(setup_cond_all_timed)
 {

@@ -130,6 +130,7 @@ enum {
     S(cond_all_free,         3, LOCKS, 0,          0, 0)  \
     S(cond_all_timed,        3, LOCKS, 0,          0, 0)  \
     S(cond_handed_on,        3, LOCKS, 0,          0, 0)  \
+    S(cond_herd,             4, LOCKS, DEEP,       0, 0)  \
     S(cond_free,             2, LOCKS, 0,          0, 0)  \
     S(cond_2_timed,          3, LOCKS, DEEP,       0, 0)  \
     S(cond_2_notifies,       4, LOCKS, DEEP,       0, 0)  \
