@@ -7,7 +7,9 @@
  * priority inheritance, and nothing to repair when its holder dies. Whoever gets it last may free
  * it as soon as the call that gives it up has returned, whatever others are still doing inside
  * calls that gave it up before. After a fork the child has what its one thread held, and
- * initialises again what another thread of its parent held or waited for.
+ * initialises again what another thread of its parent held or waited for: so a child's handler of
+ * pthread_atfork gives such an object the value that it had at first. To unlock there would wake a
+ * thread that the child does not have, and those who lock it later might wait for ever.
  *
  * Who gives an object up, tries it or notifies never waits for another thread: who finds the queue
  * in another one's hands leaves the work to it and goes on. So a thread that loses its CPU inside a
@@ -81,7 +83,9 @@ uintptr_t VALET_LOCK_OWNER(void);
  * by a thread that runs, since those have to be woken first. What bounds a wait: threads are woken
  * in the order in which they came, one at a time; one that is woken four times in vain is handed
  * the mutex by the next unlock, and nobody else can take it then. So a wait is as long as those
- * that came before it need, each of them at most five wake-ups and the sections in between.
+ * that came before it need, each of them at most five wake-ups and the sections in between. Where
+ * all CPUs are busy, a wake-up may take as long as a system lets a thread run, a few ms: behind
+ * hundreds of others the sum is a second or more.
  */
 struct valet_mutex {
     uintptr_t word; /* the library's; aligned as its type is, so not in a packed struct */
