@@ -7,7 +7,7 @@
 #
 #   (none)    all peers, seven rounds; 28 minutes, also on a machine that has other work
 #   posix     what has a bound in time, of -Dos=posix beside the futex kind, glibc and musl, nine rounds; 5 minutes
-#   locks     valet_locks.h, of -Dos=linux and posix, beside eight others' locks, five rounds; 7 minutes
+#   locks     valet_locks.h, of -Dos=linux and posix, beside eight others' locks, 11 rounds; 11 minutes
 #   quick     only the floors, valet, glibc and musl, three rounds; 4 minutes: to see that it works
 #   show      print the last run again
 #   --check   the figures that the library is held to and that depend on no time, each with its bound
