@@ -5,7 +5,7 @@
 # the table below; no data, no thread-local storage, no constructor, position independent. The sema
 # kind's futex table is the one exception.
 #
-# Usage: compile.sh [sizes]. With sizes: what one parker takes on each, and on the systems that can
+# Usage: compile.sh [sizes [SYSTEM CPU]]. With sizes: what one parker takes on each, and on the systems that can
 # run here; by clang -Os, without a poll, as lines of system, kind, CPU, and bytes of code, data and stack
 # (figures/parker.py).
 set -u
@@ -55,11 +55,11 @@ END
     return 1
 }
 
-# compile CC SYSTEM CPU ARGUMENT...: for the target of the row that `find` has found
+# compile CC CPU ARGUMENT...: for the target of the row that `find` has found
 compile() {
-    cc=$1 for_system=$2 for_cpu=$3
-    shift 3
-    [ "$cc-$for_system" != clang-cloudabi ] || set -- -fno-sanitize=safe-stack "$@" # as sys/meson.build
+    cc=$1 for_cpu=$2
+    shift 2
+    [ "$cc-$target" != clang-unknown-cloudabi ] || set -- -fno-sanitize=safe-stack "$@" # as sys/meson.build
     [ "$cc-$for_cpu" != clang-aarch64 ] || set -- -mno-outline-atomics "$@"
     case $cc-$for_cpu in
     gcc-x86_64) gcc "$@" ;; # only in ELF, where Linux' is every system's
@@ -129,7 +129,7 @@ build() {
     core=$root/$dir/core-$kind-$3-$2$4
     [ "$3" = gcc ] || core=$core-$target
     (cd "$5" && source=$root/sys/$1.c &&
-        set -- strict compile "$3" "$1" "$2" "$4" -fPIC -fvisibility=hidden -ffunction-sections -fdata-sections \
+        set -- strict compile "$3" "$2" "$4" -fPIC -fvisibility=hidden -ffunction-sections -fdata-sections \
             -I"$root" -I"$root/include" &&
         built "$core" "$kind" "$@" && ln "$core"/*.o . && "$@" -c "$source")
 }
@@ -171,29 +171,18 @@ check_records() {
     }
 }
 
-# parker SYSTEM CPU: a line of the table of sizes
-parker() {
-    system=$1 cpu=$2
-    out=$dir/parker-$system-$cpu
-    rm -rf "$out"
-    mkdir -p "$out"
-    find "$system" || return 1
-    set -- "$root/core/park_$kind.c" "$root/core/now.c"
-    case $system in
-    external_*) ;;
-    *) set -- "$@" "$root/sys/$system.c" ;;
-    esac
+# part TARGET CPU FILE OBJECT: of a parker, and its frames beside it
+part() {
+    target=$1 cpu=$2 file=$3 part=$4
+    set --
     case $target in
     *-windows-*) ;;
-    *) set -- "$@" -fPIC ;;
+    *) set -- -fPIC ;;
     esac
     [ "$cpu" != wasm32 ] || set -- "$@" -matomics -mbulk-memory
-    (cd "$out" && compile clang "$system" "$cpu" -std=c11 -Os -ffreestanding -fno-stack-protector \
-        -ffunction-sections -fstack-usage -I"$root" -I"$root/include" -c "$@") || return 1
-    python3 -B test/figures/parker.py "$out"/*.o | {
-        read -r code data stack &&
-            printf '%-16s %-5s %-8s %5d %5d %5d\n' "$system" "$kind" "$cpu" "$code" "$data" "$stack"
-    }
+    mkdir -p "${part%/*}"
+    compile clang "$cpu" -std=c11 -Os -ffreestanding -fno-stack-protector -ffunction-sections -fstack-usage "$@" \
+        -I. -Iinclude -c "$file" -o "$part"
 }
 
 root=$PWD
@@ -208,13 +197,37 @@ wasm futex unknown-unknown wasm32
 windows futex pc-windows-msvc x86_64,aarch64,i386
 windows_keyed sema  pc-windows-msvc x86_64,aarch64,i386
 $table"
-    if [ $# -eq 3 ]; then # one row, in its own process
-        parker "$2" "$3"
-        exit
-    fi
-    printf '%s\n' "$table" |
-        awk 'NF >= 4 {n = split($4, cpu, ","); for (i = 1; i <= n; i++) print "sizes", $1, cpu[i]}' |
-        xargs -P 2 -n 3 sh test/compile/compile.sh | LC_ALL=C sort
+    # A row's parts, and where; the core's are the same ones for all rows of a target and CPU.
+    out=$dir/parkers
+    rm -rf "$out"
+    mkdir -p "$out"
+    : >"$out/parts"
+    : >"$out/rows"
+    printf '%s\n' "$table" | awk -v only="${2-}" -v on="${3-}" -v out="$out" '
+        NF >= 4 && (only == "" || only == $1) {
+            n = split($4, cpus, ",")
+            for (i = 1; i <= n; i++) {
+                if (on != "" && on != cpus[i]) continue
+                of = $3 " " cpus[i]; to = out "/" $3 "-" cpus[i]; row = $1 " " $2 " " cpus[i]
+                files = split("core/park_" $2 ".c core/now.c" ($1 ~ /^external_/ ? "" : " sys/" $1 ".c"), file, " ")
+                for (f = 1; f <= files; f++) {
+                    object = file[f]; sub(/.*\//, to "/", object); sub(/c$/, "o", object)
+                    print of, file[f], object > (out "/parts")
+                    row = row " " object
+                }
+                print row > (out "/rows")
+            }
+        }'
+    sort -u "$out/parts" | xargs -P 2 -n 24 sh test/compile/compile.sh parts
+    LC_ALL=C sort "$out/rows" | python3 -B test/figures/parker.py
+    exit
+fi
+if [ "${1-}" = parts ]; then # of the above, in its own process
+    shift
+    while [ $# -ge 4 ]; do
+        part "$1" "$2" "$3" "$4"
+        shift 4
+    done
     exit
 fi
 if [ $# -eq 4 ]; then # one check of the list below, in its own process
@@ -372,7 +385,7 @@ plant() {
     cp -r "$dir/$1-$2-clang-O2" "$dir/planted"
     printf '%s\n' "$4" >"$dir/plant.c"
     find "$1"
-    compile clang "$1" "$2" -O2 -fPIC -ffreestanding -c "$dir/plant.c" -o "$dir/planted/plant.o"
+    compile clang "$2" -O2 -fPIC -ffreestanding -c "$dir/plant.c" -o "$dir/planted/plant.o"
     said=$(holds "$1" "$2" "$dir/planted" 2>&1) && said="$said nothing wrong"
     case $said in
     *"$3"* | *"${5:-$3}"*) good "planted in $1 for $2: $3" ;;
