@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT OR Apache-2.0
-"""Usage: deepest.py DIRECTORY. Prints how many bytes of stack a call of the library takes at most, and by which chain:
-of gcc's own graphs of calls (-fcallgraph-info=su, X.ci beside X.o), one for each object in DIRECTORY. A frame has its
-return address there, where the CPU has it on the stack. What is in no graph is the system's, or the user's, and
+"""Usage: deepest.py DIRECTORY... Prints how many bytes of stack a call of the library takes at most, and by which
+chain: of gcc's own graphs of calls (-fcallgraph-info=su, X.ci beside X.o), one for each object in these. A frame has
+its return address there, where the CPU has it on the stack. What is in no graph is the system's, or the user's, and
 counts as nothing; what is left by a jump counts for one, so it can only be too much.
 """
 import glob
@@ -10,7 +10,7 @@ import re
 import sys
 
 frame, calls = {}, {}
-for path in glob.glob(sys.argv[1] + "/*.ci"):
+for path in [path for directory in sys.argv[1:] for path in glob.glob(directory + "/*.ci")]:
     with open(path, encoding="utf-8") as file:
         text = file.read()
     text = re.sub(r'"[^":]*:(\w[^":]*)"', rf'"{path}:\1"', text)  # of this unit alone
@@ -22,13 +22,19 @@ for path in glob.glob(sys.argv[1] + "/*.ci"):
         calls.setdefault(caller, set()).add(called)
 
 
-def deepest(name, above=()):
+found = {}  # by name; None: not yet known, as we are below it
+
+
+def deepest(name):
     """Bytes and names of a chain that begins with a call of name. A recursion has no bound, and there must be none."""
-    if name in above:
+    if name not in found:
+        found[name] = None
+        below = [deepest(to) for to in calls.get(name, ()) if to in frame]
+        most, chain = max(below, default=(0, []))
+        found[name] = frame[name] + most, [name.rsplit(":", 1)[-1], *chain]
+    if found[name] is None:
         sys.exit(f"deepest.py: {name} calls itself")
-    below = [deepest(to, (*above, name)) for to in calls.get(name, ()) if to in frame]
-    most, chain = max(below, default=(0, []))
-    return frame[name] + most, [name.rsplit(":", 1)[-1], *chain]
+    return found[name]
 
 
 most, chain = max(deepest(name) for name in frame)

@@ -207,16 +207,17 @@ fast_paths s390x 9 18 12 10
 
 # What valet.h and valet(7) say of any call of the library, by gcc -O2; the system's own functions are not in it, but
 # for Linux'.
-graphs() ( # CPU KIND
-    top=$PWD of_kind=$2 spin=1
+graphs=$PWD/$dir/graphs
+# graph CPU WHAT [FILE]: those of these units of the core, and of this file
+graph() (
+    top=$PWD cpu=$1 of=$2 file=${3-} spin=1
     case $1-$2 in arm-* | i386-* | *-sema) spin=0 ;; esac
     set -- freestanding compile "$1" gcc -O2 -DVALET_SPIN=$spin -fcallgraph-info=su "-I$top" "-I$top/include"
-    rm -rf "$dir/graphs"
-    mkdir "$dir/graphs" && cd "$dir/graphs" && together "$of_kind" "$top" "$@" && together locks "$top" "$@" &&
-        { [ "$of_kind" = sema ] || "$@" -c "$top/sys/linux.c" -o linux.o; }
+    mkdir -p "$graphs/$cpu-$of" && cd "$graphs/$cpu-$of" && together "$of" "$top" "$@" &&
+        { [ -z "$file" ] || "$@" -c "$top/$file" -o file.o; }
 )
 any_call() { # CPU KIND MOST
-    deepest=$(graphs "$1" "$2" && python3 test/figures/deepest.py "$dir/graphs")
+    deepest=$(python3 -B test/figures/deepest.py "$graphs/$1-locks" "$graphs/$1-$2")
     bytes "stack of any call, $1, $2 kind (${deepest#* })" gcc "${deepest%% *}" "$3"
 }
 said='at most \([0-9]*\) bytes of stack on the futex kind, \([0-9]*\) on the sema kind,'
@@ -225,6 +226,10 @@ for page in include/valet.h include/man/valet.7; do
     try "$page says what any call takes" [ "$most" = '640 1024' ]
 done
 for cpu in x86_64 aarch64 riscv64 i386; do
+    # The locks are the same ones for both kinds.
+    if ! graph $cpu locks || ! graph $cpu futex sys/linux.c || ! graph $cpu sema; then
+        bad "the graphs for $cpu"
+    fi
     any_call $cpu futex 640
     any_call $cpu sema 1024
 done
@@ -366,6 +371,18 @@ deeper() (
     [ "$failed" -eq 0 ]
 )
 try_not 'planted: a call that takes more stack than a page says' deeper
+# The first word is said of the graphs of the locks when they are edited so.
+said_of_graph() {
+    rm -rf "$dir/planted"
+    cp -r "$graphs/x86_64-locks" "$dir/planted"
+    sed -i "$2" "$dir"/planted/*.ci
+    python3 -B test/figures/deepest.py "$dir/planted" "$graphs/x86_64-futex" 2>&1 | grep -q "$1"
+}
+try 'planted: a call of itself' said_of_graph 'valet_mutex_unlock calls itself' \
+    '/sourcename: "valet_mutex_unlock"/s/targetname: "[^"]*"/targetname: "valet_mutex_unlock"/'
+try 'planted: a frame without a bound' said_of_graph 'a frame without a bound' 's/bytes (static)/bytes (dynamic)/'
+try 'planted: a call that is not there' said_of_graph 'there is no valet_cond_wait_with' \
+    's/"valet_cond_wait_with"/"valet_cond_wait_other"/'
 not_all() (
     failed=0
     sed "$1" "$dir/sizes" >"$dir/others"
