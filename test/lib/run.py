@@ -1,19 +1,23 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT OR Apache-2.0
-"""Usage: run.py [--table FILE] [--log DIRECTORY] [--lanes N] quick|normal|deep [WORD...]
+"""Usage: run.py [--table FILE] [--log DIRECTORY] [--lanes N] [quick|normal|deep] [WORD...]
 
-Run the steps of a table (test/lib/steps) that belong to this strength, or those of them whose name contains a
-WORD, and what they come after. Two at a time, and one that mostly waits, or any other when these are over; longest
-first. One whose CPU time is more than twice what the table announces runs again, alone, and fails if it is so again.
+Run the steps of a table (test/lib/steps) that belong to this strength, or to the normal one, or those of them whose
+name contains a WORD, and what they come after. Two at a time, and one that mostly waits, or any other when these are
+over; longest first. One whose CPU time is more than twice what the table announces runs again, alone, and fails if it
+is so again.
 A line says when a step starts and one when it ends, with its count and its seconds by the clock and of CPU;
 the end of what a failed step said follows at once. Who failed is said again at the end, with the lines of its checks
 that did, and the last line is the sum of the counts.
+
+One run at a time has a log directory, and with it what the steps build beside it: a second one ends at once.
 
 Each step runs in a session of its own, below a keeper to which everything falls that it has started: the keeper
 ends all of it when the step has ended, is out of time or is interrupted, so nothing outlives a run.
 """
 import argparse
 import ctypes
+import fcntl
 import os
 import re
 import signal
@@ -242,16 +246,23 @@ def main():
     options.add_argument("--table", default="test/lib/steps")
     options.add_argument("--log", type=Path, default=Path("build/log"))
     options.add_argument("--lanes", type=int, default=min(2, len(os.sched_getaffinity(0))))
-    options.add_argument("strength", choices=STRENGTHS)
     options.add_argument("words", nargs="*")
     given = options.parse_args()
-    steps = select(read_table(given.table, given.strength), given.words)
+    strength, words = "normal", given.words
+    if words and words[0] in STRENGTHS:
+        strength, *words = words
+    steps = select(read_table(given.table, strength), words)
     if not steps:
-        sys.exit(f"no step of {given.strength} has a name with: {' '.join(given.words)}")
+        sys.exit(f"no step of {strength} has a name with: {' '.join(words)}")
     given.log.mkdir(parents=True, exist_ok=True)
+    alone = os.open(given.log, os.O_RDONLY)  # kept open, by the keepers too, and by no step
+    try:
+        fcntl.flock(alone, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        sys.exit(f"another run has not ended: {given.log.resolve()} is its log")
     for old in given.log.iterdir():
         old.unlink()
-    os.environ["STRENGTH"] = given.strength
+    os.environ["STRENGTH"] = strength
     os.environ["PATH"] = "/usr/bin:" + os.environ["PATH"]  # Debian's Python, not a version manager's slow one
     signal.pthread_sigmask(signal.SIG_BLOCK, WAKES)
     prctl(SET_CHILD_SUBREAPER, 1)

@@ -43,8 +43,7 @@ def mark():
 
 def command(*lines, lanes=2, words=(), strength="deep"):
     return [sys.executable, str(runner), "--table", str(write_table(*lines)), "--log", str(here / "log"), "--lanes",
-            str(lanes),
-            strength, *words]
+            str(lanes), *filter(None, [strength]), *words]
 
 
 def run(*lines, **options):
@@ -207,6 +206,15 @@ def test_a_step_has_its_strengths():
     assert {name for _, name in events(said)} == {"b"} and said.endswith("\n2 passed, 0 failed, 0 skipped\n"), said
 
 
+def test_without_a_strength_it_is_normal():
+    line = f"normal, a | - 1 - | 9 | - | - | [ $STRENGTH = normal ] && {PASS}"
+    for words in ([], ["a"], ["x", "a"]):
+        status, said = run(line, strength=None, words=words)
+        assert status == 0 and said.endswith("\n2 passed, 0 failed, 0 skipped\n"), said
+    status, said = run(line, strength=None, words=["figures"])
+    assert status == 1 and said == "no step of normal has a name with: figures\n", said
+
+
 def test_a_failure_is_told_at_once():
     status, said = run("a | 1 1 2 | 9 | - | - | echo a reason; false", f"b | 1 1 1 | 9 | - | - | {PASS}", lanes=1)
     assert status == 1 and re.search(r"end +a .*FAILED.*\n    \| a reason\n.*start b", said), said
@@ -306,6 +314,22 @@ def test_nothing_is_left_where_these_tests_are_killed():
             time.sleep(0.02)
         end_marked()
         assert bool(left) != bool(guarded), f"{guarded}: left: {left}"
+
+
+def test_a_second_run_beside_a_first():
+    """It ends at once, and the first does not notice. It is a run of its own when the first has been killed."""
+    child = subprocess.Popen(command("a | 1 1 1 | 6 | - | - | sleep %"), stdout=subprocess.PIPE)
+    until_alive()
+    status, said = run(f"b | 1 1 1 | 9 | - | - | {PASS}")
+    logs, first = [path.name for path in (here / "log").iterdir()], alive() and child.poll() is None
+    child.kill()
+    child.communicate(timeout=patience)
+    assert status == 1 and said == f"another run has not ended: {(here / 'log').resolve()} is its log\n", said
+    assert logs == ["a"] and first, f"{logs}, {first}"
+    end = time.monotonic() + 10  # its keeper ends what it has started
+    while (status := run(f"b | 1 1 1 | 9 | - | - | {PASS}")[0]) != 0 and time.monotonic() < end:
+        time.sleep(0.1)
+    assert status == 0
 
 
 def test_a_second_run_is_a_first():
@@ -458,7 +482,9 @@ FAULTS = [
     ("two_of_one_word_are_never_together", " and held.isdisjoint(step.beside)", ""),
     ("after_is_after", " and self.done.issuperset(step.after)", ""),
     ("a_word_takes_what_it_needs", "ahead += [other for other in steps[name].after if other not in wanted]", "pass"),
-    ("a_step_has_its_strengths", 'os.environ["STRENGTH"] = given.strength', 'os.environ["STRENGTH"] = "deep"'),
+    ("a_step_has_its_strengths", 'os.environ["STRENGTH"] = strength', 'os.environ["STRENGTH"] = "deep"'),
+    ("without_a_strength_it_is_normal", "words and words[0] in STRENGTHS", "words"),
+    ("without_a_strength_it_is_normal", '"normal", given.words', '"deep", given.words'),
     ("a_failure_is_told_at_once", "if counts[1]:\n", "if False:\n"),
     ("counts_are_summed", "[sum(count) for count", "[max(count) for count"),
     ("counts_are_summed", "if status == 77 and not count:", "if False:"),
@@ -476,6 +502,8 @@ FAULTS = [
      "if False:\n                pass"),
     ("signals", "signal.SIGTERM, signal.SIGHUP}", "signal.SIGTERM}"),
     ("signals", "prctl(SET_PDEATHSIG, signal.SIGTERM)", "pass"),
+    ("a_second_run_beside_a_first", "fcntl.LOCK_EX", "fcntl.LOCK_SH"),
+    ("a_second_run_beside_a_first", "(alone, fcntl.LOCK_EX | fcntl.LOCK_NB)", "(alone, fcntl.LOCK_EX)"),
     ("a_second_run_is_a_first", "old.unlink()", "pass"),
     ("a_wrong_table", "set(split[0]) - set(steps)", "()"),
     ("a_wrong_table", " or fields[0] in steps:", ":"),
