@@ -9,6 +9,7 @@
 set -u
 cd "$(dirname "$0")/../.." || exit 1
 . test/lib/count.sh
+. test/kernels/said.sh
 dir=build/kernels
 kernels=build/debian-kernels # kept: they are fetched once
 rm -rf "$dir"
@@ -220,20 +221,8 @@ tests() {
     case $1 in
     vector-*) grep -c '^static void test_' test/kernels/vector_test.c ;;
     loses-*) grep '^static void test_' test/kernels/vector_test.c | grep -vc park_until ;;
-    *) sed '/^#define/d' "test/contract/${1#*-}_test.c" | grep -o 'TEST(test_' | wc -l ;;
+    *) tests_of "${1#*-}" ;;
     esac
-}
-
-# program_passed LOG PROGRAM TESTS: it ran so many tests, and ended with 0
-program_passed() {
-    [ "$(sed -n "\|^run /$2\$|,\|^ok /$2\$|p" "$1" | tail -n 2)" = "$3 tests passed
-ok /$2" ]
-}
-
-# ended_well LOG PASSED [FAILED]: no more has failed, and the machine switched itself off
-ended_well() {
-    [ "$(sed -n '/^init: /{p;q;}' "$1")" = "init: $2 passed, ${3:-0} failed" ] &&
-        grep -q 'reboot: Power down$' "$1" && ! grep -qE 'Kernel panic|^timed out|^qemu-system' "$1"
 }
 
 # loses LOG CPU COMPILER TESTS: in each test of loses-COMPILER elements are wrong. So it is with gcc 12 and clang 14;
@@ -322,17 +311,6 @@ python3 test/kernels/cpio.py "$dir/planted.cpio" "$dir"/planted/*
 boot x86_64 3 300 "$dir/planted.cpio" "$log" 4 300 /bad_check /bad_trap /bad_late_write /missing 2 /bad_hang 10 \
     /bad_slices 300 /bad_clock /linux-deadline
 
-# planted WHAT LOG TEXT COMMAND...: the log has that line, and the command, one of the above, fails
-planted() {
-    if ! grep -qE "$3" "$2"; then
-        bad "planted: $1: not seen: $3"
-        tail -n 10 "$2" | sed 's/^/        /'
-    else
-        what=$1
-        shift 3
-        try_not "planted: $what" "$@"
-    fi
-}
 planted 'a CPU too few' "$log" '^FAILED machine: CPUs: 3$' right_machine "$log" x86_64
 planted 'a failed test' "$log" '^FAILED /bad_check: exit status 1$' program_passed "$log" bad_check 1
 planted 'a program that traps' "$log" '^FAILED /bad_trap: signal 4$' program_passed "$log" bad_trap 1
