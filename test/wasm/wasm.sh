@@ -99,18 +99,22 @@ done
 
 # ---- the suite in Node, by Meson
 
-# in_node PROGRAM
+programs='park waiters futex clock locks stress'
+# shellcheck disable=SC2086 # a list of words
+meson test -C "$dir/threads" --no-rebuild --setup node $programs >"$dir/meson.log" 2>&1
+log=$dir/threads/meson-logs/testlog-node.txt
+# in_node PROGRAM LOG: by the log of that run
 in_node() {
-    meson test -C "$dir/threads" --no-rebuild --setup node "$1" >"$dir/meson.log" 2>&1 &&
-        tests=$(sed -n 's/.*\b\([1-9][0-9]*\) tests passed$/\1/p' "$dir/threads/meson-logs/testlog-node.txt") &&
-        seconds=$(sed -n 's/^1\/1 .* OK *//p' "$dir/meson.log") && [ -n "$tests" ]
+    awk -v program="$1" '/^test: / {on = $NF == program} on' "$2" >"$dir/said" &&
+        tests=$(sed -n 's/.*\b\([1-9][0-9]*\) tests passed$/\1/p' "$dir/said") && [ -n "$tests" ] &&
+        seconds=$(sed -n 's/^duration: *//p' "$dir/said") && grep -qx 'result: *exit status 0' "$dir/said"
 }
-for program in park waiters futex clock locks stress; do
-    if in_node $program; then
+for program in $programs; do
+    if in_node "$program" "$log"; then
         good "$runtime: ${program}_test: $tests tests passed, $seconds"
     else
         bad "$runtime: ${program}_test"
-        tail -n 20 "$dir/threads/meson-logs/testlog-node.txt"
+        tail -n 20 "$dir/said"
     fi
 done
 # Each of V8's compilers alone.
@@ -119,6 +123,9 @@ by_compiler() { # NODE OPTION...
 }
 by_compiler --no-liftoff
 by_compiler --liftoff --no-wasm-tier-up
+try_not 'planted: a program that did not run' in_node none "$log"
+sed '/^result:/s/ 0$/ 1/' "$log" >"$dir/log"
+try_not 'planted: one that failed at its end' in_node park "$dir/log"
 
 # ---- the contract, and what fails must be seen
 
