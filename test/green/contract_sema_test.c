@@ -169,8 +169,9 @@ static int refusal;
 static atomic_uint refused;
 static atomic_bool may_wake, on_its_way, released, post_done;
 
-static int refuse_until_released(void)
+static int refuse_until_released(unsigned number)
 {
+    (void)number;
     if (released)
         return PASS;
     may_wake = true;
@@ -251,9 +252,9 @@ static unsigned leaver; /* the number of its wait */
 static atomic_bool may_leave;
 static atomic_uint woken, left;
 
-static int hold_the_leaver_then_refuse(void)
+static int hold_the_leaver_then_refuse(unsigned number)
 {
-    if (control.waits != leaver)
+    if (number != leaver)
         return PASS;
     while (!may_leave)
         test_yield();
@@ -307,9 +308,9 @@ static void test_one_who_leaves_leaves_the_queue_whole(void)
     }
 }
 
-static int hold_all_but_the_fourth(void)
+static int hold_all_but_the_fourth(unsigned number)
 {
-    for (bool held = control.waits < 4; held && !may_leave;)
+    for (bool held = number < 4; held && !may_leave;)
         test_yield();
     return PASS;
 }

@@ -145,8 +145,9 @@ static void test_an_interrupt_does_not_end_a_park(void)
 
 static int refusal;
 
-static int refuse(void)
+static int refuse(unsigned number)
 {
+    (void)number;
     return refusal;
 }
 
@@ -248,9 +249,9 @@ static void test_a_refusal_is_reported_at_once_and_the_sleep_withdrawn(void)
 static const struct operation *under_test;
 
 /* The wake comes after the thread has been put on record, and before the system refuses. */
-static int wake_then_refuse(void)
+static int wake_then_refuse(unsigned number)
 {
-    if (control.waits > 1)
+    if (number > 1)
         return PASS;
     under_test->wake();
     return refusal;

@@ -22,18 +22,18 @@ void control_until_blocked(struct test_thread *thread)
     green_until_blocked((struct green *)(void *)thread); /* see host.c */
 }
 
-/* Threads that are preempted count, too. */
-static void count(unsigned *calls)
+/* The number of this call. Threads that are preempted count, too: others may have come since. */
+static unsigned count(unsigned *calls)
 {
-    __atomic_fetch_add(calls, 1, __ATOMIC_RELAXED);
+    return __atomic_add_fetch(calls, 1, __ATOMIC_RELAXED);
 }
 
 static int wait_answer(uint64_t deadline)
 {
-    count(&control.waits);
+    unsigned number = count(&control.waits);
     if (control.no_clock && deadline != VALET_FOREVER)
         return VALET_ERR_UNSUPPORTED;
-    return control.on_wait != NULL ? control.on_wait() : PASS;
+    return control.on_wait != NULL ? control.on_wait(number) : PASS;
 }
 
 uint64_t __real_valet_sys_now(void);

@@ -21,7 +21,7 @@ struct control {
 
     bool no_clock;
     int init_answer;
-    int (*on_wait)(void); /* what to answer; PASS: let the system do it */
+    int (*on_wait)(unsigned number); /* of the wait: the answer; PASS: let the system do it */
     void (*on_post)(void);
 };
 
