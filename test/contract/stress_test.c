@@ -47,11 +47,31 @@ static bool no_clock(void)
     return true;
 }
 
+/* A deadline from the one who waits to the one who wakes, once a round. It is not atomic itself: on
+ * many CPUs of 32 bits that would be a lock, in a library of the compiler's. */
+struct message {
+    uint64_t deadline; /* plain; ordered by sent */
+    atomic_uint sent;  /* not a bool: gcc on riscv has no exchange of a byte */
+};
+
+static void send(struct message *m, uint64_t deadline)
+{
+    m->deadline = deadline;
+    atomic_store(&m->sent, 1);
+}
+
+static uint64_t receive(struct message *m)
+{
+    while (atomic_exchange(&m->sent, 0) == 0)
+        test_yield();
+    return m->deadline;
+}
+
 /* ---- parker ---------------------------------------------------------------------------------- */
 
 static struct {
     struct valet_parker p;
-    _Atomic uint64_t deadline; /* published by the one who parks; 0: not yet */
+    struct message message;
     atomic_uint taken, sent;
     atomic_bool stop;
     bool timedout; /* of this round; ordered by taken */
@@ -65,7 +85,7 @@ static void park_in_duel(void *unused)
     uint32_t random = 2463;
     for (unsigned round = 1; !atomic_load(&duel.stop); round++) {
         uint64_t deadline = valet_now() + 20 * US + test_random(&random) % (40 * US);
-        atomic_store(&duel.deadline, deadline);
+        send(&duel.message, deadline);
         int r = valet_park_until(&duel.p, deadline);
         bool timedout = r == VALET_TIMEDOUT;
         if (timedout) {
@@ -90,10 +110,7 @@ static void test_unpark_against_deadline(void)
     uint64_t end = test_end(3 * S);
     bool last;
     do {
-        uint64_t deadline;
-        while ((deadline = atomic_exchange(&duel.deadline, 0)) == 0)
-            test_yield();
-        wait_for_aim(&aim, deadline);
+        wait_for_aim(&aim, receive(&duel.message));
         last = ++round >= rounds || !test_before(end);
         atomic_store(&duel.stop, last);
         duel.data = round;
@@ -165,7 +182,7 @@ static void test_many_producers_and_one_consumer(void)
 
 static struct {
     struct valet_waiters w;
-    _Atomic uint64_t deadline;
+    uint64_t deadline; /* plain; ordered by round, and by left */
     atomic_uint round, left, timedout;
     atomic_uint begun, finished; /* changes of the state, for the account of those below */
     atomic_bool stop;
@@ -181,7 +198,7 @@ static void wait_in_duel(void *jitter)
             test_yield();
         if (atomic_load(&arena.stop))
             return;
-        uint64_t deadline = atomic_load(&arena.deadline) + (uintptr_t)jitter;
+        uint64_t deadline = arena.deadline + (uintptr_t)jitter;
         int r = valet_compare_and_wait_until(&arena.w, 0, deadline);
         if (r == VALET_TIMEDOUT) {
             CHECK(valet_now() >= deadline);
@@ -208,7 +225,7 @@ static void test_store_and_wake_against_deadlines(void)
     unsigned rounds = test_many(4000, 200), round = 1;
     for (uint64_t end = test_end(3 * S); round <= rounds && test_before(end); round++) {
         uint64_t deadline = valet_now() + 60 * US;
-        atomic_store(&arena.deadline, deadline);
+        arena.deadline = deadline;
         atomic_store(&arena.timedout, 0);
         atomic_store(&arena.round, round);
         wait_for_aim(&aim, deadline);
@@ -314,7 +331,7 @@ static void wake(futex *word, uint32_t count)
 
 static struct {
     futex word;
-    _Atomic uint64_t deadline;
+    struct message message;
     atomic_uint taken;
     atomic_bool stop;
     bool timedout;
@@ -325,7 +342,7 @@ static void wait_on_futex(void *unused)
     (void)unused;
     for (uint32_t round = 1; !atomic_load(&ring.stop); round++) {
         uint64_t deadline = valet_now() + 40 * US;
-        atomic_store(&ring.deadline, deadline);
+        send(&ring.message, deadline);
         bool timedout = false;
         while (atomic_load(&ring.word) != round) {
             int r = wait_on(&ring.word, round - 1, timedout ? VALET_FOREVER : deadline);
@@ -350,10 +367,7 @@ static void test_futex_wake_against_deadline(void)
     uint64_t end = test_end(2 * S);
     bool last;
     do {
-        uint64_t deadline;
-        while ((deadline = atomic_exchange(&ring.deadline, 0)) == 0)
-            test_yield();
-        wait_for_aim(&aim, deadline);
+        wait_for_aim(&aim, receive(&ring.message));
         last = ++round >= rounds || !test_before(end);
         atomic_store(&ring.stop, last);
         atomic_store(&ring.word, round);

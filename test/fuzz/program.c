@@ -126,7 +126,12 @@ uint64_t green_now(void)
     return clock_ns;
 }
 
-uint64_t green_wall = 1000000;
+#define AHEAD 1000000u /* the wall clock */
+
+uint64_t green_now_realtime(void)
+{
+    return clock_ns + AHEAD;
+}
 
 struct green *green_self(void)
 {
@@ -237,7 +242,7 @@ static void do_call(struct call *c)
     uint64_t deadline = is_timed(c) ? clock_ns + c->b : VALET_FOREVER;
     uint64_t until = deadline; /* by the clock that the flags name */
     if (c->flags & VALET_REALTIME && is_timed(c))
-        until += green_wall;
+        until += AHEAD;
     /* One thread at a time may block on a parker. Another may try: BUSY, or a token that it takes.
      */
     bool parks = c->op == PARK || c->op == PARK_UNTIL || c->op == PARK_FOR;

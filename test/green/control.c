@@ -89,7 +89,7 @@ void __wrap_valet_sys_sema_fini(struct valet_sema *s);
 
 /* The life of a semaphore and its owner, in the words that the system does not use. */
 enum { DEAD = 0, FRESH = 0xf1, POSTED = 0xf2, CONSUMED = 0xf3 };
-#define LIFE(t)  (&(t)->os[15])
+#define LIFE(t)  ((uint32_t *)(void *)&(t)->os[15])
 #define OWNER(t) ((t)->os[14])
 
 static bool is_owner(const struct valet_sema *s)
@@ -111,7 +111,7 @@ int __wrap_valet_sys_sema_init(struct valet_sema *s)
 int __wrap_valet_sys_sema_wait(struct valet_sema *s, uint64_t deadline)
 {
     CHECK(is_owner(s) && deadline != 0);
-    uint64_t life = __atomic_load_n(LIFE(s), __ATOMIC_RELAXED);
+    uint32_t life = __atomic_load_n(LIFE(s), __ATOMIC_RELAXED);
     CHECK(life == FRESH || life == POSTED);
     int answer = wait_answer(deadline);
     if (answer == PASS)
@@ -134,7 +134,7 @@ void __wrap_valet_sys_sema_fini(struct valet_sema *s)
 {
     count(&control.finis);
     CHECK(is_owner(s));
-    uint64_t life = __atomic_exchange_n(LIFE(s), DEAD, __ATOMIC_RELAXED);
+    uint32_t life = __atomic_exchange_n(LIFE(s), DEAD, __ATOMIC_RELAXED);
     CHECK(life == FRESH || life == CONSUMED); /* no post is on its way to this frame */
     __real_valet_sys_sema_fini(s);
 }

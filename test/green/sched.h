@@ -42,8 +42,9 @@ void green_until_blocked(const struct green *thread); /* yields meanwhile */
 void green_yield(void);
 uint64_t green_now(void); /* monotonic ns, never 0 */
 
-/* The wall clock is so far ahead of it. */
-extern uint64_t green_wall;
+/* The wall clock, and to set it. */
+uint64_t green_now_realtime(void);
+void green_move_clock(int64_t ns);
 
 /* Between these two no other green thread runs, unless this one blocks. They nest. */
 void green_lock(void);

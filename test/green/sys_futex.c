@@ -35,7 +35,7 @@ uint64_t valet_sys_now(void)
 
 uint64_t valet_sys_now_realtime(void)
 {
-    return green_now() + __atomic_load_n(&green_wall, __ATOMIC_RELAXED);
+    return green_now_realtime();
 }
 
 int valet_sys_futex_wait_with(uint32_t *word, uint32_t expected, uint64_t deadline, unsigned flags)

@@ -30,7 +30,7 @@ uint64_t valet_sys_now(void)
 
 uint64_t valet_sys_now_realtime(void)
 {
-    return green_now() + __atomic_load_n(&green_wall, __ATOMIC_RELAXED);
+    return green_now_realtime();
 }
 
 int valet_sys_sema_init(struct valet_sema *s)
