@@ -19,9 +19,10 @@
 #include "valet.h"
 #include "valet_sys.h"
 
-/* Public structs hold plain integers, so that they are C++ too; may_alias makes this view legal. */
-typedef _Atomic uint32_t __attribute__((may_alias)) valet_word32;
-typedef _Atomic uintptr_t __attribute__((may_alias)) valet_wordptr;
+/* Public structs hold plain integers, so that they are C++ too; may_alias makes this view legal.
+ * Aligned: as the compiler has it anyhow, but on m68k. */
+typedef _Atomic uint32_t __attribute__((may_alias, aligned(4))) valet_word32;
+typedef _Atomic uintptr_t __attribute__((may_alias, aligned(sizeof(uintptr_t)))) valet_wordptr;
 
 /* Futex kind: from the public word to its low half, and from there to the other, in steps of 32
  * bits. The low half has the state that VALET_WAITERS_INIT puts there, whatever the byte order. */
@@ -33,7 +34,8 @@ typedef _Atomic uintptr_t __attribute__((may_alias)) valet_wordptr;
 #define VALET_OTHER_HALF 1
 #endif
 
-_Static_assert(_Alignof(uint32_t) == 4, "a kernel compares aligned words only");
+_Static_assert(_Alignof(struct valet_parker) >= 4 && _Alignof(struct valet_waiters) >= 4,
+               "a kernel compares aligned words only");
 _Static_assert(sizeof(valet_word32) == 4 && sizeof(valet_wordptr) == sizeof(uintptr_t),
                "an atomic word has no lock beside it");
 _Static_assert(VALET_SYS_ATOMIC || (ATOMIC_INT_LOCK_FREE == 2 && ATOMIC_POINTER_LOCK_FREE == 2),

@@ -52,6 +52,13 @@
 #define VALET_CHECKED
 #endif
 
+/* A word is aligned to its size, also where a CPU's types ask for two bytes at most (m68k). */
+#if defined __BIGGEST_ALIGNMENT__ && __BIGGEST_ALIGNMENT__ < __SIZEOF_POINTER__
+#define VALET_ALIGNED __attribute__((aligned(__SIZEOF_POINTER__)))
+#else
+#define VALET_ALIGNED
+#endif
+
 #ifdef __cplusplus
 #define VALET_AS_WORD(number) static_cast<uintptr_t>(number) /* for initialisers */
 #else
@@ -133,7 +140,7 @@ VALET_API unsigned valet_features(void);
  * wait.
  */
 struct valet_parker {
-    uintptr_t word; /* the library's; aligned as its type is, so not in a packed struct */
+    VALET_ALIGNED uintptr_t word; /* the library's; aligned, so not in a packed struct */
 };
 #define VALET_PARKER_INIT \
     {                     \
@@ -239,7 +246,7 @@ VALET_API bool valet_parker_is_set(const struct valet_parker *p);
  * no system call for it.
  */
 struct valet_waiters {
-    uintptr_t word; /* the library's; the state is in its low bits; aligned, as a parker's */
+    VALET_ALIGNED uintptr_t word; /* the library's; the state is in its low bits; aligned */
 };
 #define VALET_WAITERS_INIT(state)              \
     {                                          \

@@ -88,7 +88,7 @@ uintptr_t VALET_LOCK_OWNER(void);
  * hundreds of others the sum is a second or more.
  */
 struct valet_mutex {
-    uintptr_t word; /* the library's; aligned as its type is, so not in a packed struct */
+    VALET_ALIGNED uintptr_t word; /* the library's; aligned, so not in a packed struct */
 #ifdef VALET_LOCK_OWNER
     uintptr_t owner; /* the library's */
 #endif
@@ -214,7 +214,7 @@ VALET_API void valet_mutex_unlock_fair(struct valet_mutex *m);
  * not wake them all to find it taken, but 64 at a time.
  */
 struct valet_cond {
-    uintptr_t word; /* the library's; aligned, as a mutex's */
+    VALET_ALIGNED uintptr_t word; /* the library's; aligned, as a mutex's */
 };
 #define VALET_COND_INIT \
     {                   \
@@ -757,8 +757,8 @@ VALET_API int valet_latch_wait_with(struct valet_latch *l, uint64_t deadline,
  * that which is wanted. That the barrier is for some is asserted where a thread waits.
  */
 struct valet_barrier {
-    uintptr_t word;  /* the library's, */
-    uintptr_t count; /* both */
+    VALET_ALIGNED uintptr_t word; /* the library's, */
+    uintptr_t count;              /* both */
 };
 #define VALET_BARRIER_MAX (UINTPTR_MAX >> sizeof(uintptr_t) * 4) /* threads that one may be for */
 #define VALET_BARRIER_INIT(threads)                                                 \

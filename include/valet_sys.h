@@ -181,7 +181,7 @@ VALET_SYS_CALL void valet_sys_futex_wake(uint32_t *word, uint32_t count);
  * returned but for a failed init; one that failed to initialise is not used.
  */
 struct valet_sema {
-    uint64_t os[16]; /* the system's: 128 bytes, aligned as a uint64_t is; check that yours fits */
+    VALET_ALIGNED uint64_t os[16]; /* the system's: 128 bytes; check size and alignment of yours */
 };
 
 /* returns VALET_OK; VALET_ERR_SYSTEM, no room for a semaphore; VALET_ERR_UNSUPPORTED, this thread

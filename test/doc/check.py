@@ -16,7 +16,7 @@ root, pages = sys.argv[1:]
 faults = []
 # Of a declaration: nothing to explain
 MARKS = {"VALET_API", "VALET_SYS_CALL", "VALET_SYS_NOIPA", "VALET_UNPROTECTED", "VALET_UNFILLED", "VALET_CHECKED",
-         "VALET_INLINE", "VALET_LOCK_OWNER", "VALET_AS_WORD"}
+         "VALET_INLINE", "VALET_LOCK_OWNER", "VALET_AS_WORD", "VALET_ALIGNED"}
 
 
 def squeeze(text):
@@ -37,7 +37,7 @@ def header(path):
                            set(re.findall(r"\bVALET_(?:OK|TIMEDOUT|CHANGED|CHOSEN|INTERRUPTED|ERR_\w+)",
                                           comment or "")))
     text = re.sub(r"/\*.*?\*/", "", text, flags=re.S)
-    code = squeeze(text)
+    code = squeeze(text.replace("VALET_ALIGNED ", ""))
     constants = dict(re.findall(r"^\s+(VALET_\w+) =\s+(-?\d+),?", text, re.M))
     for name in re.findall(r"^#define (VALET_\w+)", text, re.M):
         if not name.endswith("_H") and name not in MARKS:

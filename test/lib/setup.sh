@@ -23,6 +23,7 @@ gcc-arm-none-eabi
 gcc-arm-linux-gnueabi
 gcc-arm-linux-gnueabihf
 gcc-i686-linux-gnu
+gcc-m68k-linux-gnu
 gcc-mingw-w64-x86-64
 gcc-mips64el-linux-gnuabi64
 gcc-powerpc64-linux-gnu
@@ -38,6 +39,7 @@ libc6-dev-arm64-cross
 libc6-dev-armel-cross
 libc6-dev-armhf-cross
 libc6-dev-i386-cross
+libc6-dev-m68k-cross
 libc6-dev-mips64el-cross
 libc6-dev-ppc64-cross
 libc6-dev-ppc64el-cross

@@ -46,6 +46,18 @@ edited() { # SED of include/valet.h, in a copy
 }
 try 'a header with a cast of C' edited 's/static_cast<uintptr_t>(number)/(uintptr_t)(number)/'
 try_not 'planted: ... is seen' initialisers build/headers
+# aligned DIRECTORY: each object of the headers there to the size of its words, by a CPU whose types want two bytes
+aligned() {
+    mkdir -p build
+    sed -n 's/^struct \(valet_[a-z]*\) {$/_Static_assert(_Alignof(struct \1) == sizeof(uintptr_t), "\1");/p' \
+        "$1"/valet*.h >build/aligned
+    [ "$(wc -l <build/aligned)" -eq 10 ] || { echo 'not ten' && return 1; }
+    { printf '#include "%s.h"\n' valet_locks valet_sys && cat build/aligned; } |
+        m68k-linux-gnu-gcc -std=c11 "-I$1" -x c -fsyntax-only -
+}
+try 'each object, aligned on m68k' aligned include
+try 'a header that does not align' edited 's/^#if defined __BIGGEST_ALIGNMENT__.*/#if 0/'
+try_not 'planted: ... is seen' aligned build/headers
 # Without a library of C++, nor exceptions
 for compiler in g++ clang++; do
     try "valet_locks.hpp, $compiler, freestanding" compiles valet_locks.hpp $compiler -std=c++17 -x c++ \
