@@ -156,7 +156,7 @@ variants() {
     aarch64-linux-*) echo plain integer lse ;;
     arm-linux-*) echo plain a32 ;;
     arm-*) echo plain a32 m m0 m33 ;;
-    riscv32-linux-* | i386-* | powerpc64le-* | s390x-*) echo plain ;;
+    riscv32-linux-* | i386-* | powerpc64le-* | s390x-* | m68k-*) echo plain ;;
     riscv32-*) echo plain pair ;;
     *) echo plain integer ;;
     esac
@@ -165,11 +165,12 @@ variants() {
 # leveled VARIANT: at each level, in a deep run
 leveled() { case $1 in plain | m0 | m33 | pair) ;; *) false ;; esac; }
 
-for cpu in x86_64 aarch64 riscv64 riscv32 arm i386 powerpc64le s390x; do
+for cpu in x86_64 aarch64 riscv64 riscv32 arm i386 powerpc64le s390x m68k; do
     for cc in gcc clang; do
         for system in linux-futex bare-futex external-futex external-sema; do
             case $cpu-$system-$cc in
-            x86_64-* | aarch64-* | riscv64-*) ;;
+            x86_64-* | aarch64-* | riscv64-* | m68k-external-*-gcc) ;;
+            m68k-*) continue ;; # no other row, no clang
             i386-bare-* | powerpc64le-bare-* | s390x-bare-* | *-external-futex-*) continue ;; # no row; in linux-futex
             *-linux-*-gcc | *-sema-gcc) ;;
             *) deep || continue ;;

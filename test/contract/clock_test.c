@@ -9,7 +9,7 @@
 static struct {
     struct valet_parker p;
     struct valet_waiters w;
-    uint32_t word;
+    _Alignas(4) uint32_t word;
 } asleep;
 
 static int wait_by(unsigned way, uint64_t deadline, unsigned flags)

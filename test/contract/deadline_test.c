@@ -206,7 +206,7 @@ static void test_seconds_are_those_of_a_division(void)
 /* Also where both clocks say the same, as those of a board do until one of them is set. */
 static void test_a_wall_clock_that_is_set_back_ends_no_wait(void)
 {
-    uint32_t word = 0;
+    _Alignas(4) uint32_t word = 0;
     struct valet_sema sema = {{0}};
     for (uint64_t apart = 0; apart < 2; apart++)
         for (int kind = 0; kind < 2; kind++) {

@@ -11,7 +11,7 @@
 #define EXACT false
 #endif
 
-typedef _Atomic uint32_t futex;
+typedef _Atomic uint32_t __attribute__((aligned(4))) futex;
 
 static int wait_on(futex *word, uint32_t expected, uint64_t deadline)
 {
@@ -724,7 +724,7 @@ static int requeue(futex *from, uint32_t expected, uint32_t count, futex *to, ui
 
 static void test_answers_of_a_requeue(void)
 {
-    static uint32_t words[3] = {7, 8, 9};
+    static _Alignas(4) uint32_t words[3] = {7, 8, 9};
     uint32_t *odd = (uint32_t *)(void *)((char *)words + 2);
     for (uint32_t n = 0; n < 2; n++) {
         CHECK_EQ(valet_futex_requeue(words, 7, n, words, n, 0), VALET_ERR_INVALID);

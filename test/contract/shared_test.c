@@ -13,7 +13,7 @@ enum { FREE, LOCKED, CONTENDED };
 
 /* One page, which is mapped twice here; a child gets a third mapping. */
 struct page {
-    _Atomic uint32_t word, turn, mutex;
+    _Alignas(4) _Atomic uint32_t word, turn, mutex;
     unsigned counter; /* plain */
 };
 static struct page *page, *again;
@@ -39,7 +39,7 @@ static uint32_t wake(_Atomic uint32_t *word, uint32_t count, unsigned flags)
 static bool begin(void)
 {
     if (!(valet_features() & VALET_SHARED)) {
-        static uint32_t word;
+        static _Alignas(4) uint32_t word;
         CHECK_EQ(valet_futex_wait_with(&word, 0, 0, VALET_SHARED), VALET_ERR_UNSUPPORTED);
         CHECK_EQ(valet_futex_wait_with(&word, 1, 0, VALET_SHARED), VALET_ERR_UNSUPPORTED);
         CHECK_EQ(valet_futex_wake_with(&word, 1, VALET_SHARED), 0);

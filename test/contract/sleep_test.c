@@ -10,7 +10,7 @@
 
 static struct valet_parker parker;
 static struct valet_waiters waiters;
-static uint32_t word;
+static _Alignas(4) uint32_t word;
 static atomic_bool done;
 
 static uint64_t soon(void)

@@ -317,7 +317,7 @@ static void test_random_states_and_deadlines(void)
 
 /* ---- futex ----------------------------------------------------------------------------------- */
 
-typedef _Atomic uint32_t futex;
+typedef _Atomic uint32_t __attribute__((aligned(4))) futex;
 
 static int wait_on(futex *word, uint32_t expected, uint64_t deadline)
 {

@@ -8,7 +8,7 @@
 
 #define MS 1000000u
 
-static uint32_t word, other_word;
+static _Alignas(4) uint32_t word, other_word;
 
 /* Threads that wait on a word for as long as it is 0, and in which order they came back. */
 static struct sleeper {

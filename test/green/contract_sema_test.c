@@ -78,7 +78,7 @@ static void test_only_the_post_ends_a_wait(void)
 
 static struct valet_parker parker;
 static struct valet_waiters waiters;
-static uint32_t word;
+static _Alignas(4) uint32_t word;
 
 static int sleep_park(void)
 {

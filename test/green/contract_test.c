@@ -11,7 +11,7 @@
 
 static struct valet_parker parker;
 static struct valet_waiters waiters;
-static uint32_t word;
+static _Alignas(4) uint32_t word;
 
 static void park(void *p)
 {

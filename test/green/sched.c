@@ -245,10 +245,10 @@ void green_interrupt(struct green *thread, void (*handler)(void *), void *argume
 
 /* ---- preemption ------------------------------------------------------------------------------ */
 
-static void on_timer(int number)
+static void on_timer(int number, siginfo_t *info, void *context)
 {
     int kept = errno;
-    (void)number;
+    (void)number, (void)info, (void)context;
     slice_over = true;
     if (locked == 0) {
         green_lock();
@@ -274,7 +274,9 @@ bool green_preempt(bool on)
 
 void green_init(struct green *first)
 {
-    struct sigaction action = {.sa_handler = on_timer, .sa_flags = SA_NODEFER | SA_RESTART};
+    /* SA_SIGINFO: QEMU 7.2 keeps the floating-point registers of m68k in that frame alone. */
+    struct sigaction action = {.sa_sigaction = on_timer,
+                               .sa_flags = SA_NODEFER | SA_RESTART | SA_SIGINFO};
     FAIL_IF(sigaction(TIMER_SIGNAL, &action, NULL) != 0);
     current = first;
 }
@@ -306,7 +308,7 @@ static void *new_stack(void)
 void green_start(struct green *thread, void (*run)(void *), void *argument)
 {
     void *stack = thread->stack != NULL ? thread->stack : new_stack();
-    uintptr_t *frame = (uintptr_t *)((char *)stack + GREEN_STACK) - SWITCH_WORDS;
+    uintptr_t *frame = (uintptr_t *)((char *)stack + GREEN_STACK - SWITCH_LEFT) - SWITCH_WORDS;
     memset(frame, 0, SWITCH_WORDS * sizeof *frame);
     frame[SWITCH_PC] = (uintptr_t)enter;
     *thread =

@@ -88,6 +88,17 @@ green_switch:
     each_register ld, fld
     addi sp, sp, SWITCH_WORDS * 8
     ret
+
+#elif defined __m68k__
+    move.l 4(%sp), %a0
+    move.l 8(%sp), %a1
+    movem.l %d2-%d7/%a2-%a6, -(%sp)
+    fmovem.x %fp2-%fp7, -(%sp)
+    move.l %sp, (%a0)
+    move.l %a1, %sp
+    fmovem.x (%sp)+, %fp2-%fp7
+    movem.l (%sp)+, %d2-%d7/%a2-%a6
+    rts
 #endif
 
     .size green_switch, . - green_switch
