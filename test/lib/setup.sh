@@ -22,6 +22,7 @@ gcc-aarch64-linux-gnu
 gcc-arm-none-eabi
 gcc-arm-linux-gnueabi
 gcc-arm-linux-gnueabihf
+gcc-hppa-linux-gnu
 gcc-i686-linux-gnu
 gcc-m68k-linux-gnu
 gcc-mingw-w64-x86-64
@@ -38,6 +39,7 @@ libc6-dev
 libc6-dev-arm64-cross
 libc6-dev-armel-cross
 libc6-dev-armhf-cross
+libc6-dev-hppa-cross
 libc6-dev-i386-cross
 libc6-dev-m68k-cross
 libc6-dev-mips64el-cross
