@@ -303,12 +303,13 @@ int valet_compare_and_wait_until(struct valet_waiters *w, unsigned expected, uin
 /* The list as it is to be woken: the last node, which is the oldest, before the others. */
 static struct node *oldest_first(struct node *n)
 {
-    struct node **link = &n;
-    while (*link != NULL && (*link)->next != NULL)
-        link = &(*link)->next;
-    struct node *oldest = *link;
-    if (oldest != n) {
-        *link = NULL;
+    struct node *oldest = n, *before = NULL;
+    while (oldest != NULL && oldest->next != NULL) {
+        before = oldest;
+        oldest = oldest->next;
+    }
+    if (before != NULL) {
+        before->next = NULL;
         oldest->next = n;
     }
     return oldest;
