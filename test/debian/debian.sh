@@ -1,8 +1,9 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT OR Apache-2.0
-# The other Debian, 13 on 12 and 12 on any other: the demo's native row and the quick tests in a chroot below
-# build/, made by debootstrap from the mirror of this machine's own lists of packages, and removed again. Its mounts
-# are in a name space that ends with it. Where that cannot be had it is skipped, and says why.
+# The other Debian, 13 on 12 and 12 on any other: the demo's native row, the quick tests and what its gcc's stack
+# protector finds, in a chroot below build/, made by debootstrap from the mirror of this machine's own lists of
+# packages, and removed again. Its mounts are in a name space that ends with it. Where that cannot be had it is
+# skipped, and says why.
 set -u
 cd "$(dirname "$0")/../.." || exit 1
 . test/lib/count.sh
@@ -62,7 +63,17 @@ try "$other: the demo, natively" said 'sh test/demo.sh x86_64' '^x86_64 .*same a
 printf '%s\n' "$output" | grep '^x86_64' | sed 's/^/        /'
 try "$other: the quick tests" said 'sh test/all.sh quick' '^[1-9][0-9]* passed, 0 failed, [0-9]* skipped$'
 printf '%s\n' "$output" | tail -n 1 | sed 's/^/        /'
-# The same, and the same look at it, where something is wrong
+# What a stack protector protects depends on what the compiler has inlined.
+# shellcheck disable=SC2016 # the inner shell's
+unprotected='for file in core/*.c core/locks/*.c sys/linux.c; do for level in -O2 -Os; do
+    gcc -std=c11 -w $level -ffreestanding -fstack-protector-strong -I. -Iinclude -c $file -o /tmp/valet.o &&
+        ! nm -u /tmp/valet.o | grep __stack_chk_fail || { echo "$file, $level"; exit 1; }
+done; done; echo unprotected'
+try "$other: nothing that its gcc protects" said "$unprotected" '^unprotected$'
+# The same, and the same looks at it, where something is wrong
+try 'planted: no function without protection' sed -i \
+    's/^#define VALET_UNPROTECTED __attr.*/#define VALET_UNPROTECTED/' "$tree/include/valet_sys.h"
+try_not '... and gcc protects one' said "$unprotected" '^unprotected$'
 try 'planted: an unpark that wakes nobody' python3 -S test/lib/plant.py "$tree/core/park_futex.c" \
     'valet_sys_futex_wake((uint32_t *)word, VALET_WAKE_PARKED);' '(void)word;'
 try_not '... and the demo hangs' said 'timeout 30 sh test/demo.sh x86_64' '^x86_64 .*same as wc$'
