@@ -300,8 +300,8 @@ int valet_compare_and_wait_until(struct valet_waiters *w, unsigned expected, uin
     return compare_and_wait(word_of(w), expected, deadline);
 }
 
-/* The list as it is to be woken: the last node, which is the oldest, before the others. */
-static struct node *oldest_first(struct node *n)
+/* A list that is out: the last node, which is the oldest, before the others. */
+static void wake_all(struct node *n)
 {
     struct node *oldest = n, *before = NULL;
     while (oldest != NULL && oldest->next != NULL) {
@@ -312,7 +312,10 @@ static struct node *oldest_first(struct node *n)
         before->next = NULL;
         oldest->next = n;
     }
-    return oldest;
+    struct out out; /* not an initialiser, which gcc calls memset for on a Cortex-M0 */
+    out.over = NULL;
+    out.woken = oldest;
+    let_go(out);
 }
 
 void valet_store_and_wake(struct valet_waiters *w, unsigned state)
@@ -329,7 +332,7 @@ void valet_store_and_wake(struct valet_waiters *w, unsigned state)
     } while (!atomic_compare_exchange_weak_explicit(word, &seen, next, memory_order_acq_rel,
                                                     memory_order_relaxed));
     if (!(seen & TAKEN))
-        let_go((struct out){.woken = oldest_first(newest(seen))});
+        wake_all(newest(seen));
 }
 
 void valet_store_and_delegate(struct valet_waiters *w, unsigned state)
@@ -353,7 +356,7 @@ void valet_waiters_wake(struct valet_waiters *w)
                                                     memory_order_relaxed));
     if (seen & TAKEN)
         return;
-    let_go((struct out){.woken = oldest_first(newest(seen))});
+    wake_all(newest(seen));
 }
 
 #endif /* VALET_MACHINE_ONLY */
