@@ -34,14 +34,10 @@ compile() {
         -DVALET_TEST_THREADS=63 -DVALET_TEST_FUTEX_KIND=$number "-DVALET_TEST_OS_$system" -o "$output" "$@"
 }
 
-# library CPU SYSTEM: valet and the harness, of which a program gets what it needs
+# library CPU SYSTEM: its sources, of which a program gets what it needs
 library() {
-    kind=futex
-    [ "$2" = linux ] || kind=sema
     objects=
-    for source in core/park_$kind core/waiters_$kind core/futex_$kind core/park_with_$kind core/waiters_with_$kind \
-        core/futex_with_$kind core/futex_requeue_$kind core/cancel core/now "sys/$2" test/harness/test \
-        test/harness/hosted; do
+    for source in $(sources_of "$2"); do
         object=$dir/$1-$2-$(basename "$source").o
         compile "$1" "$2" "$object" -c "$source.c" || return
         objects="$objects $object"

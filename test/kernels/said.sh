@@ -1,6 +1,16 @@
 # SPDX-License-Identifier: MIT OR Apache-2.0
 # shellcheck shell=sh
-# Sourced, after test/lib/count.sh: what the log of a machine must show whose first program is init.c.
+# Sourced, after test/lib/count.sh: for a machine whose first program is init.c, what its programs are made of, and what
+# its log must show.
+
+# sources_of SYSTEM: valet and the harness, of which a program gets what it needs; without .c
+sources_of() {
+    kind=futex
+    [ "$1" = linux ] || kind=sema
+    echo core/park_$kind core/waiters_$kind core/futex_$kind core/park_with_$kind core/waiters_with_$kind \
+        core/futex_with_$kind core/futex_requeue_$kind core/cancel core/now "sys/$1" test/harness/test \
+        test/harness/hosted
+}
 
 # tests_of SUBJECT: how many SUBJECT_test.c of the contract has
 tests_of() { sed '/^#define/d' "test/contract/$1_test.c" | grep -o 'TEST(test_' | wc -l; }

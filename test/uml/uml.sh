@@ -63,14 +63,10 @@ compile() {
         "-DVALET_TEST_FUTEX_KIND=$number" "-DVALET_TEST_OS_$system" -o "$output" "$@"
 }
 
-# library SYSTEM: valet and the harness, of which a program gets what it needs
+# library SYSTEM: its sources, of which a program gets what it needs
 library() {
-    kind=futex
-    [ "$1" = linux ] || kind=sema
     objects=
-    for source in core/park_$kind core/waiters_$kind core/futex_$kind core/park_with_$kind core/waiters_with_$kind \
-        core/futex_with_$kind core/futex_requeue_$kind core/cancel core/now "sys/$1" test/harness/test \
-        test/harness/hosted; do
+    for source in $(sources_of "$1"); do
         object=$dir/$1-$(basename "$source").o
         compile "$1" "$object" -O2 -c "$source.c" || return
         objects="$objects $object"
