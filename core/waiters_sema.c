@@ -300,7 +300,7 @@ int valet_compare_and_wait_until(struct valet_waiters *w, unsigned expected, uin
     return compare_and_wait(word_of(w), expected, deadline);
 }
 
-/* A list that is out: the last node, which is the oldest, before the others. */
+/* Of a list that is out: the last node, which is the oldest, before the others. */
 static void wake_all(struct node *n)
 {
     struct node *oldest = n, *before = NULL;
